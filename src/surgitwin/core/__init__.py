@@ -1,0 +1,1 @@
+"""Ids, units, LPS geometry, signals and errors: numpy and the standard library only."""

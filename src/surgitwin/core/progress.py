@@ -1,0 +1,66 @@
+"""What long work sees of the world outside: a place to report progress and a question whether to stop."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from surgitwin.core.errors import Cancelled
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a piece of work is: ``fraction`` from 0 to 1, ``None`` while it cannot be known."""
+
+    fraction: float | None
+    message: str
+
+
+class Context:
+    """Handed to every piece of long work; safe to use from its thread.
+
+    Parameters
+    ----------
+    on_progress
+        Called with every report, on the thread of the work.
+    """
+
+    def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+        self._on_progress = on_progress
+        self._cancel = threading.Event()
+        self._span = (0.0, 1.0)
+
+    def progress(self, fraction: float | None, message: str = "") -> None:
+        """Report how far the work is, and stop here if it was cancelled.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was called before.
+        """
+        self.check()
+        if self._on_progress is not None:
+            if fraction is not None:
+                low, high = self._span
+                fraction = low + (high - low) * min(max(fraction, 0.0), 1.0)
+            self._on_progress(Progress(fraction, message))
+
+    def check(self) -> None:
+        """Raise `Cancelled` if somebody asked this work to stop."""
+        if self._cancel.is_set():
+            raise Cancelled()
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next check; may be called from any thread."""
+        self._cancel.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancel.is_set()
+
+    def part(self, start: float, end: float) -> "Context":
+        """A context for a part of the work: its 0 to 1 is ``start`` to ``end`` of this one."""
+        child = Context(self._on_progress)
+        child._cancel = self._cancel
+        low, high = self._span
+        child._span = (low + (high - low) * start, low + (high - low) * end)
+        return child
