@@ -1,0 +1,92 @@
+"""The edits that carry every change: add or remove a node, set a field, patch an array. Each knows its inverse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from surgitwin.core.geometry import Box
+from surgitwin.core.ids import NodeId
+from surgitwin.scene.blobs import Blob
+from surgitwin.scene.nodes import Node
+
+
+@dataclass(frozen=True)
+class AddNode:
+    node: Node
+
+    @property
+    def node_id(self) -> NodeId:
+        return self.node.id
+
+    def inverse(self) -> RemoveNode:
+        return RemoveNode(self.node)
+
+
+@dataclass(frozen=True)
+class RemoveNode:
+    node: Node
+
+    @property
+    def node_id(self) -> NodeId:
+        return self.node.id
+
+    def inverse(self) -> AddNode:
+        return AddNode(self.node)
+
+
+@dataclass(frozen=True)
+class SetField:
+    node_id: NodeId
+    field: str
+    old: Any
+    new: Any
+
+    def inverse(self) -> SetField:
+        return SetField(self.node_id, self.field, self.new, self.old)
+
+
+@dataclass(frozen=True)
+class PatchArray:
+    """Replace the part ``box`` of an array; ``old`` and ``new`` hold that part whole, compressed."""
+
+    node_id: NodeId
+    field: str
+    box: Box
+    old: Blob
+    new: Blob
+
+    def inverse(self) -> PatchArray:
+        return PatchArray(self.node_id, self.field, self.box, self.new, self.old)
+
+
+Edit = AddNode | RemoveNode | SetField | PatchArray
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished, named change; the unit of undo and of the case file's journal."""
+
+    name: str
+    edits: tuple[Edit, ...]
+
+    def inverse(self, name: str) -> Entry:
+        return Entry(name, tuple(edit.inverse() for edit in reversed(self.edits)))
+
+    def blobs(self) -> list[Blob]:
+        return [blob for edit in self.edits if isinstance(edit, PatchArray) for blob in (edit.old, edit.new)]
+
+    @property
+    def nbytes(self) -> int:
+        """What keeping this entry costs: patches, and the arrays of removed or replaced nodes."""
+        return sum(blob.nbytes for blob in self.blobs()) + sum(_array_bytes(edit) for edit in self.edits)
+
+
+def _array_bytes(edit: Edit) -> int:
+    from surgitwin.scene.arrays import ArrayData
+
+    if isinstance(edit, RemoveNode):
+        return sum(array.nbytes for array in edit.node.arrays().values() if array.loaded)
+    if isinstance(edit, SetField) and isinstance(edit.old, ArrayData) and edit.old.loaded:
+        return edit.old.nbytes
+    return 256

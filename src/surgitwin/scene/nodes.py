@@ -1,0 +1,219 @@
+"""What a scene is made of. Nodes are frozen; a change replaces them through the edits in `edits`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.identity import ImageIdentity, PatientIdentity
+from surgitwin.core.ids import NodeId, Revision, new_node_id, new_revision
+from surgitwin.core.notices import Notice
+from surgitwin.scene.arrays import ArrayData, ArrayField
+
+Color = tuple[int, int, int]
+Point = tuple[float, float, float]
+SegmentKind = Literal["organ", "lesion", "vessel", "bone", "body", "other"]
+ReviewStatus = Literal["draft", "reviewed", "approved"]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Provenance(Frozen):
+    """How a value came to be: what it was computed from, by what, and with which parameters.
+
+    Attributes
+    ----------
+    inputs
+        Node id to the revision that was read. The value is stale once one of them has another revision.
+    tool, version
+        The command or algorithm, and the version of Surgitwin that ran it.
+    automatic
+        True if no person drew or confirmed the value.
+    """
+
+    tool: str
+    version: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    inputs: dict[NodeId, Revision] = Field(default_factory=dict)
+    automatic: bool = False
+    made_at: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+class Node(Frozen):
+    """Anything in the scene.
+
+    `quiet_fields` are looks and results: changing one does not make other results stale.
+    """
+
+    type_name: ClassVar[str]
+    quiet_fields: ClassVar[frozenset[str]] = frozenset({"name", "visible", "parent", "order", "revision"})
+
+    id: NodeId = Field(default_factory=new_node_id)
+    name: str
+    parent: NodeId | None = None
+    revision: Revision = Field(default_factory=new_revision)
+    visible: bool = True
+    order: int = Field(default_factory=time.time_ns)
+
+    @property
+    def made_from(self) -> Provenance | None:
+        """Where a derived node came from; ``None`` for what a person or a file gave."""
+        return getattr(self, "provenance", None)
+
+    def arrays(self) -> dict[str, ArrayData]:
+        """The node's arrays by field name."""
+        values = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name: value for name, value in values if isinstance(value, ArrayData)}
+
+
+class CaseNode(Node):
+    """The root: one patient. Height and weight are ``None`` until a person confirmed them."""
+
+    type_name: ClassVar[str] = "case"
+
+    pseudonym: str
+    patient: PatientIdentity = PatientIdentity()
+    height_cm: float | None = None
+    weight_kg: float | None = None
+    liver_quality: str = ""
+    liver_formula: str = ""
+    log_confirmations: tuple[str, ...] = ()
+
+
+class VolumeNode(Node):
+    """An image on a grid; voxels are indexed [k, j, i]."""
+
+    type_name: ClassVar[str] = "volume"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"window_hu", "level_hu", "identity", "notices"}
+
+    geometry: Geometry
+    voxels: ArrayField
+    unit: str = ""
+    identity: ImageIdentity = ImageIdentity()
+    patient: PatientIdentity = PatientIdentity()
+    notices: tuple[Notice, ...] = ()
+    side_known: bool = True
+    window_hu: float | None = None
+    level_hu: float | None = None
+
+
+class SegmentationNode(Node):
+    """Segments on one grid. Its label layers and its segments are its children."""
+
+    type_name: ClassVar[str] = "segmentation"
+
+    volume: NodeId | None
+    geometry: Geometry
+    frame_of_reference_uid: str = ""
+    side_known: bool = True
+
+
+class LabelLayerNode(Node):
+    """One label array, [k, j, i]; disjoint segments share a layer, overlapping ones lie in several."""
+
+    type_name: ClassVar[str] = "label-layer"
+
+    labels: ArrayField
+
+
+class SegmentNode(Node):
+    """One structure: the voxels of ``layer`` that hold ``value``."""
+
+    type_name: ClassVar[str] = "segment"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"color", "opacity", "status", "provenance"}
+
+    layer: NodeId
+    value: int = Field(ge=1)
+    color: Color
+    opacity: float = Field(default=1.0, ge=0.0, le=1.0)
+    kind: SegmentKind = "other"
+    term: str = ""
+    status: ReviewStatus = "draft"
+    provenance: Provenance | None = None
+
+
+class SurfaceNode(Node):
+    """A closed triangle mesh in LPS mm; the child of its segment, or of the case if it came from a file."""
+
+    type_name: ClassVar[str] = "surface"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"color", "opacity"}
+
+    points: ArrayField
+    triangles: ArrayField
+    segment: NodeId | None = None
+    color: Color = (200, 200, 200)
+    opacity: float = Field(default=1.0, ge=0.0, le=1.0)
+    side_known: bool = True
+    notices: tuple[Notice, ...] = ()
+    provenance: Provenance | None = None
+
+
+class PlaneModel(Frozen):
+    """A plane in LPS mm; the side that ``normal`` points to is removed."""
+
+    point_mm: Point
+    normal: Point
+
+
+class CutModel(Frozen):
+    """One cut of a plan: its planes intersect; the cuts of a plan unite."""
+
+    planes: tuple[PlaneModel, ...]
+    enabled: bool = True
+
+
+class PlanNode(Node):
+    """One way to operate on an organ. ``numbers`` is the document that the plan command prints."""
+
+    type_name: ClassVar[str] = "plan"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"numbers", "provenance", "status", "notes"}
+
+    organ: NodeId
+    cuts: tuple[CutModel, ...] = ()
+    lesions: tuple[NodeId, ...] | None = None
+    notes: str = ""
+    status: ReviewStatus = "draft"
+    numbers: dict[str, Any] | None = None
+    provenance: Provenance | None = None
+
+
+class LandmarkNode(Node):
+    """A named point in LPS mm."""
+
+    type_name: ClassVar[str] = "landmark"
+
+    position_mm: Point
+    frame_of_reference_uid: str = ""
+
+
+class ReportSettingsNode(Node):
+    """What the report shows; identifiers only if ``show_identity`` was asked for."""
+
+    type_name: ClassVar[str] = "report-settings"
+
+    title: str = ""
+    author: str = ""
+    show_identity: bool = False
+    notes: str = ""
+
+
+NODE_TYPES: dict[str, type[Node]] = {
+    cls.type_name: cls
+    for cls in (
+        CaseNode,
+        VolumeNode,
+        SegmentationNode,
+        LabelLayerNode,
+        SegmentNode,
+        SurfaceNode,
+        PlanNode,
+        LandmarkNode,
+        ReportSettingsNode,
+    )
+}
