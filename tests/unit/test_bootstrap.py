@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from devtools import checks, environment, native
 from devtools.console import ROOT, clean_env
 
