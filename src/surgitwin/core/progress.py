@@ -22,10 +22,17 @@ class Context:
     ----------
     on_progress
         Called with every report, on the thread of the work.
+    on_partial
+        Called with every partial result, on the thread of the work.
     """
 
-    def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_partial: Callable[[object], None] | None = None,
+    ) -> None:
         self._on_progress = on_progress
+        self._on_partial = on_partial
         self._cancel = threading.Event()
         self._span = (0.0, 1.0)
 
@@ -44,6 +51,12 @@ class Context:
                 fraction = low + (high - low) * min(max(fraction, 0.0), 1.0)
             self._on_progress(Progress(fraction, message))
 
+    def partial(self, result: object) -> None:
+        """Hand out a part of the result early, such as the first slices of an image; nobody need be listening."""
+        self.check()
+        if self._on_partial is not None:
+            self._on_partial(result)
+
     def check(self) -> None:
         """Raise `Cancelled` if somebody asked this work to stop."""
         if self._cancel.is_set():
@@ -59,7 +72,7 @@ class Context:
 
     def part(self, start: float, end: float) -> "Context":
         """A context for a part of the work: its 0 to 1 is ``start`` to ``end`` of this one."""
-        child = Context(self._on_progress)
+        child = Context(self._on_progress, self._on_partial)
         child._cancel = self._cancel
         low, high = self._span
         child._span = (low + (high - low) * start, low + (high - low) * end)

@@ -1,0 +1,142 @@
+"""Turns every command class into a sub-command, and adds the few that only the terminal has."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from cyclopts import App, Parameter
+
+from surgitwin import __version__
+from surgitwin.cli import extras
+from surgitwin.cli.progress import terminal_progress
+from surgitwin.cli.show import show
+from surgitwin.commands import COMMANDS
+from surgitwin.commands.base import Arg, Command, build
+from surgitwin.core.errors import BadInput
+from surgitwin.core.text import tr
+
+CASE_HELP = tr("the case file, .twin")
+
+
+def make_app() -> App:
+    """The whole command line."""
+    app = App(
+        name="surgitwin",
+        version=__version__,
+        help=tr("Surgical planner on a patient's digital twin. Research and planning aid, not a medical device."),
+    )
+    app.default(extras.open_window)
+    app.command(extras.open_window, name="gui")
+    app.command(extras.demo, name="demo")
+    app.command(extras.sample, name="sample")
+    app.command(extras.run_script, name="run")
+    for kind in COMMANDS.values():
+        app.command(_function_for(kind), name=kind.name)
+    return app
+
+
+def _function_for(kind: type[Command]) -> Callable[..., int]:
+    """A function whose signature is made from the command's fields."""
+
+    def call(*args: Any, **kwargs: Any) -> int:
+        values = signature.bind(*args, **kwargs).arguments
+        case = values.pop("case", None)
+        as_json = bool(values.pop("json", False))
+        values.pop("no_progress", None)
+        return _run(kind, case, values, as_json)
+
+    signature = _signature(kind)
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    call.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    call.__name__ = kind.name.replace("-", "_")
+    call.__doc__ = kind.summary
+    return call
+
+
+def _signature(kind: type[Command]) -> inspect.Signature:
+    parameters: list[inspect.Parameter] = []
+    if kind.case != "none":
+        hint = Annotated[Path, Parameter(help=CASE_HELP, allow_leading_hyphen=True)]
+        parameters.append(inspect.Parameter("case", inspect.Parameter.POSITIONAL_ONLY, annotation=hint))
+    named: list[inspect.Parameter] = []
+    for name, field in kind.model_fields.items():
+        arg = next((m for m in field.metadata if isinstance(m, Arg)), Arg(""))
+        if arg.hidden:
+            continue
+        default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+        help_text = f"{arg.help} [{arg.unit}]" if arg.unit else arg.help
+        if arg.positional:
+            hint = Annotated[field.annotation, Parameter(help=help_text, allow_leading_hyphen=True)]  # type: ignore[name-defined]
+            way = inspect.Parameter.VAR_POSITIONAL if _is_many(field.annotation) else inspect.Parameter.POSITIONAL_ONLY
+            if way is inspect.Parameter.VAR_POSITIONAL:
+                hint = Annotated[str, Parameter(help=help_text, allow_leading_hyphen=True)]
+                parameters.append(inspect.Parameter(name, way, annotation=hint))
+            else:
+                parameters.append(inspect.Parameter(name, way, annotation=hint, default=default))
+        else:
+            option = "--" + (arg.option or name.replace("_", "-"))
+            annotation = field.annotation
+            if get_origin(annotation) is dict:
+                annotation, default = tuple[str, ...], ()
+            settings = Parameter(name=option, help=help_text, allow_leading_hyphen=True, negative=_negative(annotation))
+            hint = Annotated[annotation, settings]  # type: ignore[valid-type]
+            named.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default))
+    json_hint = Annotated[bool, Parameter(help=tr("print one JSON document"), negative="")]
+    named.append(inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, annotation=json_hint, default=False))
+    return inspect.Signature(parameters + named)
+
+
+def _is_many(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple and get_args(annotation)[-1] is Ellipsis
+
+
+def _negative(annotation: Any) -> tuple[str, ...] | None:
+    """Only a yes-or-no that may also be left open has a ``--no-`` form."""
+    return None if bool in get_args(annotation) else ()
+
+
+def _settings(kind: type[Command], values: dict[str, Any]) -> dict[str, Any]:
+    """Split ``k=v`` options into dictionaries."""
+    for name, field in kind.model_fields.items():
+        if get_origin(field.annotation) is dict and name in values:
+            pairs: dict[str, str] = {}
+            for text in values[name]:
+                key, equals, value = str(text).partition("=")
+                if not equals or not key:
+                    raise BadInput(tr("A setting is written k=v, not “{text}”.").format(text=text))
+                pairs[key.strip()] = value.strip()
+            values[name] = pairs
+    return values
+
+
+def _run(kind: type[Command], case: Path | None, values: dict[str, Any], as_json: bool) -> int:
+    from surgitwin.cli.main import print_json
+    from surgitwin.session import Session
+
+    command = build(kind, _settings(kind, values))
+    with terminal_progress(kind.title, quiet=as_json) as ctx:
+        if kind.case == "create":
+            assert case is not None
+            extras.refuse_existing(case)
+            session = Session()
+            try:
+                document = session.perform(command, ctx)
+                session.save_as(case)
+                session.log(command)
+            finally:
+                session.close()
+            document["case"] = str(case)
+        elif kind.case == "none":
+            with Session() as session:
+                document = session.perform(command, ctx)
+        else:
+            with Session.open(case, read_only=kind.case == "read") as session:  # type: ignore[arg-type]
+                document = session.perform(command, ctx)
+    if as_json:
+        print_json(document.get("series", document) if kind.name == "series" else document)
+    else:
+        show(kind.name, document)
+    return 0

@@ -1,0 +1,150 @@
+"""Documents as people read them: tables and sentences instead of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from surgitwin.core.text import tr
+
+Document = dict[str, Any]
+
+
+def show(name: str, document: Document) -> None:
+    """Print a command's document for a person."""
+    out = Console(highlight=False)
+    _SHOWN.get(name, _show_plain)(document, out)
+    for warning in _warnings(document):
+        Console(stderr=True, highlight=False).print(f"⚠ {warning['message']}", style="yellow", markup=False)
+
+
+def _warnings(document: Document) -> list[dict[str, Any]]:
+    found = document.get("warnings")
+    return [w for w in found if isinstance(w, dict) and "message" in w] if isinstance(found, list) else []
+
+
+def number(value: Any, digits: int = 1, unit: str = "") -> str:
+    """A number for people; what was not assessed says so."""
+    if value is None:
+        return tr("not assessed")
+    text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return f"{text} {unit}".strip()
+
+
+def _show_series(document: Document, out: Console) -> None:
+    table = Table(title=tr("Series"))
+    for title in (tr("UID"), tr("Kind"), tr("Description"), tr("Date"), tr("Phase"), tr("Size"), tr("Spacing (mm)")):
+        table.add_column(title, overflow="fold")
+    for series in document["series"]:
+        size = "×".join(str(n) for n in series.get("size_ijk") or []) or "–"
+        spacing = " × ".join(f"{s:.2f}" for s in series.get("spacing_mm") or []) or "–"
+        table.add_row(
+            str(series["series_uid"]),
+            f"{series['modality']} {series['kind']}",
+            series.get("description") or "",
+            series.get("study_date") or "",
+            series.get("phase") or "",
+            size,
+            spacing,
+        )
+    out.print(table)
+    for series in document["series"]:
+        for warning in series.get("warnings", []):
+            out.print(f"⚠ {series['series_uid']}: {warning['message']}", markup=False)
+
+
+def _show_tree(document: Document, out: Console) -> None:
+    nodes = document["nodes"]
+    branches: dict[str | None, Tree] = {}
+    root: Tree | None = None
+    for node in nodes:
+        stale = tr(" (stale)") if node["stale"] else ""
+        label = f"{node['name']} [dim]{node['type']} {node['id']}{stale}[/dim]"
+        parent = branches.get(node["parent"])
+        if parent is None and root is not None:
+            parent = root
+        branches[node["id"]] = root = Tree(label) if parent is None else root  # type: ignore[assignment]
+        if parent is not None:
+            branches[node["id"]] = parent.add(label)
+    if root is not None:
+        out.print(root)
+
+
+def _show_stats(document: Document, out: Console) -> None:
+    table = Table(title=tr("Segments"))
+    columns = (tr("Name"), tr("ml by voxels"), tr("ml by surface"), tr("area (cm²)"), tr("HU mean ± SD"), tr("Note"))
+    for column in columns:
+        table.add_column(column, justify="left" if column in columns[::5] else "right")
+    for segment in document["segments"]:
+        hu = segment["hu"]
+        area = segment["area_mm2"]
+        table.add_row(
+            segment["name"],
+            number(segment["volume_ml"]),
+            number(segment["surface_volume_ml"]),
+            number(area / 100 if area is not None else None),
+            f"{hu['mean']:.0f} ± {hu['sd']:.0f}" if hu else "–",
+            tr("cut off by the image's edge") if segment.get("cut_off") else "",
+        )
+    out.print(table)
+
+
+def _show_plan(document: Document, out: Console) -> None:
+    table = Table(title=document.get("name") or tr("Plan"), show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    rows = (
+        (tr("Organ"), number(document["organ_ml"], 1, "ml")),
+        (tr("Removed"), number(document["removed_ml"], 1, "ml")),
+        (tr("Remnant"), number(document["remnant_ml"], 1, "ml")),
+        (tr("Remnant, share of the organ"), number(document.get("remnant_percent"), 1, "%")),
+        (tr("Future liver remnant"), number(document["flr_percent"], 1, "%")),
+        (tr("Future liver remnant, tumour-free"), number(document["flr_tumour_free_percent"], 1, "%")),
+    )
+    for label, value in rows:
+        table.add_row(label, value)
+    for lesion in document["lesions"]:
+        fate = tr("LEFT BEHIND") if lesion["left_behind"] else number(lesion["margin_mm"], 1, "mm")
+        table.add_row(tr("Margin of {name}").format(name=lesion["name"]), fate)
+    for item in document.get("thresholds", []):
+        table.add_row(item.get("label", ""), item.get("verdict", ""))
+    out.print(table)
+
+
+def _show_compare(document: Document, out: Console) -> None:
+    table = Table(title=tr("Plans"))
+    table.add_column("")
+    for plan in document["plans"]:
+        table.add_column(plan["name"], justify="right")
+    for row in document["rows"]:
+        table.add_row(row["label"], *(number(value, 1, row["unit"]) for value in row["values"]))
+    out.print(table)
+
+
+def _show_plain(document: Document, out: Console) -> None:
+    for key, value in document.items():
+        if key == "warnings":
+            continue
+        if isinstance(value, list):
+            out.print(f"{key}:", markup=False)
+            for item in value:
+                text = ", ".join(f"{k} {v}" for k, v in item.items()) if isinstance(item, dict) else str(item)
+                out.print(f"  {text}", markup=False)
+        elif isinstance(value, dict):
+            text = ", ".join(f"{k} {number(v, 2)}" for k, v in value.items())
+            out.print(f"{key}: {text}", markup=False)
+        else:
+            out.print(f"{key}: {number(value, 2)}", markup=False)
+
+
+_SHOWN: dict[str, Callable[[Document, Console], None]] = {
+    "series": _show_series,
+    "tree": _show_tree,
+    "stats": _show_stats,
+    "plan": _show_plan,
+    "compare": _show_compare,
+}

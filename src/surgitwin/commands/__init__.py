@@ -1,0 +1,58 @@
+"""Everything a user can do, one typed class each."""
+
+from surgitwin.commands.base import Command
+from surgitwin.commands.images import AddToCase, ListSeries, NewCase
+from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
+from surgitwin.commands.planning import ComparePlans, PlanResection
+from surgitwin.commands.properties import (
+    ConfirmPatient,
+    ConfirmSide,
+    EditImage,
+    EditNode,
+    RemoveNode,
+    SetReportSettings,
+)
+from surgitwin.commands.segments import MakeSegment, MakeSurfaces
+from surgitwin.commands.sharing import ExportCase, MakeReport, TakeSnapshot
+from surgitwin.core.errors import BadInput
+from surgitwin.core.text import tr
+
+COMMANDS: dict[str, type[Command]] = {
+    kind.name: kind
+    for kind in (
+        ListSeries,
+        NewCase,
+        AddToCase,
+        ShowTree,
+        ShowStatistics,
+        MakeSegment,
+        MakeSurfaces,
+        PlanResection,
+        ComparePlans,
+        ExportCase,
+        MakeReport,
+        TakeSnapshot,
+        VerifyCase,
+        EditNode,
+        RemoveNode,
+        EditImage,
+        ConfirmSide,
+        ConfirmPatient,
+        SetReportSettings,
+    )
+}
+
+
+def command_named(name: str) -> type[Command]:
+    """The command class behind a word.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+    """
+    if name not in COMMANDS:
+        raise BadInput(
+            tr("There is no command “{name}”. There are: {names}.").format(name=name, names=", ".join(COMMANDS))
+        )
+    return COMMANDS[name]

@@ -1,0 +1,161 @@
+"""What a command is: typed fields, long work that sees no scene, and one named change at the end.
+
+The command line, the window, scripts and the case's log are all made from the same classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.scene.editor import Transaction
+from surgitwin.scene.scene import Scene
+
+Document = dict[str, Any]
+T = TypeVar("T")
+CaseUse = Literal["none", "create", "read", "edit"]
+
+
+class Bench(Protocol):
+    """What a command may use of the session it runs in."""
+
+    @property
+    def scene(self) -> Scene: ...
+
+    @property
+    def case_path(self) -> Path | None: ...
+
+    def transaction(self, name: str) -> AbstractContextManager[Transaction]: ...
+
+
+@dataclass(frozen=True)
+class Arg:
+    """How a field of a command is shown: its help, its place on the command line and its unit.
+
+    Attributes
+    ----------
+    positional
+        The field is given by place instead of by ``--name``.
+    option
+        The name on the command line if it differs from the field's.
+    unit
+        ``mm``, ``HU`` and so on; shown beside the value.
+    """
+
+    help: str
+    positional: bool = False
+    option: str | None = None
+    unit: str = ""
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Work(Generic[T]):
+    """The two halves of a command: ``compute`` on any thread, on frozen inputs; ``commit`` on the main thread."""
+
+    compute: Callable[[Context], T]
+    commit: Callable[[T], Document]
+
+
+def at_once(apply: Callable[[], Document]) -> Work[None]:
+    """Work that has nothing to compute."""
+    return Work(lambda ctx: None, lambda _: apply())
+
+
+class Command(BaseModel):
+    """One thing a user can do.
+
+    Attributes
+    ----------
+    name
+        Its word on the command line and in ``session.run``.
+    title
+        Its words in a menu.
+    case
+        Whether it needs a case, and what it does with it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    case: ClassVar[CaseUse] = "edit"
+
+    def start(self, bench: Bench) -> Work[Any]:
+        """Check the values, freeze what the work needs, and return the work.
+
+        Raises
+        ------
+        BadInput
+            If a value does not fit the case.
+        """
+        raise NotImplementedError
+
+
+def perform(command: Command, bench: Bench, ctx: Context) -> Document:
+    """Run a command here and now, and return its document."""
+    work = command.start(bench)
+    outcome = work.compute(ctx)
+    ctx.check()
+    return work.commit(outcome)
+
+
+def build(kind: type[Command], values: dict[str, Any]) -> Command:
+    """Make a command from loose values.
+
+    Raises
+    ------
+    BadInput
+        One sentence for the first value that does not fit.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise BadInput(sentence_of(error)) from None
+
+
+ParamsT = TypeVar("ParamsT", bound=BaseModel)
+
+
+def build_params(kind: type[ParamsT], values: dict[str, Any]) -> ParamsT:
+    """Make a method's parameters from loose values.
+
+    Raises
+    ------
+    BadInput
+        One sentence for the first value that does not fit; an unknown name lists the names there are.
+    """
+    known = {key.replace("-", "_"): value for key, value in values.items()}
+    unknown = [key for key in known if key not in kind.model_fields]
+    if unknown:
+        names = ", ".join(kind.model_fields) or tr("none")
+        raise BadInput(
+            tr("There is no setting “{name}” here. There are: {names}.").format(name=unknown[0], names=names)
+        )
+    try:
+        return kind.model_validate(known)
+    except ValidationError as error:
+        raise BadInput(sentence_of(error)) from None
+
+
+def sentence_of(error: ValidationError) -> str:
+    """The first finding of a validation, as one sentence that names the value."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or tr("the values")
+    if first["type"] == "missing":
+        return tr("{where} is missing.").format(where=where)
+    if first["type"] == "extra_forbidden":
+        return tr("There is no setting called {where}.").format(where=where)
+    given = str(first.get("input"))
+    message = str(first["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return tr("{where} cannot be {given}: {why}.").format(where=where, given=given[:80], why=message.rstrip("."))

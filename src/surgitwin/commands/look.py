@@ -1,0 +1,177 @@
+"""Commands that only look: the tree, the statistics of segments, the check of a case file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
+from surgitwin.commands.segments import surface_of
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.ids import NodeId
+from surgitwin.core.mesh import Mesh
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.scene.arrays import AnyArray
+from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, VolumeNode
+
+
+class ShowTree(Command):
+    """List every node of the case."""
+
+    name: ClassVar[str] = "tree"
+    title: ClassVar[str] = tr("Show the tree")
+    summary: ClassVar[str] = tr("Every node of the case, its parent, and whether it is stale.")
+    case: ClassVar[CaseUse] = "read"
+
+    def start(self, bench: Bench) -> Work[None]:
+        def apply() -> Document:
+            scene = bench.scene
+            nodes = [
+                {
+                    "id": node.id,
+                    "type": node.type_name,
+                    "name": node.name,
+                    "parent": node.parent,
+                    "stale": scene.is_stale(node),
+                    "visible": node.visible,
+                }
+                for node in scene
+            ]
+            return {"nodes": nodes}
+
+        return at_once(apply)
+
+
+@dataclass(frozen=True)
+class LayerInputs:
+    """A label layer with its segments and the image below it, frozen for work on another thread."""
+
+    labels: AnyArray
+    geometry: Geometry
+    segments: tuple[SegmentNode, ...]
+    voxels: AnyArray | None
+    unit: str
+    surfaces: dict[NodeId, Mesh]
+
+
+def freeze_layers(bench: Bench, wanted: list[SegmentNode]) -> list[LayerInputs]:
+    """Group segments by layer, with their image's voxels and their current surfaces."""
+    scene = bench.scene
+    groups: dict[NodeId, list[SegmentNode]] = {}
+    for segment in wanted:
+        groups.setdefault(segment.layer, []).append(segment)
+    frozen: list[LayerInputs] = []
+    for layer, segments in groups.items():
+        segmentation = scene.segmentation_of(segments[0])
+        volume = scene.get(segmentation.volume, VolumeNode)
+        surfaces: dict[NodeId, Mesh] = {}
+        for segment in segments:
+            surface = surface_of(scene, segment)
+            if surface is not None and not scene.is_stale(surface):
+                surfaces[segment.id] = Mesh(surface.points.frozen(), surface.triangles.frozen())
+        frozen.append(
+            LayerInputs(
+                scene.expect(layer, LabelLayerNode).labels.frozen(),
+                segmentation.geometry,
+                tuple(segments),
+                volume.voxels.frozen() if volume is not None else None,
+                volume.unit if volume is not None else "",
+                surfaces,
+            )
+        )
+    return frozen
+
+
+def statistics_document(layer: LayerInputs, ctx: Context) -> dict[NodeId, Document]:
+    """What `stats` says of each segment of a layer; surfaces that are missing or stale are made for it."""
+    from surgitwin.surfaces import layer_statistics, surfaces_from_labels
+
+    values = [segment.value for segment in layer.segments]
+    counted = layer_statistics(layer.labels, layer.geometry, values, voxels=layer.voxels, ctx=ctx.part(0.0, 0.3))
+    missing = [s.value for s in layer.segments if s.id not in layer.surfaces and s.value in counted]
+    made = surfaces_from_labels(layer.labels, layer.geometry, missing, ctx=ctx.part(0.3, 1.0)) if missing else {}
+    documents: dict[NodeId, Document] = {}
+    for segment in layer.segments:
+        numbers = counted.get(segment.value)
+        mesh = layer.surfaces.get(segment.id)
+        if mesh is None and segment.value in made:
+            mesh = made[segment.value].mesh
+        entry: Document = {"name": segment.name, "id": segment.id, "kind": segment.kind, "status": segment.status}
+        if numbers is None:
+            entry |= {"voxels": 0, "volume_ml": 0.0, "surface_volume_ml": None, "area_mm2": None}
+            entry |= {"centroid_mm": None, "hu": None, "cut_off": False}
+        else:
+            entry |= {
+                "voxels": numbers.voxels,
+                "volume_ml": numbers.volume_ml,
+                "surface_volume_ml": mesh.volume_ml if mesh is not None else None,
+                "area_mm2": mesh.area_mm2 if mesh is not None else None,
+                "centroid_mm": list(numbers.centroid_mm),
+                "hu": numbers.hu_json(),
+                "cut_off": numbers.touches_edge,
+            }
+        documents[segment.id] = entry
+    return documents
+
+
+class ShowStatistics(Command):
+    """Volumes, areas, positions and HU of segments."""
+
+    name: ClassVar[str] = "stats"
+    title: ClassVar[str] = tr("Statistics of segments")
+    summary: ClassVar[str] = tr("Volume by voxels and by surface, area, centroid and HU of every segment.")
+    case: ClassVar[CaseUse] = "read"
+
+    segment: Annotated[tuple[str, ...], Arg(tr("segment to look at; without it all"))] = ()
+
+    def start(self, bench: Bench) -> Work[Any]:
+        scene = bench.scene
+        wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
+        layers = freeze_layers(bench, wanted)
+        order = [segment.id for segment in wanted]
+
+        def compute(ctx: Context) -> Document:
+            found: dict[NodeId, Document] = {}
+            for number, layer in enumerate(layers):
+                part = ctx.part(number / len(layers), (number + 1) / len(layers))
+                found |= statistics_document(layer, part)
+            segments = [found[node_id] for node_id in order]
+            warnings = [
+                {
+                    "code": "cut-off",
+                    "message": tr(
+                        "{name} reaches the image's edge: it is cut off, its volume is that of the part in view."
+                    ).format(name=entry["name"]),
+                    "segment": entry["name"],
+                }
+                for entry in segments
+                if entry["cut_off"]
+            ]
+            return {"segments": segments, "warnings": warnings}
+
+        return Work(compute, lambda document: document)
+
+
+class VerifyCase(Command):
+    """Check a case file from end to end."""
+
+    name: ClassVar[str] = "verify"
+    title: ClassVar[str] = tr("Verify the case")
+    summary: ClassVar[str] = tr("Check that the case file is whole and everything in it can be read.")
+    case: ClassVar[CaseUse] = "read"
+
+    def start(self, bench: Bench) -> Work[Any]:
+        path = bench.case_path
+        if path is None:
+            raise BadInput(tr("This case has no file yet. Save it first."))
+        stale = [node.name for node in bench.scene if bench.scene.is_stale(node) and not isinstance(node, PlanNode)]
+
+        def compute(ctx: Context) -> Document:
+            from surgitwin.storage import verify
+
+            report = verify(path)
+            return {**report.as_json(), "stale": stale}
+
+        return Work(compute, lambda document: document)

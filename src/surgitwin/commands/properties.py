@@ -1,0 +1,235 @@
+"""Small edits of single nodes: names, looks, confirmations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
+from surgitwin.commands.images import describe
+from surgitwin.core.errors import BadInput
+from surgitwin.core.text import tr
+from surgitwin.scene.nodes import (
+    CaseNode,
+    Node,
+    ReportSettingsNode,
+    SegmentationNode,
+    SegmentKind,
+    SegmentNode,
+    SurfaceNode,
+    VolumeNode,
+)
+
+LiverQuality = Literal["healthy", "chemotherapy", "steatosis", "cholestasis", "cirrhosis"]
+Formula = Literal["urata", "vauthey", "korean", "chinese"]
+
+
+class EditNode(Command):
+    """Rename a node, show or hide it, or change its look."""
+
+    name: ClassVar[str] = "edit"
+    title: ClassVar[str] = tr("Edit name and look")
+    summary: ClassVar[str] = tr("Rename a node, show or hide it, change its colour or opacity.")
+
+    node: Annotated[str, Arg(tr("name or id of the node"), positional=True)]
+    rename: Annotated[str | None, Arg(tr("the new name"))] = Field(default=None, min_length=1, max_length=200)
+    visible: Annotated[bool | None, Arg(tr("show or hide it"))] = None
+    color: Annotated[tuple[int, int, int] | None, Arg(tr("red green blue, 0 to 255"))] = None
+    opacity: Annotated[float | None, Arg(tr("0 is invisible, 1 is opaque"))] = Field(default=None, ge=0, le=1)
+    type_: Annotated[SegmentKind | None, Arg(tr("what a segment is"), option="type")] = None
+
+    def start(self, bench: Bench) -> Work[None]:
+        node = bench.scene.resolve(self.node, Node)
+        changes: dict[str, Any] = {}
+        if self.rename is not None:
+            changes["name"] = self.rename
+        if self.visible is not None:
+            changes["visible"] = self.visible
+        for field in ("color", "opacity"):
+            value = getattr(self, field)
+            if value is not None and not isinstance(node, SegmentNode | SurfaceNode):
+                raise BadInput(tr("“{name}” has no {field}.").format(name=node.name, field=field))
+            if value is not None:
+                changes[field] = value
+        if self.color is not None and not all(0 <= part <= 255 for part in self.color):
+            raise BadInput(tr("A colour is three numbers from 0 to 255, not {given}.").format(given=self.color))
+        if self.type_ is not None:
+            changes["kind"] = self.type_
+            if not isinstance(node, SegmentNode):
+                raise BadInput(tr("“{name}” is not a segment, so it has no type.").format(name=node.name))
+
+        def apply() -> Document:
+            with bench.transaction(self._what(node)) as tx:
+                tx.set(node.id, **changes)
+            return {"node": describe(bench.scene.node(node.id))}
+
+        return at_once(apply)
+
+    def _what(self, node: Node) -> str:
+        if self.rename is not None:
+            return tr("Rename “{old}” to “{new}”").format(old=node.name, new=self.rename)
+        if self.visible is not None:
+            return (tr("Show {name}") if self.visible else tr("Hide {name}")).format(name=node.name)
+        if self.color is not None:
+            return tr("Colour of {name}").format(name=node.name)
+        if self.type_ is not None:
+            return tr("Type of {name}").format(name=node.name)
+        return tr("Opacity of {name}").format(name=node.name)
+
+
+class RemoveNode(Command):
+    """Take a node and everything below it out of the case; undoable."""
+
+    name: ClassVar[str] = "remove"
+    title: ClassVar[str] = tr("Remove")
+    summary: ClassVar[str] = tr("Remove a node and everything that belongs to it.")
+
+    node: Annotated[str, Arg(tr("name or id of the node"), positional=True)]
+
+    def start(self, bench: Bench) -> Work[None]:
+        node = bench.scene.resolve(self.node, Node)
+        if isinstance(node, CaseNode):
+            raise BadInput(tr("The case itself cannot be removed. Close it and delete its file instead."))
+
+        def apply() -> Document:
+            from surgitwin.commands.labels import clear_segment
+
+            with bench.transaction(tr("Remove {name}").format(name=node.name)) as tx:
+                if isinstance(node, SegmentNode):
+                    clear_segment(bench.scene, tx, node)
+                tx.remove(node.id)
+            return {"removed": describe(node)}
+
+        return at_once(apply)
+
+
+class EditImage(Command):
+    """Correct what was guessed about an image, or keep its window."""
+
+    name: ClassVar[str] = "image"
+    title: ClassVar[str] = tr("Phase and window of an image")
+    summary: ClassVar[str] = tr("Set the contrast phase or the window and level of an image.")
+
+    volume: Annotated[str, Arg(tr("name or id of the image"), positional=True)]
+    phase: Annotated[str | None, Arg(tr("contrast phase, for example “portal venous”"))] = None
+    window: Annotated[float | None, Arg(tr("window width"), unit="HU")] = Field(default=None, gt=0)
+    level: Annotated[float | None, Arg(tr("window level"), unit="HU")] = None
+
+    def start(self, bench: Bench) -> Work[None]:
+        volume = bench.scene.resolve(self.volume, VolumeNode)
+
+        def apply() -> Document:
+            import dataclasses
+
+            changes: dict[str, Any] = {}
+            if self.phase is not None:
+                changes["identity"] = dataclasses.replace(volume.identity, phase=self.phase)
+            if self.window is not None:
+                changes["window_hu"] = self.window
+            if self.level is not None:
+                changes["level_hu"] = self.level
+            with bench.transaction(tr("Edit image: {name}").format(name=volume.name)) as tx:
+                tx.set(volume.id, **changes)
+            return {"node": describe(volume)}
+
+        return at_once(apply)
+
+
+class ConfirmSide(Command):
+    """Confirm that left and right are shown rightly, where the file does not say."""
+
+    name: ClassVar[str] = "confirm-side"
+    title: ClassVar[str] = tr("Confirm the patient's side")
+    summary: ClassVar[str] = tr("Confirm that left and right of an image or surface are right as shown.")
+
+    node: Annotated[str, Arg(tr("name or id of the image or surface"), positional=True)]
+
+    def start(self, bench: Bench) -> Work[None]:
+        node = bench.scene.resolve(self.node, Node)
+        if not isinstance(node, VolumeNode | SegmentationNode | SurfaceNode):
+            raise BadInput(tr("“{name}” has no side to confirm.").format(name=node.name))
+
+        def apply() -> Document:
+            with bench.transaction(tr("Confirm side: {name}").format(name=node.name)) as tx:
+                tx.set(node.id, side_known=True)
+                for segmentation in bench.scene.of_type(SegmentationNode):
+                    if segmentation.volume == node.id:
+                        tx.set(segmentation.id, side_known=True)
+            return {"node": describe(node)}
+
+        return at_once(apply)
+
+
+class ConfirmPatient(Command):
+    """Confirm what liver limits need: height, weight, liver quality and the formula to use."""
+
+    name: ClassVar[str] = "patient"
+    title: ClassVar[str] = tr("Height, weight and liver quality")
+    summary: ClassVar[str] = tr("Confirm height and weight; choose liver quality and standard-volume formula.")
+
+    height: Annotated[float | None, Arg(tr("height"), unit="cm")] = Field(default=None, ge=40, le=250)
+    weight: Annotated[float | None, Arg(tr("weight"), unit="kg")] = Field(default=None, ge=2, le=400)
+    quality: Annotated[LiverQuality | None, Arg(tr("state of the liver tissue"))] = None
+    formula: Annotated[Formula | None, Arg(tr("formula for the standard liver volume"))] = None
+    pseudonym: Annotated[str | None, Arg(tr("name shown instead of the patient's"))] = Field(default=None, min_length=1)
+
+    def start(self, bench: Bench) -> Work[None]:
+        case = bench.scene.case
+        given = {
+            "height_cm": self.height,
+            "weight_kg": self.weight,
+            "liver_quality": self.quality,
+            "liver_formula": self.formula,
+            "pseudonym": self.pseudonym,
+            "name": self.pseudonym,
+        }
+
+        def apply() -> Document:
+            with bench.transaction(tr("Patient data")) as tx:
+                tx.set(case.id, **{key: value for key, value in given.items() if value is not None})
+            now = bench.scene.case
+            return {
+                "pseudonym": now.pseudonym,
+                "height_cm": now.height_cm,
+                "weight_kg": now.weight_kg,
+                "liver_quality": now.liver_quality or None,
+                "liver_formula": now.liver_formula or None,
+                "suggested_height_cm": now.patient.height_cm,
+                "suggested_weight_kg": now.patient.weight_kg,
+            }
+
+        return at_once(apply)
+
+
+class SetReportSettings(Command):
+    """Say what the report shows."""
+
+    name: ClassVar[str] = "report-settings"
+    title: ClassVar[str] = tr("Report settings")
+    summary: ClassVar[str] = tr("Title, author, notes, and whether the report names the patient.")
+
+    heading: Annotated[str | None, Arg(tr("title of the report"), option="title")] = None
+    author: Annotated[str | None, Arg(tr("who made the plan"))] = None
+    notes: Annotated[str | None, Arg(tr("free text"))] = None
+    identity: Annotated[bool | None, Arg(tr("name the patient in the report"))] = None
+
+    def start(self, bench: Bench) -> Work[None]:
+        def apply() -> Document:
+            found = bench.scene.of_type(ReportSettingsNode)
+            given = {
+                "title": self.heading,
+                "author": self.author,
+                "notes": self.notes,
+                "show_identity": self.identity,
+            }
+            changes = {key: value for key, value in given.items() if value is not None}
+            with bench.transaction(tr("Report settings")) as tx:
+                if found:
+                    node: Node = found[0]
+                else:
+                    node = tx.add(ReportSettingsNode(name=tr("Report"), parent=bench.scene.case.id))
+                tx.set(node.id, **changes)
+            return {"node": describe(node)}
+
+        return at_once(apply)

@@ -1,0 +1,225 @@
+"""Segments by a method, and surfaces of segments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from surgitwin.commands.base import Arg, Bench, Command, Document, Work, build_params
+from surgitwin.commands.images import describe, provenance
+from surgitwin.commands.labels import (
+    full_mask_of,
+    make_segment,
+    pick_volume,
+    segmentation_for,
+    segments_of,
+    write_mask,
+)
+from surgitwin.core.errors import BadInput
+from surgitwin.core.ids import NodeId
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.scene.arrays import ArrayData
+from surgitwin.scene.nodes import LabelLayerNode, Node, Provenance, SegmentationNode, SegmentNode, SurfaceNode
+from surgitwin.scene.scene import Scene
+
+
+class MakeSegment(Command):
+    """Make a segment, or replace one, by a method."""
+
+    name: ClassVar[str] = "segment"
+    title: ClassVar[str] = tr("Make a segment")
+    summary: ClassVar[str] = tr("Make or change a segment: threshold, region-grow, body, bone, lungs, smooth ...")
+
+    method: Annotated[
+        str, Arg(tr("how: threshold, region-grow, body, bone, lungs, largest-island ..."), positional=True)
+    ]
+    into: Annotated[str, Arg(tr("name of the segment to make or replace"))] = Field(min_length=1, max_length=200)
+    of: Annotated[str | None, Arg(tr("segment that the method starts from; without it the one named by --into"))] = None
+    onto: Annotated[str | None, Arg(tr("the image to work on; without it the first"))] = None
+    settings: Annotated[dict[str, Any], Arg(tr("a setting of the method, k=v"), option="set")] = Field(
+        default_factory=dict
+    )
+
+    def start(self, bench: Bench) -> Work[Any]:
+        from surgitwin.segmentation.methods import METHODS
+
+        if self.method not in METHODS:
+            message = tr("There is no method “{name}”. There are: {names}.")
+            raise BadInput(message.format(name=self.method, names=", ".join(METHODS)))
+        method = METHODS[self.method]
+        params = build_params(method.Params, self.settings)
+        scene = bench.scene
+        volume = pick_volume(scene, self.onto)
+        target = _segment_of(scene, self.into)
+        source = scene.resolve(self.of or self.into, SegmentNode) if method.needs_segment else None
+        current = full_mask_of(scene, source) if source is not None else None
+        voxels = volume.voxels
+        inputs: list[Node] = [volume] if source is None else [volume, source]
+        made_from = provenance(
+            bench, f"segment {self.method}", inputs, automatic=True, **params.model_dump(mode="json")
+        )
+
+        def compute(ctx: Context) -> Any:
+            mask = method.run(voxels.frozen(), volume.geometry, params, ctx, current)
+            if not mask.any():
+                raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
+            return mask
+
+        def commit(mask: Any) -> Document:
+            if target is not None and target.id not in scene:
+                raise BadInput(tr("The segment “{name}” was removed meanwhile.").format(name=self.into))
+            with bench.transaction(tr("{method}: {name}").format(method=method.title, name=self.into)) as tx:
+                segmentation = segmentation_for(scene, tx, volume)
+                layer, value = write_mask(scene, tx, segmentation, mask, target)
+                if target is None:
+                    colors = [segment.color for segment in segments_of(scene, segmentation)]
+                    made = make_segment(segmentation, self.into, layer, value, colors, provenance=made_from)
+                    tx.add(made)
+                else:
+                    made = target
+                    # Its own old content is no input any more: it has just been replaced.
+                    kept = {key: rev for key, rev in made_from.inputs.items() if key != target.id}
+                    origin = made_from.model_copy(update={"inputs": kept})
+                    tx.set(target.id, layer=layer, value=value, provenance=origin)
+            volume_ml = float(mask.sum()) * volume.geometry.voxel_volume_mm3 / 1000.0
+            return {
+                "node": describe(scene.node(made.id)),
+                "voxels": int(mask.sum()),
+                "volume_ml": volume_ml,
+                "warnings": [],
+            }
+
+        return Work(compute, commit)
+
+
+def _segment_of(scene: Scene, name: str) -> SegmentNode | None:
+    """The segment with this name or id, or ``None`` where a new one is to be made."""
+    folded = name.casefold()
+    hits = [s for s in scene.of_type(SegmentNode) if folded == s.name.casefold() or s.id == name]
+    return scene.resolve(name, SegmentNode) if hits else None
+
+
+class MakeSurfaces(Command):
+    """Make closed surfaces of segments."""
+
+    name: ClassVar[str] = "mesh"
+    title: ClassVar[str] = tr("Make surfaces")
+    summary: ClassVar[str] = tr("Make closed, smooth surfaces of some or all segments.")
+
+    segment: Annotated[tuple[str, ...], Arg(tr("segment to mesh; without it all"))] = ()
+    smooth: Annotated[float, Arg(tr("smoothing, 0 (none) to 1 (strong)"))] = Field(default=0.5, ge=0, le=1)
+    triangles: Annotated[int | None, Arg(tr("at most about so many triangles per surface"))] = Field(
+        default=None, ge=100
+    )
+
+    def start(self, bench: Bench) -> Work[Any]:
+        scene = bench.scene
+        wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
+        if not wanted:
+            raise BadInput(tr("This case has no segments to make surfaces of."))
+        layers: dict[NodeId, list[SegmentNode]] = {}
+        for segment in wanted:
+            layers.setdefault(segment.layer, []).append(segment)
+        frozen = {
+            layer: (
+                scene.expect(layer, LabelLayerNode).labels.frozen(),
+                scene.segmentation_of(segments[0]).geometry,
+            )
+            for layer, segments in layers.items()
+        }
+        made_from = {
+            segment.id: provenance(
+                bench, "mesh", [segment], automatic=True, smoothing=self.smooth, triangles=self.triangles
+            )
+            for segment in wanted
+        }
+
+        def compute(ctx: Context) -> dict[NodeId, Any]:
+            from surgitwin.surfaces import decimate, surfaces_from_labels
+
+            results: dict[NodeId, Any] = {}
+            for number, (layer, (labels, geometry)) in enumerate(frozen.items()):
+                part = ctx.part(number / len(frozen), (number + 1) / len(frozen))
+                values = [segment.value for segment in layers[layer]]
+                found = surfaces_from_labels(labels, geometry, values, smoothing=self.smooth, ctx=part)
+                for segment in layers[layer]:
+                    if segment.value not in found:
+                        continue
+                    result = found[segment.value]
+                    mesh = result.mesh
+                    if self.triangles is not None and len(mesh.triangles) > self.triangles:
+                        mesh = decimate(mesh, self.triangles, part)
+                    results[segment.id] = (mesh, result)
+            return results
+
+        return Work(compute, lambda results: self._commit(bench, wanted, results, made_from))
+
+    def _commit(
+        self,
+        bench: Bench,
+        wanted: list[SegmentNode],
+        results: dict[NodeId, Any],
+        made_from: dict[NodeId, Provenance],
+    ) -> Document:
+        scene = bench.scene
+        surfaces: list[dict[str, Any]] = []
+        warnings: list[dict[str, Any]] = []
+        with bench.transaction(tr("Make surfaces")) as tx:
+            for segment in wanted:
+                if segment.id not in results or segment.id not in scene:
+                    continue
+                mesh, result = results[segment.id]
+                surface = put_surface(scene, tx, scene.expect(segment.id, SegmentNode), mesh, made_from[segment.id])
+                surfaces.append(
+                    describe(surface)
+                    | {
+                        "segment": segment.id,
+                        "triangles": len(mesh.triangles),
+                        "volume_ml": mesh.volume_ml,
+                        "voxel_volume_ml": result.voxel_volume_ml,
+                        "volume_error_percent": percent_error(mesh.volume_ml, result.voxel_volume_ml),
+                        "closed": result.closed,
+                    }
+                )
+                warnings += [notice.as_json() | {"segment": segment.name} for notice in result.notices]
+        missing = [segment.name for segment in wanted if segment.id not in results]
+        if missing:
+            message = tr("Empty segments have no surface: {names}.").format(names=", ".join(missing))
+            warnings.append({"code": "empty-segment", "message": message})
+        return {"surfaces": surfaces, "warnings": warnings}
+
+
+def percent_error(value: float, reference: float) -> float | None:
+    return 100.0 * (value - reference) / reference if reference else None
+
+
+def put_surface(scene: Scene, tx: Any, segment: SegmentNode, mesh: Any, made_from: Provenance) -> SurfaceNode:
+    """Replace the segment's surface, or add its first one."""
+    points, triangles = ArrayData.of(mesh.points), ArrayData.of(mesh.triangles)
+    old = surface_of(scene, segment)
+    if old is not None:
+        tx.set(old.id, points=points, triangles=triangles, provenance=made_from)
+        return scene.expect(old.id, SurfaceNode)
+    side_known = True
+    if segment.parent is not None:
+        side_known = scene.expect(segment.parent, SegmentationNode).side_known
+    surface = SurfaceNode(
+        name=segment.name,
+        parent=segment.id,
+        segment=segment.id,
+        points=points,
+        triangles=triangles,
+        side_known=side_known,
+        provenance=made_from,
+    )
+    tx.add(surface)
+    return surface
+
+
+def surface_of(scene: Scene, segment: SegmentNode) -> SurfaceNode | None:
+    for node in scene.children(segment.id):
+        if isinstance(node, SurfaceNode):
+            return node
+    return None

@@ -1,0 +1,239 @@
+"""What all parts of the window share: the open session, what is looked at, and one way to start work.
+
+The desk changes nothing itself; it starts commands and passes on what the session says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from surgitwin.commands.base import Command, Document
+from surgitwin.core.errors import SurgitwinError
+from surgitwin.core.ids import NodeId
+from surgitwin.core.text import tr
+from surgitwin.jobs import Job
+from surgitwin.scene.nodes import PlanNode, SegmentationNode, SurfaceNode, VolumeNode
+from surgitwin.scene.scene import Scene
+from surgitwin.session import Session
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Say:
+    """A sentence for the banner: what happened and what to do.
+
+    Attributes
+    ----------
+    kind
+        ``info``, ``caution`` or ``error``.
+    """
+
+    text: str
+    kind: str = "info"
+    action: str = ""
+    on_action: Callable[[], None] | None = None
+
+
+class Desk(QObject):
+    """One per window."""
+
+    session_changed = Signal(object)  # Session or None
+    scene_changed = Signal(object)  # SceneChanged
+    history_changed = Signal()
+    job_changed = Signal(object)  # Job
+    said = Signal(object)  # Say
+    crosshair_changed = Signal(object)  # Point
+    volume_changed = Signal(object)  # VolumeNode or None
+    plan_changed = Signal(object)  # PlanNode or None
+    preview_changed = Signal(object)  # partial image while it loads, or None
+    saved_changed = Signal(bool)  # True: everything finished is on disk
+    _wake = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.session: Session | None = None
+        self.crosshair: Point = (0.0, 0.0, 0.0)
+        self._volume: NodeId | None = None
+        self._plan: NodeId | None = None
+        self._disconnect: list[Callable[[], None]] = []
+        self._saved = True
+        self._wake.connect(self._pump)  # queued: workers emit it from their threads
+        self._save_watch = QTimer(self)
+        self._save_watch.setInterval(100)
+        self._save_watch.timeout.connect(self._watch_saving)
+
+    # ---- the session -------------------------------------------------------------------------------------------
+
+    @property
+    def scene(self) -> Scene:
+        """The open case's scene, or an empty one."""
+        return self.session.scene if self.session is not None else Scene()
+
+    def set_session(self, session: Session | None) -> None:
+        """Put another case on the desk; the old one is closed."""
+        self.close_session()
+        self.session = session
+        if session is not None:
+            session.runner.on_wake(self._wake.emit)
+            self._disconnect = [
+                session.editor.changed.connect(self._on_scene_changed),
+                session.runner.events.connect(lambda event: self.job_changed.emit(event.job)),
+            ]
+            self._save_watch.start()
+        volumes = self.scene.of_type(VolumeNode)
+        self._volume = volumes[0].id if volumes else None
+        plans = self.scene.of_type(PlanNode)
+        self._plan = plans[-1].id if plans else None
+        if volumes:
+            x, y, z = (float(v) for v in volumes[0].geometry.centre_mm)
+            self.crosshair = (x, y, z)
+        self.session_changed.emit(session)
+        self.volume_changed.emit(self.volume)
+        self.plan_changed.emit(self.plan)
+        self.history_changed.emit()
+
+    def close_session(self) -> None:
+        """Close the case; everything finished is on disk afterwards."""
+        self._save_watch.stop()
+        for disconnect in self._disconnect:
+            disconnect()
+        self._disconnect = []
+        session, self.session = self.session, None
+        if session is not None:
+            session.close()
+
+    # ---- what is looked at -------------------------------------------------------------------------------------
+
+    @property
+    def volume(self) -> VolumeNode | None:
+        return self.scene.get(self._volume, VolumeNode)
+
+    @property
+    def plan(self) -> PlanNode | None:
+        return self.scene.get(self._plan, PlanNode)
+
+    def look_at_volume(self, node_id: NodeId | None) -> None:
+        self._volume = node_id
+        self.volume_changed.emit(self.volume)
+
+    def look_at_plan(self, node_id: NodeId | None) -> None:
+        self._plan = node_id
+        self.plan_changed.emit(self.plan)
+
+    def move_crosshair(self, point: Point) -> None:
+        self.crosshair = point
+        self.crosshair_changed.emit(point)
+
+    @property
+    def side_known(self) -> bool:
+        """False if anything that is shown may have left and right swapped."""
+        volume = self.volume
+        nodes = [*self.scene.of_type(SegmentationNode), *self.scene.of_type(SurfaceNode)]
+        return (volume is None or volume.side_known) and all(node.side_known for node in nodes)
+
+    # ---- work --------------------------------------------------------------------------------------------------
+
+    def do(
+        self,
+        command: Command,
+        done: Callable[[Document], None] | None = None,
+        partial: Callable[[Any], None] | None = None,
+    ) -> Job | None:
+        """Start a command; what goes wrong is said in the banner. Returns the job, or None if it could not start."""
+        if self.session is None:
+            self.say(tr("Open a case first."), "caution")
+            return None
+        try:
+            return self.session.submit(command, done, self.report, partial)
+        except SurgitwinError as error:
+            self.report(error)
+            return None
+
+    def do_now(self, command: Command) -> Document | None:
+        """Run a command that has nothing to compute, such as a new name, at once."""
+        if self.session is None:
+            return None
+        from surgitwin.commands.base import perform
+        from surgitwin.core.progress import Context
+
+        try:
+            document = perform(command, self.session, Context())
+            self.session.log(command)
+        except SurgitwinError as error:
+            self.report(error)
+            return None
+        return document
+
+    def undo(self) -> None:
+        if self.session is not None:
+            self._try(self.session.undo)
+
+    def redo(self) -> None:
+        if self.session is not None:
+            self._try(self.session.redo)
+
+    def _try(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except SurgitwinError as error:
+            self.report(error)
+
+    def say(self, text: str, kind: str = "info", action: str = "", on_action: Callable[[], None] | None = None) -> None:
+        self.said.emit(Say(text, kind, action, on_action))
+
+    def report(self, error: BaseException) -> None:
+        """Show an error as a sentence; never a traceback."""
+        if isinstance(error, SurgitwinError):
+            self.say(str(error), "error")
+        else:
+            kind = type(error).__name__
+            self.say(
+                tr("A fault in the program stopped this ({kind}). Nothing was changed.").format(kind=kind), "error"
+            )
+
+    # ---- what the session says ---------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        if self.session is not None:
+            self.session.runner.pump()
+
+    def _on_scene_changed(self, change: Any) -> None:
+        if self._volume not in self.scene:
+            volumes = self.scene.of_type(VolumeNode)
+            self._volume = volumes[0].id if volumes else None
+            self.volume_changed.emit(self.volume)
+        elif self._volume in change.modified:
+            self.volume_changed.emit(self.volume)
+        new_plans = [node_id for node_id in change.created if self.scene.get(node_id, PlanNode)]
+        if new_plans:
+            self._plan = new_plans[-1]
+        elif self._plan is not None and self._plan not in self.scene:
+            plans = self.scene.of_type(PlanNode)
+            self._plan = plans[-1].id if plans else None
+        self.scene_changed.emit(change)
+        self.plan_changed.emit(self.plan)
+        self.history_changed.emit()
+        self._watch_saving()
+
+    def _watch_saving(self) -> None:
+        file = self.session.case_file if self.session is not None else None
+        saved = file is None or file.pending == 0
+        if saved != self._saved:
+            self._saved = saved
+            self.saved_changed.emit(saved)
+
+
+def new_case_path(folder: Path, pseudonym: str) -> Path:
+    """A file name for a new case that names no patient and overwrites nothing."""
+    path = folder / f"{pseudonym}.twin"
+    number = 2
+    while path.exists():
+        path = folder / f"{pseudonym} ({number}).twin"
+        number += 1
+    return path

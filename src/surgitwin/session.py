@@ -1,0 +1,141 @@
+"""A session: one case being worked on, with its history, its file and its running jobs. No globals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from surgitwin.commands import command_named
+from surgitwin.commands.base import Command, Document, build, perform
+from surgitwin.core.errors import BadInput
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.jobs import Job, Runner
+from surgitwin.scene.editor import Editor, Transaction
+from surgitwin.scene.history import History
+from surgitwin.scene.scene import Scene
+from surgitwin.storage.case_file import CaseFile
+
+
+class Session:
+    """One case. Several sessions can live in one process.
+
+    Parameters
+    ----------
+    case_file
+        An open case file, or ``None`` for a case that lives in memory until `save_as`.
+    """
+
+    def __init__(self, case_file: CaseFile | None = None) -> None:
+        self._scene = Scene()
+        self.history = History()
+        self.editor = Editor(self._scene, self.history)
+        self.runner = Runner()
+        self.case_file = case_file
+        if case_file is not None:
+            self._scene.load(case_file.load_nodes())
+            self.editor.journal = case_file
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Session:
+        """Open a case file.
+
+        Raises
+        ------
+        BadInput
+            If it is missing, damaged, foreign, newer than this program, or held by another process.
+        """
+        return cls(CaseFile.open(path, read_only=read_only))
+
+    @property
+    def scene(self) -> Scene:
+        return self._scene
+
+    @property
+    def case_path(self) -> Path | None:
+        return self.case_file.path if self.case_file is not None else None
+
+    @property
+    def read_only(self) -> bool:
+        return self.case_file is not None and self.case_file.read_only
+
+    def transaction(self, name: str) -> AbstractContextManager[Transaction]:
+        """The only write path; see `Editor.transaction`."""
+        if self.read_only:
+            raise BadInput(tr("This case is open for reading only. Save a copy to work on it."))
+        return self.editor.transaction(name)
+
+    def save_as(self, path: Path) -> None:
+        """Write the case to a new file and keep every later change there.
+
+        Raises
+        ------
+        BadInput
+            If the file exists or its folder cannot be written to.
+        """
+        if self.case_file is not None:
+            raise BadInput(tr("This case has a file already. Use “Save a copy”."))
+        self.case_file = CaseFile.create(path, self._scene)
+        self.editor.journal = self.case_file
+
+    def run(self, name: str, **values: Any) -> Document:
+        """Do what ``surgitwin NAME`` does, and return the document that it prints with ``--json``."""
+        return self.perform(build(command_named(name), values), Context())
+
+    def perform(self, command: Command, ctx: Context) -> Document:
+        """Run a command here and now; an edit is on disk when this returns."""
+        document = perform(command, self, ctx)
+        self.log(command)
+        if self.case_file is not None and command.case == "edit":
+            self.case_file.wait()
+        return document
+
+    def submit(
+        self,
+        command: Command,
+        done: Callable[[Document], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
+        partial: Callable[[object], None] | None = None,
+    ) -> Job:
+        """Run a command as a job; its change is made on the main thread when the work is finished."""
+        work = command.start(self)
+
+        def finish(outcome: Any) -> None:
+            document = work.commit(outcome)
+            self.log(command)
+            if done is not None:
+                done(document)
+
+        return self.runner.submit(command.title, work.compute, finish, failed, partial)
+
+    def log(self, command: Command) -> None:
+        """Add a line to the case's log of who did what; array data never goes there."""
+        if self.case_file is None or self.read_only or command.case in ("none", "read"):
+            return
+        self.case_file.log(command.name, command.model_dump(mode="json"), {})
+
+    def undo(self) -> str | None:
+        """Undo the latest change; returns its name."""
+        return self.editor.undo()
+
+    def redo(self) -> str | None:
+        """Do the latest undone change again; returns its name."""
+        return self.editor.redo()
+
+    def close(self) -> None:
+        """Stop jobs, write everything, and leave exactly one file."""
+        self.runner.close()
+        self.history.clear()
+        if self.case_file is not None:
+            self.case_file.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
