@@ -166,7 +166,8 @@ def require(natives: Sequence[Native], python: Path, must: bool) -> None:
         absent = missing(natives, python)
     if not absent:
         return
-    what = ", ".join(native.name for native in absent)
+    names = [native.name for native in absent]
+    what = ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:4])} and {len(names) - 4} more"
     sentence = (
         f"This system lacks {what}. Install what is missing with this command and run this again:\n\n"
         f"    {install_command(absent)}\n"
