@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,11 +119,8 @@ def _check_disk(usable: bool) -> None:
 
 def _create() -> None:
     say(f"Making the environment in {VENV} with Python {'.'.join(map(str, sys.version_info[:3]))}")
-    if VENV.exists():
-        shutil.rmtree(VENV)
-    result = call([base_python(), "-m", "venv", VENV])
+    result = call([base_python(), "-m", "venv", "--clear", VENV])
     if result.returncode != 0:
-        shutil.rmtree(VENV, ignore_errors=True)
         raise explained(result.stdout, "The virtual environment could not be made.")
 
 
@@ -189,8 +187,8 @@ def explained(output: str, what: str) -> Stop:
     """
     if "No space left on device" in output or "[Errno 28]" in output or "Disk quota exceeded" in output:
         return Stop(
-            f"The disk is full: the environment needs about {NEEDED_BYTES / 1e9:.1f} GB. "
-            "Free some space and run this again."
+            f"The disk is full: the environment in {VENV} needs about {NEEDED_BYTES / 1e9:.1f} GB, some of it for a "
+            f"while in {tempfile.gettempdir()}. Free some space there and run this again."
         )
     if "CERTIFICATE_VERIFY_FAILED" in output or "SSLError" in output:
         return Stop(

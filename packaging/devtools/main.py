@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import subprocess
@@ -30,10 +31,13 @@ def main(arguments: Sequence[str]) -> int:
         say("\nStopped.")
         return 130
     except OSError as error:
-        if error.errno != 28:
-            raise
-        say(f"The disk is full ({error.filename or ROOT}). Free some space and run this again.")
-        return 1
+        if error.errno == errno.ENOSPC:
+            say(f"The disk is full ({error.filename or ROOT}). Free some space and run this again.")
+            return 1
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            say(f"This user may not write to {error.filename or ROOT}. Put the clone in a folder that you own.")
+            return 1
+        raise
 
 
 def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
