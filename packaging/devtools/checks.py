@@ -63,6 +63,15 @@ def test_steps() -> dict[str, list[str]]:
     }
 
 
+def chosen_steps(wanted: Sequence[str]) -> list[str]:
+    """Return the steps in the order they run, all of them when none is named."""
+    known = [*checks(), *test_steps()]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise Stop(f"There is no step named {', '.join(unknown)}; the steps are {', '.join(known)}.", code=2)
+    return [name for name in known if not wanted or name in wanted]
+
+
 def run(wanted: Sequence[str] = (), on_screen: bool = False) -> int:
     """Run the steps (all of them when none is named), print the summary, and return the exit status.
 
@@ -73,11 +82,7 @@ def run(wanted: Sequence[str] = (), on_screen: bool = False) -> int:
     on_screen
         Whether the window tests use the display that is there rather than a virtual one.
     """
-    known = [*checks(), *test_steps()]
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise Stop(f"There is no step named {', '.join(unknown)}; the steps are {', '.join(known)}.", code=2)
-    chosen = [name for name in known if not wanted or name in wanted]
+    chosen = chosen_steps(wanted)
     outcomes: list[Outcome] = []
     # The checks are single-threaded and quiet, so two go at a time; the tests have the machine for themselves.
     with ThreadPoolExecutor(max_workers=2) as pool:

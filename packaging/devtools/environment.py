@@ -190,6 +190,8 @@ def explained(output: str, what: str) -> Stop:
             f"The disk is full: the environment in {VENV} needs about {NEEDED_BYTES / 1e9:.1f} GB, some of it for a "
             f"while in {tempfile.gettempdir()}. Free some space there and run this again."
         )
+    if "Permission denied" in output or "Read-only file system" in output:
+        return Stop(f"This user may not write to {ROOT}. Put the clone in a folder that you own and run this again.")
     if "CERTIFICATE_VERIFY_FAILED" in output or "SSLError" in output:
         return Stop(
             "The package index's certificate is not trusted by this machine. On a network that inspects traffic, point "

@@ -46,6 +46,7 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         environment.setup(everything)
         return 0
     if options.command == "test":
+        checks.chosen_steps(options.steps)
         gui = not options.steps or "gui" in options.steps
         environment.setup(everything if gui else native.GRAPHICS, must=gui)
         return checks.run(options.steps, options.on_screen)

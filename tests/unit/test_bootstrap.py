@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
 import pytest
 
 from devtools import checks, environment, native
-from devtools.console import ROOT, clean_env
+from devtools.console import ROOT, Stop, clean_env
 
 
 def report(folder: Path, tests: int, failures: int = 0, errors: int = 0, skipped: int = 0) -> Path:
@@ -28,6 +29,7 @@ def report(folder: Path, tests: int, failures: int = 0, errors: int = 0, skipped
             "cannot be reached",
         ),
         ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'))", "PIP_CERT"),
+        ("Error: [Errno 13] Permission denied: '/somewhere/.venv'", "may not write"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one that"),
         ("ERROR: No matching distribution found for vtk==9.7.2", "no build of vtk==9.7.2"),
         ("something new", "something new"),
@@ -100,3 +102,14 @@ def test_the_last_line_counts_every_test_and_every_failed_check(capsys: pytest.C
 
     assert status == 1
     assert capsys.readouterr().out.splitlines()[-1] == "10 passed, 2 failed, 2 skipped"
+
+
+def test_a_step_that_does_not_exist_is_refused_by_name() -> None:
+    with pytest.raises(Stop, match="no step named lnit; the steps are types, lint"):
+        checks.chosen_steps(["lnit"])
+
+
+def test_an_interpreter_older_than_any_supported_one_can_read_the_entry_file() -> None:
+    source = (ROOT / "packaging" / "bootstrap.py").read_text(encoding="utf-8")
+
+    ast.parse(source, feature_version=(3, 5))
