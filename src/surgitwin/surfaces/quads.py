@@ -1,0 +1,142 @@
+"""Closed quad meshes of single labels, from the cells their surfaces run through.
+
+The quads are the voxel faces between a label and everything else; their corners are the centres of the cells (see
+`cells`), one vertex for each loop of quads around a cell (see `tables`). Every edge is used by exactly two quads,
+but for pinched edges, which `pinches` mends on the triangles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.surfaces.cells import CellCode, CellGrid, CellIndex, LabelCells
+from surgitwin.surfaces.tables import corner_tables
+
+
+@dataclass(frozen=True, eq=False)
+class QuadMesh:
+    """The voxel faces of one label.
+
+    Attributes
+    ----------
+    corners
+        float32, shape (3, n): index coordinates (i, j, k) of the vertices, all on half-integers.
+    quads
+        int32, shape (m, 4): vertices of each face, counter-clockwise seen from outside in index space.
+    vertex_cell
+        Shape (n,): position of each vertex's cell in ``cells``.
+    vertex_loop
+        uint8, shape (n,): which loop of its cell a vertex stands for.
+    voxels
+        Number of voxels inside.
+    """
+
+    cells: LabelCells
+    corners: NDArray[np.float32]
+    quads: NDArray[np.int32]
+    vertex_cell: NDArray[np.int64]
+    vertex_loop: NDArray[np.uint8]
+    voxels: int
+
+
+class CellLookup:
+    """A reusable window of memory that finds the position of a cell from its number.
+
+    One for each thread: the planes of a label pass through it, so that it stays small and in the cache.
+    """
+
+    def __init__(self, grid: CellGrid) -> None:
+        self._plane = grid.plane
+        self._row = grid.row
+        self._window = np.zeros(max(3 * grid.plane, 1 << 21), np.int32)
+
+    def neighbours(self, cells: CellIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions in ``cells`` (sorted) of the neighbours at -j and at -k; anything where there is none."""
+        minus_j = np.empty(cells.size, np.int64)
+        minus_k = np.empty(cells.size, np.int64)
+        planes = self._window.size // self._plane - 1
+        for first in range(int(cells[0]) // self._plane, int(cells[-1]) // self._plane + 1, planes):
+            base = (first - 1) * self._plane
+            before, start, stop = np.searchsorted(cells, (base, base + self._plane, base + (planes + 1) * self._plane))
+            self._window[cells[before:stop] - base] = np.arange(before, stop, dtype=np.int32)
+            local = cells[start:stop] - base
+            minus_j[start:stop] = np.take(self._window, local - self._row, mode="clip")
+            minus_k[start:stop] = np.take(self._window, local - self._plane, mode="clip")
+        # What an earlier label left in the window may point past the end; it belongs to no quad.
+        np.minimum(minus_j, cells.size - 1, out=minus_j)
+        np.minimum(minus_k, cells.size - 1, out=minus_k)
+        return minus_j, minus_k
+
+
+def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMesh:
+    """The voxel faces of one label as a quad mesh; ``label`` must be sorted."""
+    tables = corner_tables()
+    codes = label.codes
+    loops = np.take(tables.loops, codes)
+    first = np.zeros(codes.size + 1, np.int64)
+    np.cumsum(loops, out=first[1:])
+    neighbours = lookup.neighbours(label.cells)
+    quads = np.concatenate([_axis_quads(axis, codes, first, neighbours) for axis in range(3)])
+    i, j, k = grid.ijk(label.cells)
+    corners = np.stack((i, j, k)).astype(np.float32) - np.float32(0.5)
+    if int(first[-1]) == codes.size:
+        vertex_cell = np.arange(codes.size)
+        vertex_loop = np.zeros(codes.size, np.uint8)
+    else:
+        vertex_cell = np.repeat(np.arange(codes.size), loops)
+        vertex_loop = (np.arange(vertex_cell.size) - first[vertex_cell]).astype(np.uint8)
+        corners = corners[:, vertex_cell]
+    # Each run of voxels along i starts at one face and ends at another: the difference is its length.
+    ends = np.flatnonzero(np.take(tables.crossing[0], codes))
+    voxels = int(np.where(codes[ends] & 1, i[ends], -i[ends]).sum())
+    return QuadMesh(label, corners, quads, vertex_cell, vertex_loop, voxels)
+
+
+def _axis_quads(
+    axis: int, codes: CellCode, first: NDArray[np.int64], neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> NDArray[np.int32]:
+    """Quads on the cell edges from corner 0 along ``axis``, counter-clockwise seen from outside."""
+    tables = corner_tables()
+    at = np.flatnonzero(np.take(tables.crossing[axis], codes))
+    minus_u, minus_v, minus_uv = _around(axis, at, neighbours)
+    split = int(first[-1]) > codes.size
+    outside = np.flatnonzero((codes[at] & 1) == 0)
+    quads = np.empty((at.size, 4), np.int32)
+    for column, (cell, a, b) in enumerate(((at, 0, 0), (minus_u, 1, 0), (minus_uv, 1, 1), (minus_v, 0, 1))):
+        vertex = np.take(first, cell)
+        if split:
+            vertex += np.take(tables.loop_of_edge[axis, a, b], np.take(codes, cell))
+        quads[:, column] = vertex
+    quads[outside] = quads[outside][:, (0, 3, 2, 1)]
+    return quads
+
+
+def _around(
+    axis: int, at: NDArray[np.int64], neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the cells at -u, -v and -u-v, which all exist around a quad (u, v: the axes across ``axis``).
+
+    Cells are sorted by number, so the neighbour at -i, where it exists, is the entry before.
+    """
+    minus_j, minus_k = neighbours
+    if axis == 0:
+        v = minus_k[at]
+        return minus_j[at], v, minus_j[v]
+    if axis == 1:
+        u = minus_k[at]
+        return u, at - 1, u - 1
+    v = minus_j[at]
+    return at - 1, v, v - 1
+
+
+def quad_owners(mesh: QuadMesh, grid: CellGrid) -> CellIndex:
+    """Number of the (padded) inside voxel that each quad of ``mesh`` is a face of; shape (m,)."""
+    tables = corner_tables()
+    owners = []
+    for axis, stride in enumerate((1, grid.row, grid.plane)):
+        at = np.flatnonzero(np.take(tables.crossing[axis], mesh.cells.codes))
+        owners.append(mesh.cells.cells[at] + np.where(mesh.cells.codes[at] & 1, 0, stride))
+    return np.concatenate(owners)
