@@ -1,0 +1,174 @@
+"""What views are asked to show: plain, frozen descriptions that hold arrays by reference and know nothing of the twin.
+
+Colours are red, green, blue from 0 to 255; points and directions are LPS, lengths millimetres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.mesh import Mesh
+
+Rgb = tuple[int, int, int]
+Vec3 = tuple[float, float, float]
+
+
+def vec3(values: Any) -> Vec3:
+    """Three floats from anything that numpy can read."""
+    x, y, z = (float(v) for v in np.asarray(values, dtype=np.float64).reshape(3))
+    return x, y, z
+
+
+@dataclass(frozen=True, eq=False)
+class ImageContent:
+    """One grey volume.
+
+    Attributes
+    ----------
+    array
+        [k, j, i], int16 (fastest) or any other integer or float type.
+    side_confirmed
+        False if nobody has confirmed which side is the patient's right: every view then says so.
+    name
+        As a corner of the view names it; holds no identifier of a patient.
+    """
+
+    array: NDArray[Any]
+    geometry: Geometry
+    name: str = ""
+    side_confirmed: bool = True
+
+    def __post_init__(self) -> None:
+        _check_shape(self.array, self.geometry, "image")
+
+
+@dataclass(frozen=True)
+class SegmentStyle:
+    """How the voxels of one value of a label layer are drawn."""
+
+    value: int
+    colour: Rgb
+    opacity: float = 1.0
+    visible: bool = True
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelLayer:
+    """One label array with the look of its segments; values without a style are not drawn.
+
+    Attributes
+    ----------
+    array
+        [k, j, i], uint8 or uint16, on a grid of its own.
+    """
+
+    array: NDArray[Any]
+    geometry: Geometry
+    styles: tuple[SegmentStyle, ...]
+
+    def __post_init__(self) -> None:
+        _check_shape(self.array, self.geometry, "label layer")
+        if self.array.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.bool_)):
+            raise BadInput(f"A label layer holds uint8 or uint16 numbers, not {self.array.dtype}.")
+
+    @property
+    def drawn(self) -> bool:
+        """True if any of its segments can be seen."""
+        return any(style.visible and style.opacity > 0 for style in self.styles)
+
+
+@dataclass(frozen=True)
+class PlaneContent:
+    """One plane of a cut; what lies on the side its normal points to is removed.
+
+    Attributes
+    ----------
+    half_size_mm
+        Half the edge of the square that stands for the plane in 3D, and where the handles sit.
+    group
+        Planes of one group cut together: a voxel goes only if it lies on the normal side of all of them.
+    """
+
+    id: str
+    point: Vec3
+    normal: Vec3
+    half_size_mm: float = 60.0
+    group: str = ""
+    editable: bool = True
+    visible: bool = True
+
+    def __post_init__(self) -> None:
+        length = float(np.linalg.norm(self.normal))
+        if not np.isfinite(length) or length < 1e-9:
+            raise BadInput("A cut plane needs a normal that is not zero.")
+        object.__setattr__(self, "normal", vec3(np.asarray(self.normal) / length))
+        object.__setattr__(self, "point", vec3(self.point))
+
+
+@dataclass(frozen=True)
+class MarkerContent:
+    """A short text at a place, such as a lesion's number.
+
+    Attributes
+    ----------
+    low, high
+        The box of what is marked: slices through it show the text.
+    """
+
+    text: str
+    point: Vec3
+    low: Vec3
+    high: Vec3
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceContent:
+    """One surface in 3D. A new mesh object under the same ``id`` replaces the old one."""
+
+    id: str
+    mesh: Mesh
+    colour: Rgb
+    opacity: float = 1.0
+    visible: bool = True
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneContent:
+    """All that the 3D view shows.
+
+    Attributes
+    ----------
+    image, volume_preset
+        With both given the image is volume-rendered by the preset of this name.
+    """
+
+    surfaces: tuple[SurfaceContent, ...] = ()
+    planes: tuple[PlaneContent, ...] = ()
+    markers: tuple[MarkerContent, ...] = ()
+    image: ImageContent | None = None
+    volume_preset: str | None = None
+    focus: Vec3 | None = None
+    side_confirmed: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class SliceContent:
+    """All that a slice view shows."""
+
+    image: ImageContent | None = None
+    layers: tuple[LabelLayer, ...] = ()
+    planes: tuple[PlaneContent, ...] = ()
+    markers: tuple[MarkerContent, ...] = ()
+
+
+def _check_shape(array: NDArray[Any], geometry: Geometry, what: str) -> None:
+    if array.shape != geometry.shape_kji:
+        raise BadInput(f"The {what}'s array has the shape {array.shape}, its geometry {geometry.shape_kji}.")
