@@ -205,7 +205,7 @@ def summary(outcomes: Sequence[Outcome]) -> int:
     # A check that fails is counted too, so that the last line never reads well over a red run.
     failed = sum(o.failed for o in tests) + sum(1 for o in outcomes if not o.ok and o not in tests)
     say()
-    say(f"{passed} passed, {failed} failed, {skipped} skipped")
+    say(f"{passed} passed, {failed} failed, {skipped} skipped" if tests or failed else "No tests were asked for.")
     return 0 if failed == 0 and all(outcome.ok for outcome in outcomes) else 1
 
 
