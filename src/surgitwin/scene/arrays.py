@@ -23,7 +23,7 @@ class ArrayData:
     threads takes `frozen`, which no later stroke can change.
     """
 
-    __slots__ = ("_data", "_loader", "_lock", "constant", "dtype", "id", "shape")
+    __slots__ = ("_data", "_loader", "_lock", "_watchers", "constant", "dtype", "id", "shape")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class ArrayData:
         self._data = data
         self._loader = loader
         self._lock = threading.Lock()
+        self._watchers: tuple[Callable[[Box], None], ...] = ()
 
     @staticmethod
     def of(array: AnyArray, *, constant: bool = True) -> ArrayData:
@@ -74,7 +75,20 @@ class ArrayData:
 
     def write(self, box: Box, values: AnyArray) -> None:
         """Replace the part ``box``; for the scene's edits only."""
+        for watcher in self._watchers:
+            watcher(box)
         self._array()[box.slices] = values
+
+    def watch_writes(self, watcher: Callable[[Box], None]) -> Callable[[], None]:
+        """Call ``watcher`` just before each write, so that it can keep what is there; returns how to stop."""
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
+
+        def stop() -> None:
+            with self._lock:
+                self._watchers = tuple(one for one in self._watchers if one != watcher)
+
+        return stop
 
     def attach_loader(self, loader: Callable[[], AnyArray]) -> None:
         """Say where the array can be read again, now that the case file holds it."""
