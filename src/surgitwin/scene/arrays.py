@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -19,11 +20,12 @@ AnyArray = NDArray[Any]
 class ArrayData:
     """One array of a node: constant, or a label array that strokes patch in place.
 
-    Only the scene writes into it, on the main thread. Views read it with `read` on that thread; work on other
-    threads takes `frozen`, which no later stroke can change.
+    Only the scene writes into it, on the main thread. Views read it with `read` on that thread, anew after every
+    change; work on other threads takes `frozen`, which no later stroke can change. Freezing costs nothing: a stroke
+    that comes while frozen parts are in use goes into a copy.
     """
 
-    __slots__ = ("_data", "_loader", "_lock", "_watchers", "constant", "dtype", "id", "shape")
+    __slots__ = ("_data", "_lent", "_loader", "_lock", "_watchers", "constant", "dtype", "id", "shape")
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class ArrayData:
         self.dtype = dtype
         self.constant = constant
         self._data = data
+        self._lent: AnyArray | None = None
         self._loader = loader
         self._lock = threading.Lock()
         self._watchers: tuple[Callable[[Box], None], ...] = ()
@@ -59,25 +62,38 @@ class ArrayData:
         return self._data is not None
 
     def read(self) -> AnyArray:
-        """The array as a read-only view; it shows later patches."""
+        """The array as a read-only view; only good until the next change."""
         view = self._array().view()
         view.setflags(write=False)
         return view
 
     def frozen(self, box: Box | None = None) -> AnyArray:
-        """The array (or its part ``box``) as no later edit can change it; a constant array is not copied."""
-        part = self._array() if box is None else self._array()[box.slices]
-        if not self.constant:
-            part = part.copy()
-        part = part.view()
+        """The array (or its part ``box``), read-only, as no later edit can change it."""
+        data = self._array()
+        if self.constant:
+            part = data.view()
+        else:
+            with self._lock:
+                if self._lent is None:
+                    # Over a memoryview, so that numpy makes `_lent` itself the base of every part that is handed
+                    # out, and its reference count tells whether one is still in use.
+                    self._lent = np.asarray(memoryview(data))
+                part = self._lent.view()
         part.setflags(write=False)
-        return part
+        return part if box is None else part[box.slices]
 
     def write(self, box: Box, values: AnyArray) -> None:
         """Replace the part ``box``; for the scene's edits only."""
         for watcher in self._watchers:
             watcher(box)
-        self._array()[box.slices] = values
+        data = self._array()
+        with self._lock:
+            if self._lent is not None:
+                in_use = sys.getrefcount(self._lent) > 2  # one is this object's, one the call's
+                if in_use:
+                    self._data = data = data.copy()
+                self._lent = None
+        data[box.slices] = values
 
     def watch_writes(self, watcher: Callable[[Box], None]) -> Callable[[], None]:
         """Call ``watcher`` just before each write, so that it can keep what is there; returns how to stop."""

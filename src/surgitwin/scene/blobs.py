@@ -11,11 +11,19 @@ from numpy.typing import NDArray
 
 
 class Blob:
-    """One compressed array; `spill` moves it to a file, `array` brings it back."""
+    """One compressed array; `spill` moves it to a file, `array` brings it back.
 
-    __slots__ = ("_bytes", "_file", "_length", "_offset", "dtype", "shape")
+    Parameters
+    ----------
+    at_hand
+        Keep the array itself until it is first asked for: an edit that was worked out on another thread is then
+        carried out without unpacking it.
+    """
 
-    def __init__(self, array: NDArray[Any]) -> None:
+    __slots__ = ("_at_hand", "_bytes", "_file", "_length", "_offset", "dtype", "shape")
+
+    def __init__(self, array: NDArray[Any], *, at_hand: bool = False) -> None:
+        self._at_hand = array if at_hand else None
         self.shape = array.shape
         self.dtype = array.dtype
         self._bytes: bytes | None = zstandard.ZstdCompressor(level=1).compress(np.ascontiguousarray(array).tobytes())
@@ -33,6 +41,9 @@ class Blob:
         return self._bytes is not None
 
     def array(self) -> NDArray[Any]:
+        if self._at_hand is not None:
+            at_hand, self._at_hand = self._at_hand, None
+            return at_hand
         data = self._bytes
         if data is None:
             assert self._file is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -14,7 +14,6 @@ from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId, new_revision
 from surgitwin.core.signals import Signal
 from surgitwin.core.text import tr
-from surgitwin.scene.blobs import Blob
 from surgitwin.scene.edits import AddNode, Edit, Entry, PatchArray, RemoveNode, SetField
 from surgitwin.scene.history import History
 from surgitwin.scene.nodes import LabelLayerNode, Node
@@ -34,6 +33,7 @@ class Transaction:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self.edits: list[Edit] = []
+        self._bumped = 0  # edits before this one have their new revisions already
 
     def add(self, node: Node) -> Node:
         if node.id in self._scene:
@@ -75,21 +75,24 @@ class Transaction:
         array = self._scene.node(node_id).arrays()[field]
         if array.constant:
             raise BadInput(tr("The voxels of “{name}” cannot be edited.").format(name=self._scene.node(node_id).name))
-        before = array.read()[box.slices]
+        before = array.read()[box.slices].copy()
         after = np.broadcast_to(np.asarray(values, dtype=array.dtype), before.shape)
         if mask is not None:
             after = np.where(mask, after, before)
-        changed = Box.of_mask(before != after)
-        if changed.empty:
-            return
-        start = tuple(a + b for a, b in zip(box.start, changed.start, strict=True))
-        stop = tuple(a + b for a, b in zip(box.start, changed.stop, strict=True))
-        tight = Box(start, stop)  # type: ignore[arg-type]
-        self._do(PatchArray(node_id, field, tight, Blob(before[changed.slices]), Blob(after[changed.slices])))
+        patch = PatchArray.between(node_id, field, box, before, after)
+        if patch is not None:
+            self._do(patch)
+
+    def carry_out(self, edits: Iterable[Edit]) -> None:
+        """Carry out edits that were worked out elsewhere, such as those that bring back a named version."""
+        for edit in edits:
+            self._do(edit)
 
     def bump_revisions(self) -> None:
-        """Give a new revision to every node whose content changed."""
-        for node_id in self._changed_content():
+        """Give a new revision to every node whose content changed since the last call; the end of a step calls it."""
+        changed = self._changed_content()
+        self._bumped = len(self.edits)
+        for node_id in changed:
             if node_id in self._scene:
                 old = self._scene.node(node_id).revision
                 self._do(SetField(node_id, "revision", old, new_revision()))
@@ -98,6 +101,7 @@ class Transaction:
         for edit in reversed(self.edits):
             self._scene.apply(edit.inverse())
         self.edits.clear()
+        self._bumped = 0
 
     def _do(self, edit: Edit) -> None:
         self._scene.apply(edit)
@@ -106,7 +110,7 @@ class Transaction:
     def _changed_content(self) -> list[NodeId]:
         added = {edit.node.id for edit in self.edits if isinstance(edit, AddNode)}
         changed: dict[NodeId, None] = {}
-        for edit in self.edits:
+        for edit in self.edits[self._bumped :]:
             if isinstance(edit, SetField) and edit.field not in type(self._scene_node(edit.node_id)).quiet_fields:
                 changed[edit.node_id] = None
             elif isinstance(edit, PatchArray):
@@ -123,10 +127,7 @@ class Transaction:
         """The segments whose voxels a patch of a label layer touched; others keep their revision."""
         if not isinstance(self._scene_node(edit.node_id), LabelLayerNode):
             return []
-        before, after = edit.old.array(), edit.new.array()
-        where = before != after
-        values = set(np.unique(before[where]).tolist()) | set(np.unique(after[where]).tolist())
-        return [s.id for s in self._scene.segments_of_layer(edit.node_id) if s.value in values]
+        return [s.id for s in self._scene.segments_of_layer(edit.node_id) if s.value in edit.values]
 
 
 class Editor:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId
 from surgitwin.scene.blobs import Blob
@@ -48,16 +51,48 @@ class SetField:
 
 @dataclass(frozen=True)
 class PatchArray:
-    """Replace the part ``box`` of an array; ``old`` and ``new`` hold that part whole, compressed."""
+    """Replace the part ``box`` of an array; ``old`` and ``new`` hold that part whole, compressed.
+
+    Attributes
+    ----------
+    values
+        Every value that some voxel had before or has after, where the two differ: in a label layer these are the
+        segments that the patch changes.
+    """
 
     node_id: NodeId
     field: str
     box: Box
     old: Blob
     new: Blob
+    values: frozenset[int]
 
     def inverse(self) -> PatchArray:
-        return PatchArray(self.node_id, self.field, self.box, self.new, self.old)
+        return PatchArray(self.node_id, self.field, self.box, self.new, self.old, self.values)
+
+    @staticmethod
+    def between(
+        node_id: NodeId, field: str, box: Box, before: NDArray[Any], after: NDArray[Any], *, at_hand: bool = False
+    ) -> PatchArray | None:
+        """The patch that turns ``before`` into ``after`` (both the part ``box``, [k, j, i]); None if they are equal."""
+        changed = before != after
+        tight = Box.of_mask(changed)
+        if tight.empty:
+            return None
+        changed, before, after = changed[tight.slices], before[tight.slices], after[tight.slices]
+        values = frozenset(_values(before[changed])) | frozenset(_values(after[changed]))
+        i, j, k = (a + b for a, b in zip(box.start, tight.start, strict=True))
+        ni, nj, nk = tight.size_ijk
+        place = Box((i, j, k), (i + ni, j + nj, k + nk))
+        new = Blob(after, at_hand=at_hand)
+        return PatchArray(node_id, field, place, Blob(before), new, values)
+
+
+def _values(array: NDArray[Any]) -> list[int]:
+    if array.dtype == np.uint8:
+        found: list[int] = np.flatnonzero(np.bincount(array, minlength=256)).tolist()
+        return found
+    return [int(value) for value in np.unique(array)]
 
 
 Edit = AddNode | RemoveNode | SetField | PatchArray

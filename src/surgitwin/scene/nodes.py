@@ -76,6 +76,7 @@ class CaseNode(Node):
     """The root: one patient. Height and weight are ``None`` until a person confirmed them."""
 
     type_name: ClassVar[str] = "case"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"pseudonym", "patient", "log_confirmations"}
 
     pseudonym: str
     patient: PatientIdentity = PatientIdentity()
