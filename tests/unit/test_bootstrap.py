@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from devtools import checks, environment, native
 from devtools.console import ROOT, Stop, clean_env
@@ -113,3 +117,18 @@ def test_an_interpreter_older_than_any_supported_one_can_read_the_entry_file() -
     source = (ROOT / "packaging" / "bootstrap.py").read_text(encoding="utf-8")
 
     ast.parse(source, feature_version=(3, 5))
+
+
+def test_the_lock_holds_a_version_that_fits_for_every_requirement_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted += project["build-system"]["requires"]
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.MULTILINE):
+        locked.setdefault(name, set()).add(version)
+
+    requirements = [Requirement(line) for line in wanted]
+    unfit = [r for r in requirements if not any(map(r.specifier.contains, locked.get(canonicalize_name(r.name), ())))]
+
+    assert unfit == [], "run `make lock` and commit requirements.lock"
