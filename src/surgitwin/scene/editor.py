@@ -14,6 +14,7 @@ from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId, new_revision
 from surgitwin.core.signals import Signal
 from surgitwin.core.text import tr
+from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.edits import AddNode, Edit, Entry, PatchArray, RemoveNode, SetField
 from surgitwin.scene.history import History
 from surgitwin.scene.nodes import LabelLayerNode, Node
@@ -113,6 +114,8 @@ class Transaction:
         for edit in self.edits[self._bumped :]:
             if isinstance(edit, SetField) and edit.field not in type(self._scene_node(edit.node_id)).quiet_fields:
                 changed[edit.node_id] = None
+                if isinstance(edit.new, ArrayData):  # of a label layer: any voxel of its segments may differ
+                    changed.update(dict.fromkeys(s.id for s in self._scene.segments_of_layer(edit.node_id)))
             elif isinstance(edit, PatchArray):
                 changed[edit.node_id] = None
                 changed.update(dict.fromkeys(self._segments_in(edit)))

@@ -7,7 +7,8 @@ import functools
 import getpass
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.signals import Signal
 from surgitwin.core.text import tr
+from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.edits import Entry
 from surgitwin.scene.nodes import Node
 from surgitwin.scene.scene import Scene
@@ -117,7 +119,9 @@ class CaseFile:
         refuse_existing(path)
         if not (is_network_path(path.parent) if network is None else network):
             whole_files.write_case(path, scene, key)
-            return cls.open(path, key=key, network=False)
+            case_file = cls.open(path, key=key, network=False)
+            case_file._attach(array for node in scene for array in node.arrays().values())
+            return case_file
         working = WorkingCopy(path, working_folder or _default_working_folder())
         notice = working.start()
         whole_files.write_case(working.local, scene, key)
@@ -202,7 +206,7 @@ class CaseFile:
         def make() -> Batch:
             batch = batch_of(entry, scene, self._known)
             self._known |= {one.array.id for one in batch.captures}
-            return batch
+            return replace(batch, on_saved=functools.partial(self._attach, [one.array for one in batch.captures]))
 
         self._thread.submit(make)
 
@@ -440,6 +444,12 @@ class CaseFile:
                 rows.update(reader.array_ids(stored))
         self._thread.ask(lambda db: self._thread.writer.rows.update(rows))
         self._known = set(rows)
+
+    def _attach(self, arrays: Iterable[ArrayData]) -> None:
+        """Tell constant arrays that they can be read here from now on."""
+        for array in arrays:
+            if array.constant:
+                array.attach_loader(self._loader(self._thread.writer.rows[array.id]))
 
     def _build(self, stored: list[reader.StoredNode], rename: reader.Rename | None) -> list[Node]:
         return reader.build_nodes(self.path, stored, self._loader, rename)
