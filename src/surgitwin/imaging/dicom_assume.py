@@ -11,6 +11,8 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.text import tr
 from surgitwin.imaging.dicom_frames import Plane
 
+# Without a position, other modalities' images are projections or pictures of something else.
+_PLACED_BY_LOCATION = ("CT", "MR", "PT")
 # Directions of rows and columns that scanners use for stacks along x, y and z.
 _USUAL = {0: (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), 1: (1.0, 0.0, 0.0, 0.0, 0.0, -1.0), 2: (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)}
 
@@ -45,7 +47,9 @@ def complete_planes(planes: Sequence[Plane]) -> tuple[list[Plane], list[Notice],
     if refusal:
         return found, notices, refusal
     found, turned = _with_orientation(found)
-    return found, [*notices, *turned], ""
+    # One remark about the unknown side is enough.
+    known = {notice.code for notice in notices}
+    return found, [*notices, *(notice for notice in turned if notice.code not in known)], ""
 
 
 def _with_positions(planes: list[Plane]) -> tuple[list[Plane], list[Notice], str]:
@@ -53,6 +57,8 @@ def _with_positions(planes: list[Plane]) -> tuple[list[Plane], list[Notice], str
     if not lost:
         return planes, [], ""
     file = lost[0].source.file.name
+    if planes[0].source.modality not in _PLACED_BY_LOCATION:
+        return planes, [], tr("The images have no position in the patient: '{file}' is not a slice.").format(file=file)
     if len(lost) < len(planes):
         message = tr("'{file}' has no position; {n} such slices were left out.").format(file=file, n=len(lost))
         kept = [plane for plane in planes if plane.position is not None]

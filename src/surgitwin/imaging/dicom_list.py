@@ -258,8 +258,8 @@ def _volume(one: _Series, uid: str, stack: Stack, plan: StackPlan, side_known: b
         predicted_bytes=count,
     )
 
-    def opener(_ctx: Context) -> SeriesReader:
-        return DicomReader(info, stack, plan, side_known)
+    def opener(chosen: SeriesInfo) -> SeriesReader:
+        return DicomReader(chosen, plan, side_known)
 
     return replace(info, opener=opener)
 

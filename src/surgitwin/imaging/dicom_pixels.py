@@ -143,7 +143,9 @@ def _by_gdcm(source: DicomObject, frame: int) -> Pixels | None:
     if not reader.Read():
         return None
     raw = reader.GetImage().GetBuffer()
-    data = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else bytes(raw)
+    data = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else raw
+    if not isinstance(data, bytes):
+        return None
     kind = ("i" if source.signed else "u") + str(source.bits_allocated // 8)
     if len(data) != source.frame_bytes * source.frames or source.samples != 1:
         return None

@@ -21,7 +21,6 @@ from surgitwin.imaging.dicom_grid import StackPlan, plan_stack
 from surgitwin.imaging.dicom_identity import identity_of, patient_of
 from surgitwin.imaging.dicom_object import UnreadableFile, read_header
 from surgitwin.imaging.dicom_pixels import AIR_HU, FrameDecoder, Scaling, TooWide, hoped_dtype, scaled
-from surgitwin.imaging.dicom_split import Stack
 from surgitwin.imaging.dicom_values import quiet_pydicom
 from surgitwin.imaging.planes import move_plane
 from surgitwin.imaging.volume import LoadedVolume, OnSlice, SeriesInfo, SeriesReader, Voxels, narrowest
@@ -38,11 +37,10 @@ class _Damaged:
 
 
 class DicomReader(SeriesReader):
-    """Reads the volume that ``stack`` describes."""
+    """Reads the volume that ``plan`` describes."""
 
-    def __init__(self, info: SeriesInfo, stack: Stack, plan: StackPlan, side_known: bool) -> None:
+    def __init__(self, info: SeriesInfo, plan: StackPlan, side_known: bool) -> None:
         self.info = info
-        self._stack = stack
         self._plan = plan
         self.geometry = plan.geometry
         self.notices = info.notices

@@ -111,7 +111,7 @@ def _info(file: FileRef, image: PlainImage, number: int) -> SeriesInfo:
         notices=tuple(notices),
         predicted_bytes=bytes_needed,
     )
-    return replace(info, opener=lambda _ctx: PlainReader(info, image, number, geometry))
+    return replace(info, opener=lambda chosen: PlainReader(chosen, image, number, geometry))
 
 
 def _sheared() -> Notice:

@@ -86,7 +86,7 @@ def open_series(
     """
     ctx = ctx or Context()
     info = source if isinstance(source, SeriesInfo) else _chosen(Path(source), series_uid, ctx)
-    return info.open(ctx)
+    return info.open()
 
 
 def load_series(

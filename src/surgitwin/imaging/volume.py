@@ -98,7 +98,7 @@ class SeriesInfo:
     phase: str = ""
     patient: PatientIdentity = field(default_factory=PatientIdentity)
     predicted_bytes: int = 0
-    opener: Callable[[Context], SeriesReader] | None = field(default=None, repr=False)
+    opener: Callable[[SeriesInfo], SeriesReader] | None = field(default=None, repr=False)
 
     @property
     def loadable(self) -> bool:
@@ -133,7 +133,7 @@ class SeriesInfo:
             }
         return document
 
-    def open(self, ctx: Context) -> SeriesReader:
+    def open(self) -> SeriesReader:
         """A reader for this volume; its geometry is known before any voxel is decoded.
 
         Raises
@@ -143,7 +143,7 @@ class SeriesInfo:
         """
         if self.opener is None or not self.loadable:
             raise BadInput(self.refusal or tr("'{name}' is not a volume.").format(name=self.series_uid))
-        return self.opener(ctx)
+        return self.opener(self)
 
     def check_memory(self, limit_bytes: int | None = None) -> None:
         """Refuse a load that would not fit into ``limit_bytes`` (by default: the memory that is free now).
