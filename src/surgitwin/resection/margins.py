@@ -1,0 +1,280 @@
+"""The smallest distance from a lesion to the cut.
+
+Definitions
+-----------
+*Interface*: the part of the removed region's boundary that lies inside the organ, the organ being the union of its
+voxels (each a box). It is a piece of the cut's planes, not their extension, and not the staircase of voxel faces.
+*Lesion's surface*: the points midway between a lesion voxel's centre and each of its six neighbours outside the
+lesion, where a surface through the mask passes; it neither shrinks a lesion by half a voxel, as voxel centres
+would, nor swells it along diagonals, as voxel corners would.
+
+Method
+------
+The interface is planar piece by piece, so the point of it nearest to a lesion point x is either the foot of x on a
+plane, if that foot is on the interface, or on the interface's rim. Feet are exact. The rim is found by sampling the
+plane in steps of half the smallest voxel spacing, then closer where that came nearest, and only when no foot settles
+the question. No sample lies off the interface, so sampling can only enlarge a margin, and by less than half a voxel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.resection.cuts import Plane, PlaneCut
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_ON_RIM_MM = 1e-6
+_COARSE_STEPS = 8
+_CLOSER_LOOKS = 3
+_FINER = 3
+_CANDIDATES = 5
+_MAX_SAMPLES = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Organ:
+    """The organ's voxels, cropped: ``mask`` is [k, j, i] over ``box`` of the grid ``geometry``."""
+
+    mask: BoolArray
+    box: Box
+    geometry: Geometry
+
+    @cached_property
+    def framed(self) -> BoolArray:
+        """The mask in a frame of one voxel that is not organ, flat: whatever lies outside is looked up there."""
+        return np.pad(self.mask, 1).reshape(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class LesionSurface:
+    """Points on a lesion's surface, LPS mm, with a search tree and a ball around them.
+
+    Attributes
+    ----------
+    xyz
+        Shape (3, n): one row a coordinate, so that plain sums take the place of small matrix products, for which
+        the linear algebra library would wake its threads.
+    """
+
+    xyz: FloatArray
+    tree: Any = field(repr=False)
+    centre: FloatArray
+    radius: float
+
+    @staticmethod
+    def of(mask: BoolArray, box: Box, geometry: Geometry) -> LesionSurface:
+        """From a lesion's mask ([k, j, i]) over ``box`` of the grid; it must hold a voxel."""
+        from scipy.spatial import cKDTree
+
+        points = geometry.to_lps(_face_middles(mask) + np.asarray(box.start))
+        centre = (points.min(axis=0) + points.max(axis=0)) / 2
+        radius = float(np.max(np.linalg.norm(points - centre, axis=1)))
+        return LesionSurface(np.ascontiguousarray(points.T), cKDTree(points), centre, radius)
+
+    def along(self, direction: FloatArray) -> FloatArray:
+        """Each point's coordinate along a vector, shape (n,)."""
+        x, y, z = self.xyz
+        return np.asarray(x * direction[0] + y * direction[1] + z * direction[2])
+
+
+def _face_middles(mask: BoolArray) -> FloatArray:
+    """Middles of the faces between a voxel of ``mask`` and one outside, (i, j, k) within the mask's array."""
+    padded = np.pad(mask, 1).astype(np.int8)
+    found: list[FloatArray] = []
+    for axis in range(3):
+        kji = np.argwhere(np.diff(padded, axis=axis) != 0).astype(np.float64) - 1.0
+        kji[:, axis] += 0.5
+        found.append(kji[:, ::-1])
+    return np.concatenate(found)
+
+
+class _Face:
+    """One plane of one cut, with its own axes u and v, and what bounds its part of the interface."""
+
+    def __init__(self, plane: Plane, cut: PlaneCut, cuts: Sequence[PlaneCut], organ: Organ) -> None:
+        self.organ = organ
+        self.normal = plane.unit_normal
+        self.origin = np.asarray(plane.point_mm)
+        self.axes = _in_plane_axes(self.normal)
+        geometry = organ.geometry
+        to_index = geometry.inverse[:3, :3]
+        # The frame, and half a voxel so that cutting off the decimals rounds.
+        self._index_origin = geometry.to_index(self.origin) + 1.5 - np.asarray(organ.box.start)
+        self._index_axes = self.axes @ to_index.T
+        self._same_cut = [self._line(other) for other in cut.planes if other is not plane]
+        self._other_cuts = [[self._line(p) for p in other.planes] for other in cuts if other is not cut]
+
+    def _line(self, other: Plane) -> tuple[float, float, float]:
+        """Another plane's signed distance on this one: the factors of u and v, and the constant."""
+        du, dv = (float(axis @ other.unit_normal) for axis in self.axes)
+        return du, dv, float(other.signed_distance_mm(self.origin))
+
+    def on_interface(self, u: FloatArray, v: FloatArray) -> BoolArray:
+        """Which points of the plane belong to the interface."""
+        ni, nj, _ = self.organ.box.size_ijk
+        i, j, k = (
+            np.clip(self._index_origin[a] + u * self._index_axes[0, a] + v * self._index_axes[1, a], 0, n + 1)
+            for a, n in enumerate(self.organ.box.size_ijk)
+        )
+        flat = (k.astype(np.intp) * (nj + 2) + j.astype(np.intp)) * (ni + 2) + i.astype(np.intp)
+        good = np.asarray(self.organ.framed[flat])
+        for du, dv, constant in self._same_cut:
+            good &= constant + u * du + v * dv >= -_ON_RIM_MM
+        for lines in self._other_cuts:
+            inside = np.ones(good.shape, dtype=np.bool_)
+            for du, dv, constant in lines:
+                inside &= constant + u * du + v * dv > _ON_RIM_MM
+            good &= ~inside
+        return good
+
+    def to_lps(self, u: FloatArray, v: FloatArray) -> FloatArray:
+        """Points of the plane as LPS mm, shape (n, 3)."""
+        return np.asarray(self.origin + u[:, None] * self.axes[0] + v[:, None] * self.axes[1])
+
+    def uv(self, lesion: LesionSurface, which: Any) -> tuple[FloatArray, FloatArray]:
+        """The feet of a lesion's points (those that the index ``which`` selects), in the plane's axes."""
+        x, y, z = (row[which] for row in lesion.xyz)
+        u, v = (x * a[0] + y * a[1] + z * a[2] - float(a @ self.origin) for a in self.axes)
+        return np.atleast_1d(u), np.atleast_1d(v)
+
+
+def _in_plane_axes(normal: FloatArray) -> FloatArray:
+    """Two unit vectors at right angles to the normal and each other, shape (2, 3)."""
+    helper = np.zeros(3)
+    helper[int(np.argmin(np.abs(normal)))] = 1.0
+    first = np.cross(normal, helper)
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(normal, first)])
+
+
+def margin_mm(lesion: LesionSurface, cuts: Sequence[PlaneCut], organ: Organ) -> float | None:
+    """The smallest distance from a lesion's surface to the interface, in mm; see the module for both definitions.
+
+    The lesion must lie wholly on one side: the margin of one that is cut through is 0 by definition.
+
+    Returns
+    -------
+    None if the cuts have no interface with the organ.
+    """
+    faces = [_Face(plane, cut, cuts, organ) for cut in cuts for plane in cut.planes]
+    distances = [np.abs(lesion.along(face.normal) - float(face.normal @ face.origin)) for face in faces]
+    lowest = [float(distance.min()) for distance in distances]
+    best = np.inf
+    rims: list[int] = []
+    for number in np.argsort(lowest):
+        if lowest[number] >= best:
+            break
+        foot, settled = _nearest_foot(faces[number], lesion, distances[number], best)
+        best = min(best, foot)
+        if not settled:
+            rims.append(int(number))
+    for number in rims:
+        if lowest[number] < best:
+            best = _nearest_sample(faces[number], lesion, distances[number], best)
+    return None if np.isinf(best) else float(best)
+
+
+def _nearest_foot(face: _Face, lesion: LesionSurface, distance: FloatArray, best: float) -> tuple[float, bool]:
+    """The smallest distance to a foot that lies on the interface; settled if no point of the plane can be nearer."""
+    nearest = int(np.argmin(distance))
+    if face.on_interface(*face.uv(lesion, nearest))[0]:
+        return float(distance[nearest]), True
+    near = np.flatnonzero(distance < best)
+    found = distance[near[face.on_interface(*face.uv(lesion, near))]]
+    return (float(found.min()) if found.size else np.inf), False
+
+
+def _nearest_sample(face: _Face, lesion: LesionSurface, distance: FloatArray, best: float) -> float:
+    """The smallest distance to a sample of the interface on this plane, or ``best`` if that is smaller."""
+    step = min(face.organ.geometry.spacing_mm) / 2
+    window = _organ_window(face)
+    ball = _Ball(face, lesion)
+    if np.isinf(best):
+        # A first, coarse look bounds the distance, so that the fine look can be narrow.
+        u, v = ball.raster(window, step * _COARSE_STEPS, np.inf)
+        on = face.on_interface(u, v)
+        if on.any():
+            u, v = u[on], v[on]
+            likeliest = np.argmin(ball.at_least(u, v))
+            best = float(lesion.tree.query(face.to_lps(u[[likeliest]], v[[likeliest]])[0])[0])
+    if np.isfinite(best):
+        reach = np.sqrt(max(best**2 - float(distance.min()) ** 2, 0.0))
+        feet = face.uv(lesion, np.flatnonzero(distance <= best))
+        window = [(max(a, w.min() - reach), min(b, w.max() + reach)) for (a, b), w in zip(window, feet, strict=True)]
+    u, v = ball.raster(window, step, best + step)
+    for _ in range(_CLOSER_LOOKS):
+        near = ball.at_least(u, v) <= best + step
+        u, v = u[near], v[near]
+        on = face.on_interface(u, v)
+        u, v = u[on], v[on]
+        best, close = ball.nearest(u, v, best, step)
+        # Closer around the samples that came nearest: that also finds tips too thin for the raster.
+        close = close[:_CANDIDATES]
+        offsets = np.arange(-_FINER, _FINER + 1) * (step / _FINER)
+        aside = np.repeat(offsets, len(offsets)), np.tile(offsets, len(offsets))
+        u, v = ((w[close][:, None] + a).reshape(-1) for w, a in zip((u, v), aside, strict=True))
+        step /= _FINER
+    return best
+
+
+class _Ball:
+    """The ball around a lesion, seen from a plane: a lower bound of distances that costs next to nothing."""
+
+    def __init__(self, face: _Face, lesion: LesionSurface) -> None:
+        self._face = face
+        self._lesion = lesion
+        apart = lesion.centre - face.origin
+        self._u, self._v = (float(axis @ apart) for axis in face.axes)
+        self._height = float(face.normal @ apart)
+
+    def at_least(self, u: FloatArray, v: FloatArray) -> FloatArray:
+        """A lower bound of the distance of points of the plane from the lesion."""
+        return np.asarray(np.sqrt((u - self._u) ** 2 + (v - self._v) ** 2 + self._height**2) - self._lesion.radius)
+
+    def raster(self, window: Sequence[tuple[float, float]], step: float, reach: float) -> tuple[FloatArray, FloatArray]:
+        """Points of a raster over a rectangle of the plane that may be within ``reach`` of the lesion."""
+        if any(high < low for low, high in window):
+            return np.zeros(0), np.zeros(0)
+        area = float(np.prod([high - low for low, high in window]))
+        step = max(step, float(np.sqrt(area / _MAX_SAMPLES)))
+        u, v = (np.arange(low, high + step, step) for low, high in window)
+        room = (reach + self._lesion.radius) ** 2 - self._height**2
+        within = np.flatnonzero(((u - self._u) ** 2)[:, None] + (v - self._v) ** 2 <= room)
+        a, b = np.divmod(within, len(v))
+        return u[a], v[b]
+
+    def nearest(self, u: FloatArray, v: FloatArray, best: float, slack: float) -> tuple[float, NDArray[np.intp]]:
+        """The smallest distance of any of the points, or ``best``; and the points within ``slack`` of it, by distance.
+
+        Searching from afar is slow, so the likeliest points go first and rule most of the others out.
+        """
+        bound = self.at_least(u, v)
+        order = np.argsort(bound)
+        distances = np.full(len(u), np.inf)
+        start, batch = 0, 16
+        while start < len(order) and bound[order[start]] <= best + slack:
+            some = order[start : start + batch]
+            some = some[bound[some] <= best + slack]
+            points = self._face.to_lps(u[some], v[some])
+            distances[some] = self._lesion.tree.query(points, distance_upper_bound=best + slack)[0]
+            best = min(best, float(distances[some].min()))
+            start, batch = start + batch, batch * 2
+        order = np.argsort(distances)
+        return best, order[: np.searchsorted(distances[order], best + slack, side="right")]
+
+
+def _organ_window(face: _Face) -> list[tuple[float, float]]:
+    """The rectangle of the plane, in its own axes, that the organ's box projects into."""
+    lowest, highest = (np.asarray(c, dtype=np.float64) for c in (face.organ.box.start, face.organ.box.stop))
+    corners = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * (highest - lowest) + lowest - 0.5
+    uv = (face.organ.geometry.to_lps(corners) - face.origin) @ face.axes.T
+    return [(float(low), float(high)) for low, high in zip(uv.min(axis=0), uv.max(axis=0), strict=True)]

@@ -1,0 +1,275 @@
+"""Cutting an organ: every voxel ends on exactly one side, and the numbers follow.
+
+Numbers (design, section 7): FLR % = remnant / organ; tumour-free FLR % = (remnant - lesions in it) / (organ -
+lesions in it). Lesions count as part of the organ only where both labels overlap; nothing is assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.geometry import Box
+from surgitwin.core.notices import Notice
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.resection.cuts import IndexPlane, PlaneCut, on_grid
+from surgitwin.resection.margins import margin_mm
+from surgitwin.resection.prepare import PartitionInput, PreparedLesion
+from surgitwin.resection.rows import count_removed, removed_region
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LesionNumbers:
+    """What the cut does to one lesion.
+
+    Attributes
+    ----------
+    volume_ml
+        The whole lesion, also where it lies outside the organ's label.
+    margin_mm
+        Smallest distance to the interface between removed and kept organ (`margins` defines both). 0 if the lesion is
+        cut through; None if it is wholly kept, if there is no interface, or if it lies apart from the organ.
+    left_behind
+        True if any voxel of the lesion is kept; None if the lesion lies apart from the organ.
+    left_behind_ml
+        How much of it is kept; None likewise.
+    outside_ml
+        How much of it lies outside the organ's label.
+    """
+
+    name: str
+    volume_ml: float
+    margin_mm: float | None
+    left_behind: bool | None
+    left_behind_ml: float | None
+    outside_ml: float
+
+    @property
+    def cut_through(self) -> bool:
+        return bool(self.left_behind) and self.margin_mm is not None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "volume_ml": self.volume_ml,
+            "margin_mm": self.margin_mm,
+            "left_behind": self.left_behind,
+            "left_behind_ml": self.left_behind_ml,
+            "outside_ml": self.outside_ml,
+        }
+
+
+@dataclass(frozen=True)
+class CutNumbers:
+    """The numbers of a plan; exact to the voxel, the same while a plane is dragged and afterwards.
+
+    Attributes
+    ----------
+    organ_voxels, removed_voxels, remnant_voxels
+        Voxels of the organ's label; the last two sum to the first.
+    tumour_voxels, tumour_remnant_voxels
+        Voxels of the organ, and of the remnant, that also belong to a lesion.
+    percentages
+        True if the organ is whole in the image, so that percentages mean something.
+    """
+
+    organ: str
+    is_liver: bool
+    percentages: bool
+    voxel_ml: float
+    organ_voxels: int
+    removed_voxels: int
+    tumour_voxels: int
+    tumour_remnant_voxels: int
+    lesions: tuple[LesionNumbers, ...]
+    notices: tuple[Notice, ...]
+
+    @property
+    def remnant_voxels(self) -> int:
+        return self.organ_voxels - self.removed_voxels
+
+    @property
+    def organ_ml(self) -> float:
+        return self.organ_voxels * self.voxel_ml
+
+    @property
+    def removed_ml(self) -> float:
+        return self.removed_voxels * self.voxel_ml
+
+    @property
+    def remnant_ml(self) -> float:
+        return self.remnant_voxels * self.voxel_ml
+
+    @property
+    def organ_tumour_free_ml(self) -> float:
+        return (self.organ_voxels - self.tumour_voxels) * self.voxel_ml
+
+    @property
+    def remnant_tumour_free_ml(self) -> float:
+        return (self.remnant_voxels - self.tumour_remnant_voxels) * self.voxel_ml
+
+    @property
+    def remnant_percent(self) -> float | None:
+        """Remnant / organ, for any organ; None if the image cuts the organ off."""
+        return 100.0 * self.remnant_voxels / self.organ_voxels if self.percentages else None
+
+    @property
+    def remnant_tumour_free_percent(self) -> float | None:
+        """(Remnant - lesions in it) / (organ - lesions in it), for any organ; None if cut off or all tumour."""
+        whole = self.organ_voxels - self.tumour_voxels
+        if not self.percentages or whole == 0:
+            return None
+        return 100.0 * (self.remnant_voxels - self.tumour_remnant_voxels) / whole
+
+    @property
+    def flr_percent(self) -> float | None:
+        """Future liver remnant: `remnant_percent` of a liver, None for any other organ."""
+        return self.remnant_percent if self.is_liver else None
+
+    @property
+    def flr_tumour_free_percent(self) -> float | None:
+        return self.remnant_tumour_free_percent if self.is_liver else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of the `plan` command; what needs a vessel tree is None: not assessed."""
+        return {
+            "organ": self.organ,
+            "organ_ml": self.organ_ml,
+            "removed_ml": self.removed_ml,
+            "remnant_ml": self.remnant_ml,
+            "organ_tumour_free_ml": self.organ_tumour_free_ml,
+            "remnant_tumour_free_ml": self.remnant_tumour_free_ml,
+            "remnant_percent": self.remnant_percent,
+            "flr_percent": self.flr_percent,
+            "flr_tumour_free_percent": self.flr_tumour_free_percent,
+            "voxels": {"organ": self.organ_voxels, "removed": self.removed_voxels, "remnant": self.remnant_voxels},
+            "lesions": [lesion.as_json() for lesion in self.lesions],
+            "crossed_vessels": None,
+            "devascularised_ml": None,
+            "congested_ml": None,
+            "warnings": [notice.as_json() for notice in self.notices],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """An organ cut in two.
+
+    Attributes
+    ----------
+    numbers
+        Everything that is counted and measured.
+    removed, remnant
+        The two parts, [k, j, i] over ``box`` of the image's grid; together the organ, nothing in common.
+    """
+
+    numbers: CutNumbers
+    removed: BoolArray
+    remnant: BoolArray
+    box: Box
+
+
+class LiveCut:
+    """The numbers of a prepared organ as its cuts move: `evaluate` takes milliseconds and is exact."""
+
+    def __init__(self, prepared: PartitionInput) -> None:
+        self.prepared = prepared
+
+    def evaluate(self, cuts: Sequence[PlaneCut]) -> CutNumbers:
+        """The numbers for these cuts (united); no cut removes nothing."""
+        prepared = self.prepared
+        grid, size_i = on_grid(cuts, prepared.geometry), prepared.geometry.size_ijk[0]
+        removed = count_removed(prepared.organ_runs, grid, size_i)
+        tumour_removed = count_removed(prepared.tumour_runs, grid, size_i) if prepared.lesions else 0
+        has_interface = 0 < removed < prepared.organ_voxels
+        lesions = tuple(self._lesion(lesion, cuts, grid, has_interface) for lesion in prepared.lesions)
+        return CutNumbers(
+            organ=prepared.name,
+            is_liver=prepared.is_liver,
+            percentages=not prepared.cut_off,
+            voxel_ml=prepared.voxel_ml,
+            organ_voxels=prepared.organ_voxels,
+            removed_voxels=removed,
+            tumour_voxels=prepared.tumour_voxels,
+            tumour_remnant_voxels=prepared.tumour_voxels - tumour_removed,
+            lesions=lesions,
+            notices=(*prepared.notices, *_cut_notices(prepared, removed), *_lesion_notices(lesions)),
+        )
+
+    def _lesion(
+        self, lesion: PreparedLesion, cuts: Sequence[PlaneCut], grid: list[list[IndexPlane]], has_interface: bool
+    ) -> LesionNumbers:
+        voxel_ml = self.prepared.voxel_ml
+        margin: float | None = None
+        left: int | None = None
+        if lesion.belongs:
+            left = lesion.voxels - count_removed(lesion.runs, grid, self.prepared.geometry.size_ijk[0])
+            if left == 0 and has_interface:
+                margin = margin_mm(lesion.surface, cuts, self.prepared.organ)
+            elif 0 < left < lesion.voxels:
+                margin = 0.0
+        return LesionNumbers(
+            name=lesion.name,
+            volume_ml=lesion.voxels * voxel_ml,
+            margin_mm=margin,
+            left_behind=None if left is None else left > 0,
+            left_behind_ml=None if left is None else left * voxel_ml,
+            outside_ml=lesion.outside_voxels * voxel_ml,
+        )
+
+
+def partition(prepared: PartitionInput, cuts: Sequence[PlaneCut], ctx: Context) -> Partition:
+    """Cut an organ in two.
+
+    Parameters
+    ----------
+    prepared
+        The organ, from `prepare`.
+    cuts
+        United: what any of them removes goes. A plane that misses the organ removes nothing or everything, which is
+        reported as a notice and is no error.
+
+    Raises
+    ------
+    Cancelled
+        If the work was stopped.
+    """
+    ctx.progress(0.0, tr("Cutting {organ}").format(organ=prepared.name))
+    numbers = LiveCut(prepared).evaluate(cuts)
+    ctx.progress(0.5, tr("Cutting {organ}").format(organ=prepared.name))
+    geometry, organ = prepared.geometry, prepared.organ.mask
+    region = removed_region(prepared.box, on_grid(cuts, geometry), geometry.size_ijk[0])
+    ctx.check()
+    return Partition(numbers, organ & region, organ & ~region, prepared.box)
+
+
+def _cut_notices(prepared: PartitionInput, removed: int) -> list[Notice]:
+    if removed == 0:
+        message = tr("The cut removes nothing of {organ}: no voxel lies on the side that the plane's normal points to.")
+        return [Notice("nothing-removed", message.format(organ=prepared.name))]
+    if removed == prepared.organ_voxels:
+        message = tr("The cut removes all of {organ}: nothing is kept.")
+        return [Notice("nothing-kept", message.format(organ=prepared.name))]
+    return []
+
+
+def _lesion_notices(lesions: Sequence[LesionNumbers]) -> list[Notice]:
+    notices: list[Notice] = []
+    for lesion in lesions:
+        if not lesion.left_behind or lesion.left_behind_ml is None:
+            continue
+        details = {"segment": lesion.name, "left_behind_ml": lesion.left_behind_ml}
+        if lesion.cut_through:
+            message = tr("The cut goes through {name}: {ml:.1f} ml of it stay behind.")
+            text = message.format(name=lesion.name, ml=lesion.left_behind_ml)
+            notices.append(Notice("lesion-cut-through", text, details))
+        else:
+            notices.append(Notice("lesion-left-behind", tr("{name} stays behind.").format(name=lesion.name), details))
+    return notices
