@@ -17,12 +17,17 @@ def notice_codes() -> set[str]:
     codes: set[str] = set()
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            code = node.args[0] if node.args else None
-            code = next((keyword.value for keyword in node.keywords if keyword.arg == "code"), code)
-            if name == "Notice" and isinstance(code, ast.Constant) and isinstance(code.value, str):
+            code: ast.expr | None = None
+            if isinstance(node, ast.Call) and "Notice" in (
+                getattr(node.func, "id", ""),
+                getattr(node.func, "attr", ""),
+            ):
+                code = node.args[0] if node.args else None
+                code = next((keyword.value for keyword in node.keywords if keyword.arg == "code"), code)
+            elif isinstance(node, ast.Dict):
+                entries = {getattr(key, "value", ""): value for key, value in zip(node.keys, node.values, strict=True)}
+                code = entries.get("code") if "message" in entries else None
+            if isinstance(code, ast.Constant) and isinstance(code.value, str):
                 codes.add(code.value)
     return codes
 
