@@ -29,6 +29,7 @@ GRAPHICS = (
     Native("libEGL.so.1", "libegl1"),
     Native("libEGL_mesa.so.0", "libegl-mesa0"),
     Native("libX11.so.6", "libx11-6"),
+    Native("libXcursor.so.1", "libxcursor1"),
     Native("libfontconfig.so.1", "libfontconfig1"),
     Native("libfreetype.so.6", "libfreetype6"),
 )
