@@ -133,7 +133,7 @@ def patched_chunks(entry: Entry, scene: Scene) -> dict[ArrayId, tuple[ArrayData,
             case SetField(node_id, name, old, _):
                 if isinstance(old, ArrayData):
                     at_that_time[node_id] = node_then(node_id).model_copy(update={name: old})
-            case PatchArray(node_id, name, box, _, _):
+            case PatchArray(node_id=node_id, field=name, box=box):
                 array = node_then(node_id).arrays()[name]
                 positions = patched.setdefault(array.id, (array, set()))[1]
                 positions.update(ChunkGrid.of(array.shape).touched_by(box))

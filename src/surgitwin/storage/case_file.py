@@ -333,6 +333,7 @@ class CaseFile:
         strip_log: bool = False,
         strip_identity: bool = False,
         key: str | None = None,
+        plain: bool = False,
         overwrite: bool = False,
         ctx: Context | None = None,
     ) -> None:
@@ -345,7 +346,7 @@ class CaseFile:
         strip_identity
             Blank who the patient is and replace UIDs (see `copies.strip_identity`); leaves the log out too.
         key
-            Password of the copy; none makes it plain.
+            Password of the copy; by default that of the case. ``plain`` leaves it without one.
 
         Raises
         ------
@@ -362,6 +363,7 @@ class CaseFile:
         with contextlib.suppress(StorageFailed):
             self.wait()  # what cannot be saved here goes into the copy all the same
         unsaved, ctx = self._thread.unsaved, ctx or Context()
+        keys = (self._key, None if plain else key or self._key)
 
         def change(copy: apsw.Connection) -> None:
             writer = Writer(self._thread.pool)
@@ -374,7 +376,7 @@ class CaseFile:
                 copies.strip_identity(copy)
 
         with whole_files.appearing(path, overwrite=overwrite) as part:
-            self._thread.ask(lambda db: whole_files.copy_case(db, part, key, ctx, change))
+            self._thread.ask(lambda db: whole_files.copy_case(db, part, keys, ctx, change))
 
     def close(self) -> None:
         """Finish every change, move the log into the file, and leave exactly one file.
@@ -423,7 +425,7 @@ class CaseFile:
 
     def _bring_snapshot_back(self, working: WorkingCopy) -> None:
         with whole_files.passing(working.local) as part:
-            self._thread.ask(lambda db: whole_files.copy_case(db, part, self._key, Context()))
+            self._thread.ask(lambda db: whole_files.copy_case(db, part, (self._key, self._key), Context()))
             self._note(working.bring_back(part))
         self.path = working.path
 

@@ -188,9 +188,9 @@ def create_database(path: Path, key: str | None) -> apsw.Connection:
     """A new, empty database at a path that nothing has yet; without a journal until `finish_database`."""
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
     try:
+        unlock(db, key)  # first: asking for auto_vacuum before would settle the file as a plain one
         db.pragma("page_size", PAGE_SIZE)
         db.pragma("auto_vacuum", "INCREMENTAL")
-        unlock(db, key)
         db.pragma("locking_mode", "EXCLUSIVE")
         db.pragma("journal_mode", "OFF")
         make_durable(db)

@@ -74,19 +74,30 @@ def _copy_bytes(read: Callable[[int, int], bytes], target: Path) -> None:
             at += len(piece)
 
 
-def backup(db: apsw.Connection, target: Path, key: str | None, ctx: Context) -> apsw.Connection:
-    """Copy the whole database page by page into a new file, and return a connection to it, without a journal."""
+def backup(
+    db: apsw.Connection, target: Path, key: str | None, ctx: Context, new_key: str | None = None
+) -> apsw.Connection:
+    """Copy the whole database page by page into a new file, and return a connection to it, without a journal.
+
+    Parameters
+    ----------
+    key, new_key
+        Passwords of the database and of the copy.
+    """
     page_size = int(db.pragma("page_size"))
     copy = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
     try:
-        copy.pragma("page_size", page_size)
         unlock(copy, key)
+        copy.pragma("page_size", page_size)
         with copy.backup("main", db, "main") as run:
             while not run.done:
                 run.step(_BACKUP_PAGES)
                 done = 1 - run.remaining / run.page_count if run.page_count else 1.0
                 ctx.progress(done, tr("Copying the case"))
         copy.pragma("locking_mode", "EXCLUSIVE")
+        if new_key != key:
+            copy.pragma("journal_mode", "DELETE")  # the engine changes passwords under this journal only
+            copy.pragma("rekey", new_key or "")
         copy.pragma("journal_mode", "OFF")
         make_durable(copy)
     except BaseException:

@@ -58,12 +58,18 @@ def write_case(path: Path, scene: Scene, key: str | None) -> None:
 def copy_case(
     db: apsw.Connection,
     part: Path,
-    key: str | None,
+    keys: tuple[str | None, str | None],
     ctx: Context,
     change: Callable[[apsw.Connection], None] | None = None,
 ) -> None:
-    """Copy an open case to ``part``; ``change`` may alter the copy, and leaves no remains in it."""
-    copy = backup(db, part, key, ctx)
+    """Copy an open case to ``part``; ``change`` may alter the copy, and leaves no remains in it.
+
+    Parameters
+    ----------
+    keys
+        Passwords of the case and of the copy.
+    """
+    copy = backup(db, part, keys[0], ctx, keys[1])
     try:
         if change is not None:
             change(copy)

@@ -133,4 +133,4 @@ def drop_unused(db: apsw.Connection) -> None:
             if db.execute(f"SELECT EXISTS(SELECT 1 {part})").get:
                 db.execute(f"DELETE {part}")
     if db.pragma("freelist_count"):
-        db.execute("PRAGMA incremental_vacuum")
+        db.execute("PRAGMA incremental_vacuum").fetchall()  # it frees a page for each row that is fetched
