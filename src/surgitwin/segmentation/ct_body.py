@@ -23,13 +23,15 @@ _WORK_MM = 4.0
 _CORE_MM = 8.0
 _PASSAGE_MM = 5.0
 _BAND_MM = 6.0
+_LUNG_ML = 20.0
 _AIR, _BAND, _INSIDE = 0, 1, 2
 
 
 def body(voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) -> Mask:
     """The body in CT, solid: lungs, bowel gas and airways are part of it.
 
-    On a grid of about 4 mm, what a ball of 8 mm fits into is the body's core; tables, tubes and blankets are thinner.
+    On a grid of about 4 mm, what a ball of 8 mm fits into is the body's core, lungs counted as solid; tables, tubes
+    and blankets are thinner.
     Everything that open air reaches from the sides of the image through passages wider than 10 mm is outside; air that
     touches a side but is denser than open air is lung, cut by a small field of view. The skin is then drawn on the
     full grid at -350 HU.
@@ -48,7 +50,7 @@ def body(voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) -
     require_hu(voxels)
     grid = Coarse.of(geometry, _WORK_MM)
     hu = grid.mean(voxels, ctx.part(0.0, 0.3))
-    core = _core(hu > SKIN_HU, grid.geometry, ctx)
+    core = _core(_with_lungs(hu > SKIN_HU, hu, grid.geometry), grid.geometry, ctx)
     outside = _open_air(~core, hu, grid.geometry, ctx)
     ctx.progress(0.45, tr("Drawing the skin"))
     code = np.full(outside.shape, _BAND, dtype=np.uint8)
@@ -82,6 +84,24 @@ def _nothing() -> str:
     )
 
 
+def _with_lungs(tissue: Mask, hu: NDArray[np.float32], geometry: Geometry) -> Mask:
+    """``tissue`` with the lungs, so that a chest wall thinner than the ball survives.
+
+    An enclosed space is lung if it is denser than open air and not flat; foam in a table is flat.
+    """
+    runs = Runs.of(~tissue)
+    if runs.start.size == 0:
+        return tissue
+    labels = runs.components()
+    large = np.flatnonzero(runs.sizes(labels) * geometry.voxel_volume_mm3 >= _LUNG_ML * 1000.0)
+    voxel_labels, values = np.repeat(labels, runs.lengths), hu[~tissue]
+    lung = np.zeros(int(labels.max()) + 1, dtype=np.bool_)
+    for label in large:
+        if np.median(values[voxel_labels == label]) > _OPEN_AIR_HU:
+            lung[label] = not _flat(runs, labels == label, geometry)
+    return tissue | runs.mask(lung[labels])
+
+
 def _core(tissue: Mask, geometry: Geometry, ctx: Context) -> Mask:
     """Body tissue on the coarse grid: thick parts, and what hangs on them within the same distance."""
     ctx.progress(0.32, tr("Finding the body"))
@@ -102,17 +122,23 @@ def _bodies(runs: Runs, labels: IntArray, geometry: Geometry) -> Mask:
     """Which thick parts are body: the largest, and limbs beside it, but not flat things (a solid table)."""
     sizes = runs.sizes(labels)
     keep = sizes >= 0.02 * sizes.max()
-    k, j = runs.rows()
-    lateral = [axis for axis in range(3) if axis != long_axis(geometry)]
-    ends = [(k, k + 1), (j, j + 1), (runs.start % runs.shape[2], runs.start % runs.shape[2] + runs.lengths)]
     for label in np.flatnonzero(keep):
-        chosen = labels == label
-        width = [
-            float((ends[a][1][chosen].max() - ends[a][0][chosen].min()) * geometry.spacing_mm[2 - a]) for a in lateral
-        ]
-        if sizes[label] < sizes.max() and max(width) > 4 * min(width):
-            keep[label] = False
+        if sizes[label] < sizes.max():
+            keep[label] = not _flat(runs, labels == label, geometry)
     return np.asarray(keep)
+
+
+def _flat(runs: Runs, chosen: Mask, geometry: Geometry) -> bool:
+    """Whether the box around the ``chosen`` runs is four times as wide as high across the patient's long axis."""
+    k, j = runs.rows()
+    along = runs.start % runs.shape[2]
+    ends = [(k, k + 1), (j, j + 1), (along, along + runs.lengths)]
+    width = [
+        float((ends[axis][1][chosen].max() - ends[axis][0][chosen].min()) * geometry.spacing_mm[2 - axis])
+        for axis in range(3)
+        if axis != long_axis(geometry)
+    ]
+    return max(width) > 4 * min(width)
 
 
 def _open_air(empty: Mask, hu: NDArray[np.float32], geometry: Geometry, ctx: Context) -> Mask:

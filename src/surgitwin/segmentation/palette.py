@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from surgitwin.segmentation.terminology import Color, load_terminology
+Color = tuple[int, int, int]
 
 _ENOUGH = 0.09
 # Linear RGB as a deuteranope and a protanope see it: Viénot, Brettel and Mollon, Color Res Appl 1999;24:243-252.
@@ -41,6 +41,8 @@ def next_color(used: Iterable[Color]) -> Color:
     used
         sRGB colours, 0 to 255.
     """
+    from surgitwin.segmentation.terminology import load_terminology
+
     taken = list(used)
     palette = load_terminology().palette
     if not taken:

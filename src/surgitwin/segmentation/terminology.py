@@ -15,9 +15,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from surgitwin.segmentation.palette import Color, next_color
+
+__all__ = [
+    "KINDS",
+    "Code",
+    "Color",
+    "Kind",
+    "Side",
+    "Term",
+    "Terminology",
+    "load_terminology",
+    "match_term",
+    "next_color",
+]
+
 Kind = Literal["organ", "lesion", "vessel", "bone", "body", "other"]
 Side = Literal["left", "right", ""]
-Color = tuple[int, int, int]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _FILE = Path(__file__).parent.parent / "resources" / "terminology.json"
