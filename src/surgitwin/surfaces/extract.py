@@ -193,21 +193,29 @@ class _Maker:
         quads = build_quads(label.sorted, self._grid, self._local.lookup)
         self._ctx.check()
         fairer = fair(quads, self._fairing)
-        triangles = np.empty((len(fairer.quads), 2, 3), np.int32)
-        triangles[:, 0] = fairer.quads[:, :3]
-        triangles[:, 1, 0] = fairer.quads[:, 0]
-        triangles[:, 1, 1:] = fairer.quads[:, 2:]
-        points, faces = split_pinches(quads, self._grid, fairer.points, triangles.reshape(-1, 3))
-        mesh = self._in_mm(points, faces)
-        return self._result(quads, mesh, fairer.volume)
+        points, faces = split_pinches(quads, self._grid, fairer.points, self._triangles(fairer.quads))
+        return self._result(quads, Mesh(self._in_mm(points), faces), fairer.volume)
 
-    def _in_mm(self, points: NDArray[np.float32], triangles: NDArray[np.int32]) -> Mesh:
-        affine = self._geometry.affine_lps
-        matrix = affine[:3, :3].astype(np.float32)
-        origin = self._geometry.to_lps(self._place.start).astype(np.float32)
-        if self._geometry.left_handed:
-            triangles = triangles[:, (0, 2, 1)]
-        return Mesh(points.T @ matrix.T + origin, np.ascontiguousarray(triangles))
+    def _triangles(self, quads: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Two triangles for each quad, with their outside outside in LPS too."""
+        a, b, c, d = quads
+        triangles = np.empty((quads.shape[1], 6), np.int32)
+        for column, corner in enumerate((a, c, b, a, d, c) if self._geometry.left_handed else (a, b, c, a, c, d)):
+            triangles[:, column] = corner
+        return triangles.reshape(-1, 3)
+
+    def _in_mm(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Index coordinates, shape (3, n), within the place to LPS millimetres, shape (n, 3)."""
+        # Not a matrix product: that would start a thread pool of its own inside each of these threads.
+        affine = self._geometry.cropped(self._place).affine_lps.astype(np.float32)
+        result = np.empty((points.shape[1], 3), np.float32)
+        for row in range(3):
+            column = points[0] * affine[row, 0]
+            column += points[1] * affine[row, 1]
+            column += points[2] * affine[row, 2]
+            column += affine[row, 3]
+            result[:, row] = column
+        return result
 
     def _result(self, quads: QuadMesh, mesh: Mesh, volume: float) -> SurfaceResult:
         error = 100.0 * (volume / quads.voxels - 1.0)

@@ -1,11 +1,11 @@
 """Smoothing that keeps the volume, on the quad mesh of one label, in voxel units.
 
-Every pass is the average over the quads around a vertex, ``M``: on a flat grid the kernel (1/4, 1/2, 1/4) squared, which
-has no negative or oscillating part. Two passes on the positions even the mesh out. After that vertices move along
+Every pass is the average over the quads around a vertex, ``M``: on a flat grid the kernel (1/4, 1/2, 1/4) squared,
+which has no negative or oscillating part. Two passes on the positions even the mesh out. After that vertices move along
 their normals only, so that the rest is a linear problem for one height per vertex:
 
-1. ``h`` flattens the roughness ``b = (M p - p) . n``: the solution of ``(1 - M) h = b``, by Chebyshev's iteration, which
-   removes every wave shorter than a cut-off and leaves longer ones alone.
+1. ``h`` flattens the roughness ``b = (M p - p) . n``: the solution of ``(1 - M) h = b``, by Chebyshev's iteration,
+   which removes every wave shorter than a cut-off and leaves longer ones alone.
 2. Smoothing shrinks whatever is curved, thin vessels most. The shrinkage is the slowly varying part of the
    displacement from the voxel faces, ``M^k (d + h)``, and is taken back. A terrace moves in and out in turn and stays
    flat; a vessel moves inwards all around and gets its radius again.
@@ -28,7 +28,7 @@ FloatRow = NDArray[np.float32]
 
 # Share of a cell that a vertex may move in; below one half, two sheets that are one voxel apart do not meet.
 _CELL_SHARE = 0.45
-# Voxels from a shared cell's centre to each of its vertices, at least; far more than float32 or a file format rounds off.
+# Voxels from a shared cell's centre to each of its vertices, at least; far more than a file format rounds off.
 _APART = 0.05
 _VOLUME_TOLERANCE = 2e-4
 _MATCH_STEPS = 8
@@ -64,18 +64,20 @@ class Fairing:
 
 
 class QuadAverage:
-    """The averaging operator ``M`` of a closed quad mesh, and the mesh's normals and volume."""
+    """The averaging operator ``M`` of a closed quad mesh."""
 
-    def __init__(self, quads: NDArray[np.int32], vertices: int) -> None:
+    def __init__(self, quads: NDArray[np.int64], vertices: int) -> None:
         from scipy.sparse import csr_array
 
-        self.quads = quads
-        ones = np.ones(quads.size, np.float32)
-        starts = np.arange(0, quads.size + 1, 4, dtype=np.int32)
-        self._gather = csr_array((ones, quads.reshape(-1), starts), shape=(len(quads), vertices))
+        count = quads.shape[1]
+        corners = np.empty((count, 4), np.int32)
+        corners[:] = quads.T
+        ones = np.ones(corners.size, np.float32)
+        starts = np.arange(0, corners.size + 1, 4, dtype=np.int32)
+        self._gather = csr_array((ones, corners.reshape(-1), starts), shape=(count, vertices))
         self._scatter = self._gather.T
-        valence = np.bincount(quads.reshape(-1), minlength=vertices)
-        self._weight = (0.25 / np.maximum(valence, 1)).astype(np.float32)
+        valence = self.scatter(np.ones(count, np.float32))
+        self._weight = np.float32(0.25) / np.maximum(valence, 1)
 
     def __call__(self, row: FloatRow) -> FloatRow:
         """Average of one number per vertex over the quads around each vertex."""
@@ -83,14 +85,18 @@ class QuadAverage:
         result *= self._weight
         return result
 
-    def normals(self, points: FloatRow) -> FloatRow:
-        """Outward unit normals of the vertices, shape (3, n), weighted by area."""
-        a, b, c, d = (points[:, self.quads[:, corner]] for corner in range(4))
-        areas = _cross(c - a, d - b)
-        normals = np.stack([self._scatter @ row for row in areas])
-        length = np.sqrt(np.einsum("ij,ij->j", normals, normals))
-        normals /= np.maximum(length, np.float32(1e-12))
-        return normals
+    def scatter(self, row: FloatRow) -> FloatRow:
+        """Sum of one number per quad over the quads around each vertex."""
+        result: FloatRow = self._scatter @ row
+        return result
+
+
+def _take(points: FloatRow, vertices: NDArray[np.int64]) -> FloatRow:
+    """Columns of ``points``; faster than fancy indexing (the indices are known to be valid)."""
+    result = np.empty((3, vertices.size), np.float32)
+    for axis in range(3):
+        np.take(points[axis], vertices, out=result[axis], mode="clip")
+    return result
 
 
 def _cross(a: FloatRow, b: FloatRow) -> FloatRow:
@@ -99,6 +105,14 @@ def _cross(a: FloatRow, b: FloatRow) -> FloatRow:
     for axis, (u, v) in enumerate(((1, 2), (2, 0), (0, 1))):
         np.multiply(a[u], b[v], out=result[axis])
         result[axis] -= a[v] * b[u]
+    return result
+
+
+def _dot(a: FloatRow, b: FloatRow) -> FloatRow:
+    """Dot product of columns."""
+    result: FloatRow = a[0] * b[0]
+    result += a[1] * b[1]
+    result += a[2] * b[2]
     return result
 
 
@@ -111,13 +125,13 @@ class FairMesh:
     points
         float32, shape (3, n), index coordinates (i, j, k).
     quads
-        int32, shape (m, 4), turned so that each is to be cut from its first to its third vertex.
+        int64, shape (4, m), turned so that each is to be cut from its first to its third vertex.
     volume
         Volume inside, in voxels.
     """
 
     points: FloatRow
-    quads: NDArray[np.int32]
+    quads: NDArray[np.int64]
     volume: float
 
 
@@ -128,16 +142,18 @@ def fair(mesh: QuadMesh, fairing: Fairing | None) -> FairMesh:
     start = mesh.corners - origin
     average = QuadAverage(mesh.quads, start.shape[1])
     points = np.stack([average(average(row)) for row in start])
-    normals = average.normals(points)
+    quads, normals, area = _cut_and_normals(points, mesh.quads, average)
     if fairing is not None:
-        points += _heights(average, start, points, normals, fairing) * normals
-    quads, area = _cut_short(points, mesh.quads)
+        height = _heights(average, start, points, normals, fairing)
+        for axis in range(3):
+            points[axis] += height * normals[axis]
     volume = _match_volume(points, normals, quads, area, mesh.voxels, _Apart.of(mesh, start))
-    return FairMesh(points + origin, quads, volume)
+    points += origin
+    return FairMesh(points, quads, volume)
 
 
 def _match_volume(
-    points: FloatRow, normals: FloatRow, quads: NDArray[np.int32], area: float, wanted: int, apart: _Apart
+    points: FloatRow, normals: FloatRow, quads: NDArray[np.int64], area: float, wanted: int, apart: _Apart
 ) -> float:
     """Move ``points``, in place, evenly along ``normals`` until they hold the wanted volume; return what they hold."""
     slope, step = area, 0.0
@@ -157,7 +173,7 @@ def _match_volume(
 
 def _heights(average: QuadAverage, start: FloatRow, points: FloatRow, normals: FloatRow, fairing: Fairing) -> FloatRow:
     """How far each vertex moves along its normal (steps 1 to 3 of the module's text), in voxels."""
-    moved = np.einsum("ij,ij->j", points - start, normals)
+    moved = _dot(points - start, normals)
     rough = np.zeros_like(moved)
     for axis in range(3):
         rough += (average(points[axis]) - points[axis]) * normals[axis]
@@ -191,24 +207,31 @@ def _solve(average: QuadAverage, rough: FloatRow, fairing: Fairing) -> FloatRow:
     return solution
 
 
-def _cut_short(points: FloatRow, quads: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
-    """Turn the quads so that their first diagonal is the shorter one; the second result is their area."""
-    a, b, c, d = (points[:, quads[:, corner]] for corner in range(4))
-    first, second = c - a, d - b
-    turn = np.flatnonzero(np.einsum("ij,ij->j", second, second) < np.einsum("ij,ij->j", first, first))
-    result = quads.copy()
-    result[turn] = result[turn][:, (1, 2, 3, 0)]
+def _cut_and_normals(
+    points: FloatRow, quads: NDArray[np.int64], average: QuadAverage
+) -> tuple[NDArray[np.int64], FloatRow, float]:
+    """Quads turned so that their first diagonal is the shorter one, unit normals of the vertices, and the area."""
+    a, b, c, d = quads
+    first, second = _take(points, c), _take(points, d)
+    first -= _take(points, a)
+    second -= _take(points, b)
     areas = _cross(first, second)
-    return result, float(np.sqrt(np.einsum("ij,ij->j", areas, areas)).sum(dtype=np.float64)) / 2
+    area = float(np.sqrt(_dot(areas, areas)).sum(dtype=np.float64)) / 2
+    normals = np.stack([average.scatter(row) for row in areas])
+    normals /= np.maximum(np.sqrt(_dot(normals, normals)), np.float32(1e-12))
+    turn = _dot(second, second) < _dot(first, first)
+    turned = np.stack([np.where(turn, after, before) for before, after in ((a, b), (b, c), (c, d), (d, a))])
+    return turned, normals, area
 
 
-def quads_volume(points: FloatRow, quads: NDArray[np.int32]) -> float:
+def quads_volume(points: FloatRow, quads: NDArray[np.int64]) -> float:
     """Volume inside quads that are cut along their first diagonal, in voxels, by the divergence theorem.
 
     Triangles (a, b, c) and (a, c, d) give ``a . (b x c) + a . (c x d) = a . ((b - d) x c)``, six times their share.
     """
-    a, b, c, d = (points[:, quads[:, corner]] for corner in range(4))
-    return float(np.einsum("ij,ij->j", a, _cross(b - d, c)).sum(dtype=np.float64)) / 6
+    a, b, c, d = (_take(points, corners) for corners in quads)
+    b -= d
+    return float(_dot(a, _cross(b, c)).sum(dtype=np.float64)) / 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,5 +259,5 @@ class _Apart:
         """Move, in place, those vertices that have come too close to their cell's centre or have passed it."""
         if not self.vertices.size:
             return
-        height = np.einsum("ij,ij->j", points[:, self.vertices] - self.centres, self.directions)
+        height = _dot(points[:, self.vertices] - self.centres, self.directions)
         points[:, self.vertices] += np.maximum(np.float32(_APART) - height, 0) * self.directions

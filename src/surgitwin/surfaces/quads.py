@@ -25,7 +25,7 @@ class QuadMesh:
     corners
         float32, shape (3, n): index coordinates (i, j, k) of the vertices, all on half-integers.
     quads
-        int32, shape (m, 4): vertices of each face, counter-clockwise seen from outside in index space.
+        int64, shape (4, m): vertices of each face, counter-clockwise seen from outside in index space.
     vertex_cell
         Shape (n,): position of each vertex's cell in ``cells``.
     vertex_loop
@@ -36,7 +36,7 @@ class QuadMesh:
 
     cells: LabelCells
     corners: NDArray[np.float32]
-    quads: NDArray[np.int32]
+    quads: NDArray[np.int64]
     vertex_cell: NDArray[np.int64]
     vertex_loop: NDArray[np.uint8]
     voxels: int
@@ -79,7 +79,7 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     first = np.zeros(codes.size + 1, np.int64)
     np.cumsum(loops, out=first[1:])
     neighbours = lookup.neighbours(label.cells)
-    quads = np.concatenate([_axis_quads(axis, codes, first, neighbours) for axis in range(3)])
+    quads = np.concatenate([_axis_quads(axis, codes, first, neighbours) for axis in range(3)], axis=1)
     i, j, k = grid.ijk(label.cells)
     corners = np.stack((i, j, k)).astype(np.float32) - np.float32(0.5)
     if int(first[-1]) == codes.size:
@@ -88,7 +88,7 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     else:
         vertex_cell = np.repeat(np.arange(codes.size), loops)
         vertex_loop = (np.arange(vertex_cell.size) - first[vertex_cell]).astype(np.uint8)
-        corners = corners[:, vertex_cell]
+        corners = np.take(corners, vertex_cell, axis=1)
     # Each run of voxels along i starts at one face and ends at another: the difference is its length.
     ends = np.flatnonzero(np.take(tables.crossing[0], codes))
     voxels = int(np.where(codes[ends] & 1, i[ends], -i[ends]).sum())
@@ -97,20 +97,19 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
 
 def _axis_quads(
     axis: int, codes: CellCode, first: NDArray[np.int64], neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> NDArray[np.int32]:
+) -> NDArray[np.int64]:
     """Quads on the cell edges from corner 0 along ``axis``, counter-clockwise seen from outside."""
     tables = corner_tables()
     at = np.flatnonzero(np.take(tables.crossing[axis], codes))
     minus_u, minus_v, minus_uv = _around(axis, at, neighbours)
     split = int(first[-1]) > codes.size
-    outside = np.flatnonzero((codes[at] & 1) == 0)
-    quads = np.empty((at.size, 4), np.int32)
-    for column, (cell, a, b) in enumerate(((at, 0, 0), (minus_u, 1, 0), (minus_uv, 1, 1), (minus_v, 0, 1))):
-        vertex = np.take(first, cell)
+    quads = np.empty((4, at.size), np.int64)
+    for corner, (cell, a, b) in enumerate(((at, 0, 0), (minus_u, 1, 0), (minus_uv, 1, 1), (minus_v, 0, 1))):
+        np.take(first, cell, out=quads[corner], mode="clip")
         if split:
-            vertex += np.take(tables.loop_of_edge[axis, a, b], np.take(codes, cell))
-        quads[:, column] = vertex
-    quads[outside] = quads[outside][:, (0, 3, 2, 1)]
+            quads[corner] += np.take(tables.loop_of_edge[axis, a, b], np.take(codes, cell))
+    outside = np.flatnonzero((codes[at] & 1) == 0)
+    quads[1, outside], quads[3, outside] = quads[3, outside], quads[1, outside]
     return quads
 
 
