@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
 from surgitwin.core.errors import SurgitwinError
-from surgitwin.render.tokens import FONT_FILES, Tokens, load_tokens
+from surgitwin.render.tokens import FONT_FILES, RESOURCES, Tokens, load_tokens
 
 Weight = Literal["regular", "medium", "semibold"]
 _WEIGHTS = {
@@ -84,6 +84,8 @@ class Theme:
         values = {f"@{name}@": value for name, value in self.tokens.colours.items()}
         values |= {f"@{name}-tint@": _css(self.tint(name)) for name in ("good", "caution", "bad", "accent")}
         values |= {f"@{name}-px@": f"{value}px" for name, value in self.tokens.sizes.items()}
+        # A style sheet wants forward slashes on every system.
+        values |= {"@icons@": (RESOURCES / "theme").as_posix(), "@theme@": self.tokens.name}
         sheet = _sheet()
         for placeholder, value in values.items():
             sheet = sheet.replace(placeholder, value)
@@ -93,6 +95,8 @@ class Theme:
 def apply_theme(app: QApplication, name: str = "dark") -> Theme:
     """Give the whole program the theme ``name`` and return it for the widgets that paint themselves."""
     theme = Theme.load(name)
+    # Without it Qt gives a widget back an earlier font whenever the style sheet looks at it again.
+    app.setAttribute(Qt.ApplicationAttribute.AA_UseStyleSheetPropagationInWidgetStyles)
     app.setStyle("Fusion")
     app.setPalette(theme.palette())
     app.setFont(theme.font())
@@ -113,11 +117,18 @@ def inter(size_px: int, weight: Weight = "regular") -> QFont:
 
 def set_role(widget: QWidget, role: str) -> None:
     """Let the style sheet treat ``widget`` as ``role`` (``muted``, ``primary``, ``section`` ...)."""
+    if widget.property("role") == role:
+        return
     widget.setProperty("role", role)
+    restyle(widget)
+    if role in ("card", "banner", "panel", "chip", "window"):
+        widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
+
+
+def restyle(widget: QWidget) -> None:
+    """Let the style sheet look at the widget's properties anew."""
     widget.style().unpolish(widget)
     widget.style().polish(widget)
-    if role in ("card", "banner", "panel", "chip"):
-        widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
 
 
 @cache
@@ -133,8 +144,6 @@ def _family() -> str:
 
 @cache
 def _sheet() -> str:
-    from surgitwin.render.tokens import RESOURCES
-
     return (RESOURCES / "theme" / "window.qss").read_text(encoding="utf-8")
 
 

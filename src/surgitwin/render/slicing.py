@@ -24,6 +24,7 @@ SlabMode = Literal["max", "min", "mean"]
 Array = NDArray[Any]
 # A grid counts as running along the patient's axes if no voxel moves by more than this part of a voxel.
 ALIGNED_TOLERANCE_VOXELS = 0.1
+ROWS_AT_A_TIME = 16
 
 
 class Orientation(StrEnum):
@@ -248,21 +249,16 @@ def project(stack: Array, mode: SlabMode) -> Array:
     if mode not in ("max", "min"):
         raise BadInput(f"A slab shows the maximum, minimum or mean (max, min, mean), not “{mode}”.")
     combine = np.maximum if mode == "max" else np.minimum
-    if stack.strides[0] in (stack.itemsize, -stack.itemsize):
-        return _project_fastest_axis(stack, combine)
-    return np.asarray(combine.reduce(stack, axis=0))
-
-
-def _project_fastest_axis(stack: Array, combine: np.ufunc) -> Array:
-    """Reduce over the axis that is contiguous in memory by halving, so that rows of it are read whole."""
-    block = np.ascontiguousarray(stack.transpose(1, 2, 0))
-    while block.shape[2] > 1:
-        half = block.shape[2] // 2
-        paired = combine(block[:, :, :half], block[:, :, half : 2 * half])
-        if block.shape[2] % 2:
-            paired[:, :, 0] = combine(paired[:, :, 0], block[:, :, -1])
-        block = paired
-    return np.asarray(block[:, :, 0])
+    if abs(stack.strides[0]) > stack.itemsize:
+        return np.asarray(combine.reduce(stack, axis=0))
+    # Slices lie beside each other in memory: a few rows at a time, all of their slices come from the cache.
+    projected = np.empty(stack.shape[1:], dtype=stack.dtype)
+    for first in range(0, stack.shape[1], ROWS_AT_A_TIME):
+        rows = slice(first, first + ROWS_AT_A_TIME)
+        projected[rows] = stack[0, rows]
+        for plane in stack[1:]:
+            combine(projected[rows], plane[rows], out=projected[rows])
+    return projected
 
 
 def _grid_axes(geometry: Geometry, orientation: Orientation) -> tuple[int, int, int]:

@@ -84,9 +84,9 @@ class SlicePainter:
 
     def _overlay(self, painter: QPainter) -> None:
         view = self._view
-        ratio = view.devicePixelRatioF()
-        position = view.picture.position_at(view.focus)
-        for patch in view.picture.patches(position, view.device_placement(), view.look):
+        placement, ratio = view.overlay_placement()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.interpolated)
+        for patch in view.picture.patches(view.picture.position_at(view.focus), placement, view.look):
             image = image_of(patch.argb, QImage.Format.Format_ARGB32_Premultiplied)
             image.setDevicePixelRatio(ratio)
             painter.drawImage(QPointF(patch.left / ratio, patch.top / ratio), image)

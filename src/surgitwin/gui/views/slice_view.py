@@ -38,6 +38,7 @@ from surgitwin.render.slicing import Orientation
 from surgitwin.render.windowing import Window
 
 FIT_MARGIN_PX = 4.0
+OVERLAY_PIXELS = 1_000_000
 
 
 class SliceView(QWidget):
@@ -214,16 +215,18 @@ class SliceView(QWidget):
             self.set_focus_point(point)
             self.focus_moved.emit(self.focus)
 
-    def device_placement(self) -> Placement:
-        """The placement in device pixels, for overlays at the screen's own resolution."""
+    def overlay_placement(self) -> tuple[Placement, float]:
+        """The placement in the pixels of the overlay, and how many of them make a logical pixel.
+
+        Device pixels, or half as many on a large screen of high density: a line of two of its pixels looks the same,
+        and a slice with 60 segments is still drawn within a frame.
+        """
         ratio = self.devicePixelRatioF()
+        if self.width() * self.height() * ratio**2 > OVERLAY_PIXELS and ratio >= 2:
+            ratio /= 2
         place = self.placement
-        return Placement(
-            float(round(self.width() * ratio)),
-            float(round(self.height() * ratio)),
-            place.pixels_per_mm * ratio,
-            place.centre,
-        )
+        width, height = float(round(self.width() * ratio)), float(round(self.height() * ratio))
+        return Placement(width, height, place.pixels_per_mm * ratio, place.centre), ratio
 
     def crosshair_point(self, position: QPointF) -> Vec3:
         """The LPS point for a crosshair at a pixel, kept inside the volume's box."""

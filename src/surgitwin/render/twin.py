@@ -1,0 +1,189 @@
+"""What of a scene is drawn: the bridge from nodes to the plain contents that views and snapshots show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from surgitwin.core.ids import NodeId, Revision
+from surgitwin.core.mesh import Mesh
+from surgitwin.render.content import (
+    ImageContent,
+    LabelLayer,
+    MarkerContent,
+    PlaneContent,
+    SceneContent,
+    SegmentStyle,
+    SliceContent,
+    SurfaceContent,
+)
+from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentationNode, SegmentNode, SurfaceNode, VolumeNode
+from surgitwin.scene.scene import Scene
+
+Point = tuple[float, float, float]
+REACH = 0.95  # of the box's half diagonal: a plane that covers an organ from any usual side
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a segment lies: an LPS box in mm."""
+
+    low: Point
+    high: Point
+
+    @property
+    def centre(self) -> Point:
+        x, y, z = ((a + b) / 2 for a, b in zip(self.low, self.high, strict=True))
+        return x, y, z
+
+    @property
+    def half_size_mm(self) -> float:
+        """Half the edge of a square that covers the box from any side."""
+        diagonal = math.dist(self.low, self.high)
+        return max(10.0, REACH * diagonal / 2)
+
+
+Spans = Mapping[tuple[NodeId, Revision], Span]
+
+
+def image_content(volume: VolumeNode, *, side_known: bool = True) -> ImageContent:
+    """The volume's voxels as they are; they are not copied."""
+    return ImageContent(volume.voxels.read(), volume.geometry, volume.name, volume.side_known and side_known)
+
+
+def layer_contents(scene: Scene, volume: VolumeNode | None) -> tuple[LabelLayer, ...]:
+    """The label layers on a volume's grid, with the looks of their segments."""
+    layers: list[LabelLayer] = []
+    for segmentation in scene.of_type(SegmentationNode):
+        if volume is not None and segmentation.volume != volume.id:
+            continue
+        for layer in scene.children(segmentation.id):
+            if not isinstance(layer, LabelLayerNode):
+                continue
+            styles = tuple(
+                SegmentStyle(s.value, s.color, s.opacity, s.visible, s.name) for s in scene.segments_of_layer(layer.id)
+            )
+            layers.append(LabelLayer(layer.labels.read(), segmentation.geometry, styles))
+    return tuple(layers)
+
+
+def plane_contents(plan: PlanNode | None, organ: Span | None, *, editable: bool = True) -> tuple[PlaneContent, ...]:
+    """The planes of a plan; each knows by its id which one it is: ``cut index:plane index``."""
+    if plan is None:
+        return ()
+    half = organ.half_size_mm if organ is not None else 60.0
+    return tuple(
+        PlaneContent(
+            id=f"{number}:{index}",
+            point=plane.point_mm,
+            normal=plane.normal,
+            half_size_mm=half,
+            group=str(number),
+            editable=editable,
+            visible=cut.enabled and plan.visible,
+        )
+        for number, cut in enumerate(plan.cuts)
+        for index, plane in enumerate(cut.planes)
+    )
+
+
+def marker_contents(scene: Scene, spans: Spans) -> tuple[MarkerContent, ...]:
+    """Lesions, numbered alike in every view."""
+    markers: list[MarkerContent] = []
+    lesions = [segment for segment in scene.of_type(SegmentNode) if segment.kind == "lesion"]
+    for number, lesion in enumerate(lesions, start=1):
+        span = spans.get((lesion.id, lesion.revision))
+        if span is not None and lesion.visible:
+            markers.append(MarkerContent(str(number), span.centre, span.low, span.high))
+    return tuple(markers)
+
+
+def surface_contents(scene: Scene, keep: Mapping[NodeId, SurfaceContent] | None = None) -> tuple[SurfaceContent, ...]:
+    """Every surface with the look of its segment.
+
+    Parameters
+    ----------
+    keep
+        Contents of an earlier call: a surface whose mesh is the same keeps its mesh object, so that views do not
+        build it again.
+    """
+    contents: list[SurfaceContent] = []
+    for surface in scene.of_type(SurfaceNode):
+        segment = scene.get(surface.segment, SegmentNode)
+        looks = segment if segment is not None else surface
+        old = (keep or {}).get(surface.id)
+        points, triangles = surface.points.read(), surface.triangles.read()
+        same = old is not None and _same(old.mesh, points, triangles)
+        mesh = old.mesh if old is not None and same else Mesh(points, triangles)
+        visible = surface.visible and looks.visible
+        contents.append(SurfaceContent(surface.id, mesh, looks.color, looks.opacity, visible, looks.name))
+    return tuple(contents)
+
+
+def _same(mesh: Mesh, points: object, triangles: object) -> bool:
+    """True if the mesh already shows exactly these arrays in memory."""
+    address = [getattr(a, "__array_interface__")["data"][0] for a in (mesh.points, points, mesh.triangles, triangles)]  # noqa: B009
+    return bool(address[0] == address[1] and address[2] == address[3])
+
+
+def slice_content(scene: Scene, volume: VolumeNode | None, plan: PlanNode | None, spans: Spans) -> SliceContent:
+    """Everything a slice view shows of the scene."""
+    return SliceContent(
+        image=image_content(volume) if volume is not None else None,
+        layers=layer_contents(scene, volume),
+        planes=plane_contents(plan, organ_span(scene, plan, spans)),
+        markers=marker_contents(scene, spans),
+    )
+
+
+def scene_content(
+    scene: Scene,
+    volume: VolumeNode | None,
+    plan: PlanNode | None,
+    spans: Spans,
+    *,
+    volume_preset: str | None = None,
+    focus: Point | None = None,
+    keep: Mapping[NodeId, SurfaceContent] | None = None,
+) -> SceneContent:
+    """Everything the 3D view shows of the scene."""
+    return SceneContent(
+        surfaces=surface_contents(scene, keep),
+        planes=plane_contents(plan, organ_span(scene, plan, spans)),
+        markers=marker_contents(scene, spans),
+        image=image_content(volume) if volume is not None and volume_preset is not None else None,
+        volume_preset=volume_preset,
+        focus=focus,
+        side_confirmed=side_known(scene),
+    )
+
+
+def side_known(scene: Scene) -> bool:
+    """False if anything in the scene may have left and right swapped."""
+    segmentations = all(node.side_known for node in scene.of_type(SegmentationNode))
+    surfaces = all(node.side_known for node in scene.of_type(SurfaceNode))
+    return segmentations and surfaces and all(node.side_known for node in scene.of_type(VolumeNode))
+
+
+def organ_span(scene: Scene, plan: PlanNode | None, spans: Spans) -> Span | None:
+    organ = scene.get(plan.organ, SegmentNode) if plan is not None else None
+    return spans.get((organ.id, organ.revision)) if organ is not None else None
+
+
+def spans_of(scene: Scene) -> dict[tuple[NodeId, Revision], Span]:
+    """Where every segment lies; looks at every voxel, so windows do this as a job."""
+    from surgitwin.segmentation.extents import label_extents
+
+    spans: dict[tuple[NodeId, Revision], Span] = {}
+    for layer in scene.of_type(LabelLayerNode):
+        segments = scene.segments_of_layer(layer.id)
+        if not segments or layer.parent is None:
+            continue
+        geometry = scene.expect(layer.parent, SegmentationNode).geometry
+        found = label_extents(layer.labels.read(), geometry, [segment.value for segment in segments])
+        for segment in segments:
+            extent = found.get(segment.value)
+            if extent is not None:
+                spans[segment.id, segment.revision] = Span(extent.low_mm, extent.high_mm)
+    return spans
