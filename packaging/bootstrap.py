@@ -9,20 +9,21 @@ import subprocess
 import sys
 
 OLDEST = (3, 11)
-NEWER_NAMES = ("python3.11", "python3.12", "python3.13", "python3.14")
+NEWEST = (3, 13)  # the packages beneath have no builds for anything newer yet
+SUITABLE = ("python3.11", "python3.12", "python3.13")
 
 if __name__ == "__main__":
-    if sys.version_info < OLDEST:
-        for name in NEWER_NAMES:
-            newer = shutil.which(name)
-            if newer:
-                sys.exit(subprocess.call([newer] + sys.argv))  # noqa: RUF005 - read by old interpreters too
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        for name in SUITABLE:
+            other = shutil.which(name)
+            if other:
+                sys.exit(subprocess.call([other] + sys.argv))  # noqa: RUF005 - read by old interpreters too
         sys.exit(
-            "Surgitwin needs Python 3.11 or newer, but this is Python "
+            "Surgitwin runs on Python 3.11 to 3.13, but this is Python "
             + ".".join(str(part) for part in sys.version_info[:3])
             + " ("
             + sys.executable
-            + "). Install Python 3.11 and run this again with it, for example: python3.11 packaging/bootstrap.py setup"
+            + "). Install Python 3.11 beside it and run this again with it: python3.11 packaging/bootstrap.py setup"
         )
 
     sys.dont_write_bytecode = True
