@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from surgitwin.segmentation.labelmaps import read_labelmap
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
@@ -14,6 +13,7 @@ from surgitwin.core.progress import Context
 from surgitwin.segmentation.ct_body import body
 from surgitwin.segmentation.ct_bone import bone
 from surgitwin.segmentation.ct_lungs import lungs
+from surgitwin.segmentation.labelmaps import read_labelmap
 
 Mask = NDArray[np.bool_]
 DATA = Path(__file__).parent.parent / "data" / "abdomen-3mm"

@@ -221,9 +221,7 @@ def _rounded(array: NDArray[Any], file: str) -> NDArray[np.int64]:
             odd = ~(np.abs(plane - np.rint(plane)) <= _ROUNDING) | (np.abs(plane) > 2**31)
         if odd.any():
             j, i = (int(v) for v in np.argwhere(odd)[0])
-            message = tr(
-                "{file} is not a label map: voxel ({i}, {j}, {k}) holds {value:g}; labels are whole numbers."
-            )
+            message = tr("{file} is not a label map: voxel ({i}, {j}, {k}) holds {value:g}; labels are whole numbers.")
             raise BadInput(message.format(file=file, i=i, j=j, k=k, value=float(plane[j, i])))
         result[k] = np.rint(plane)
     return result
