@@ -244,7 +244,7 @@ def test_a_plain_case_is_an_sqlite_database_that_says_what_it_is(tmp_path: Path)
         assert db.execute("PRAGMA application_id").fetchone() == (0x5477696E,)
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
         assert db.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-        assert db.execute("PRAGMA page_size").fetchone() == (16384,)
+        assert db.execute("PRAGMA page_size").fetchone() == (8192,)
         assert "Zstandard" in db.execute("SELECT value FROM meta WHERE key='about'").fetchone()[0]
         types = {kind for (kind,) in db.execute("SELECT DISTINCT type FROM nodes")}
     assert types == {"case", "volume", "segmentation", "label-layer", "segment", "surface", "plan", "landmark"}

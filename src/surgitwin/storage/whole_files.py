@@ -24,6 +24,7 @@ def passing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` for a file that is gone at the end; trouble with it becomes `StorageFailed`."""
     part = part_beside(path)
     try:
+        part.touch(exist_ok=False)  # Python tells a folder without permission from a drive in trouble, the engine not
         yield part
     except (apsw.Error, OSError) as error:
         raise failures.not_written(path, error) from error
