@@ -110,14 +110,15 @@ def place_in_words(plane: Plane, height: float) -> str:
 
 
 def tolerance_mm(step: float) -> float:
-    """How far a slice may lie off its even place: rounded positions, not a different spacing."""
-    return max(0.01 * step, min(0.1 * step, 0.06))
+    """How far a slice may lie off its even place: positions rounded to 0.1 mm, not a different spacing."""
+    return max(0.01 * step, min(0.2 * step, 0.1))
 
 
 def even_steps(heights: FloatArray) -> NDArray[np.int64] | None:
     """Whole-number places of sorted ``heights`` on an even grid, or None if they do not fit one.
 
-    Shape (n,), starting at 0; steps above 1 are missing slices.
+    Shape (n,), starting at 0; steps above 1 are missing slices. Where more than a third would be missing, the
+    distances are uneven rather than the slices incomplete.
     """
     gaps = np.diff(heights)
     if len(gaps) == 0:
@@ -125,7 +126,9 @@ def even_steps(heights: FloatArray) -> NDArray[np.int64] | None:
     for base in (float(np.median(gaps)), float(gaps.min())):
         steps = np.concatenate([[0], np.cumsum(np.maximum(np.rint(gaps / base), 1))]).astype(np.int64)
         step = (heights[-1] - heights[0]) / steps[-1]
-        if np.max(np.abs(heights - heights[0] - steps * step)) <= tolerance_mm(step):
+        missing = int(steps[-1]) + 1 - len(heights)
+        fits = np.max(np.abs(heights - heights[0] - steps * step)) <= tolerance_mm(step)
+        if fits and missing <= max(1, len(heights) // 3):
             return steps
     return None
 

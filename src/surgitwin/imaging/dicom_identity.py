@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -61,8 +61,17 @@ def contrast_of(header: Dataset) -> str:
     return plain or ", ".join(part for part in coded if part)
 
 
-def acquisition_time_of(header: Dataset) -> str:
-    """``HH:MM:SS`` of the acquisition, else of the content or the series."""
+def acquisition_start(planes: Iterable[Plane]) -> float | None:
+    """When the first of these slices was acquired, in seconds since midnight: volumes of one series differ in it."""
+    times = [plane.marks.get("acquisition_time") for plane in planes]
+    known = [time for time in times if isinstance(time, float)]
+    return min(known) if known else None
+
+
+def acquisition_time_of(header: Dataset, start: float | None = None) -> str:
+    """``HH:MM:SS`` of the acquisition (``start``, where it is known), else of the content or the series."""
+    if start is not None:
+        return f"{int(start) // 3600:02d}:{int(start) // 60 % 60:02d}:{int(start) % 60:02d}"
     stamp = text(header, "AcquisitionDateTime")
     for stored in (text(header, "AcquisitionTime"), stamp[8:], text(header, "ContentTime"), text(header, "SeriesTime")):
         if iso_time(stored):
@@ -78,11 +87,13 @@ def study_date_of(header: Dataset) -> str:
     return ""
 
 
-def phase_of(header: Dataset) -> str:
-    start = seconds_of_day(text(header, "ContrastBolusStartTime"))
-    image = seconds_of_day(text(header, "AcquisitionTime") or text(header, "AcquisitionDateTime"))
+def phase_of(header: Dataset, start: float | None = None) -> str:
+    """The guessed contrast phase of images acquired from ``start`` on (seconds since midnight)."""
+    injected = seconds_of_day(text(header, "ContrastBolusStartTime"))
+    stamp = text(header, "AcquisitionTime") or text(header, "AcquisitionDateTime")
+    image = start if start is not None else seconds_of_day(stamp)
     words = [text(header, name) for name in ("SeriesDescription", "ProtocolName", "ImageComments")]
-    delay = image - start if start is not None and image is not None else None
+    delay = image - injected if injected is not None and image is not None else None
     return guess_phase(" | ".join(words), contrast_of(header), delay)
 
 
@@ -98,6 +109,7 @@ def identity_of(source: DicomObject, header: Dataset, planes: Sequence[Plane], r
     """
     uids = tuple(plane.source.sop_uid for plane in planes)
     named = all(uids)
+    start = acquisition_start(planes)
     multi = any(plane.source.frames > 1 for plane in planes)
     return ImageIdentity(
         modality=source.modality,
@@ -111,9 +123,9 @@ def identity_of(source: DicomObject, header: Dataset, planes: Sequence[Plane], r
         study_description=text(header, "StudyDescription"),
         series_description=text(header, "SeriesDescription"),
         study_date=study_date_of(header),
-        acquisition_time=acquisition_time_of(header),
+        acquisition_time=acquisition_time_of(header, start),
         contrast=contrast_of(header),
-        phase=phase_of(header),
+        phase=phase_of(header, start),
         header=repeated_fields(header),
     )
 

@@ -18,6 +18,7 @@ from surgitwin.imaging.dicom_assume import complete_planes
 from surgitwin.imaging.dicom_frames import Plane, planes_of
 from surgitwin.imaging.dicom_grid import StackPlan, plan_stack
 from surgitwin.imaging.dicom_identity import (
+    acquisition_start,
     acquisition_time_of,
     contrast_of,
     patient_of,
@@ -246,8 +247,11 @@ def _volume(one: _Series, uid: str, stack: Stack, plan: StackPlan, side_known: b
     count = plan.geometry.voxel_count * hoped_dtype(plan.planes).itemsize
     if plan.slots is None:
         count += count * len(plan.planes) // len(plan.sources)
+    start = acquisition_start(plan.planes)
     info = replace(
         basics,
+        acquisition_time=acquisition_time_of(one.header, start),
+        phase=phase_of(one.header, start),
         modality=first.source.modality or basics.modality,
         description=", ".join(word for word in words if word) or orientation_in_words(first),
         images=len(plan.planes),

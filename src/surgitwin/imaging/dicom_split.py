@@ -75,10 +75,9 @@ def split_series(planes: Sequence[Plane]) -> list[Stack]:
     planes
         All with position, orientation and spacing.
     """
-    stacks = _by_grid(planes)
-    stacks = [part for stack in stacks for part in _by_position(stack)]
+    stacks = [part for stack in _by_grid(planes) for part in _by_position(stack)]
     stacks = [part for stack in stacks for part in _by_gaps(stack)]
-    return sorted(stacks, key=lambda stack: (stack.planes[0].localizer, len(stack.planes) == 1, _first(stack.planes)))
+    return sorted(stacks, key=lambda stack: (stack.planes[0].localizer, len(stack.planes) == 1))
 
 
 def _first(planes: Iterable[Plane]) -> tuple[int, str]:
@@ -212,7 +211,13 @@ def _explains(parts: dict[Hashable, list[int]], numbers: NDArray[np.int64]) -> b
 
 def _split_by(stack: Stack, name: str, parts: dict[Hashable, list[int]]) -> list[Stack]:
     found = []
-    ordered = sorted(parts.items(), key=lambda part: _first(stack.planes[index] for index in part[1]))
+
+    def order(part: tuple[Hashable, list[int]]) -> tuple[float, tuple[int, str]]:
+        value, members = part
+        numeric = float(value) if isinstance(value, (int, float)) else 0.0
+        return numeric, _first(stack.planes[index] for index in members)
+
+    ordered = sorted(parts.items(), key=order)
     for number, (value, members) in enumerate(ordered):
         words = _mark_in_words(name, value, number + 1, list(parts))
         found += _by_position(stack.told_apart((stack.planes[index] for index in members), words))

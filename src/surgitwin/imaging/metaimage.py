@@ -66,7 +66,6 @@ def open_metaimage(file: FileRef) -> PlainImage:
         side_known=oriented,
         notices=tuple(notices),
         read=read,
-        description=file.name,
     )
 
 

@@ -55,7 +55,6 @@ def open_nifti(file: FileRef) -> PlainImage:
         side_known=side_known,
         notices=tuple(notices),
         read=read,
-        description=file.name,
         label=lambda number: tr("volume {n}").format(n=number + 1),
     )
 

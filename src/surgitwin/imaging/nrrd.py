@@ -89,7 +89,7 @@ def open_nrrd(file: FileRef) -> PlainImage:
         side_known=side_known,
         notices=notices,
         read=read,
-        description=header.fields.get("content", "") or file.name,
+        description=header.fields.get("content", ""),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -89,7 +91,7 @@ def open_plain(file: FileRef) -> PlainImage:
 
 def _info(file: FileRef, image: PlainImage, number: int) -> SeriesInfo:
     key = file.name if number == 0 else f"{file.name}#{number + 1}"
-    words = [image.description or file.name]
+    words = [image.description or stem(file.name)]
     notices = list(image.notices)
     geometry = image.geometry
     bytes_needed = geometry.voxel_count * max(image.dtype.itemsize, 2)
@@ -112,6 +114,12 @@ def _info(file: FileRef, image: PlainImage, number: int) -> SeriesInfo:
         predicted_bytes=bytes_needed,
     )
     return replace(info, opener=lambda chosen: PlainReader(chosen, image, number, geometry))
+
+
+def stem(name: str) -> str:
+    """A file's name without its folder and its endings: ``liver`` for ``out/liver.nii.gz``."""
+    base = PurePosixPath(name).name
+    return re.sub(r"(\.seg)?\.(nii|nii\.gz|hdr|hdr\.gz|nrrd|nhdr|mha|mhd)$", "", base, flags=re.IGNORECASE) or base
 
 
 def _sheared() -> Notice:
