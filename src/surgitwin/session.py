@@ -17,7 +17,7 @@ from surgitwin.jobs import Job, Runner
 from surgitwin.scene.editor import Editor, Transaction
 from surgitwin.scene.history import History
 from surgitwin.scene.scene import Scene
-from surgitwin.storage.case_file import CaseFile
+from surgitwin.storage.case_file import CaseFile, revert_edits
 
 
 class Session:
@@ -116,6 +116,35 @@ class Session:
         if self.case_file is None or self.read_only or command.case in ("none", "read"):
             return
         self.case_file.log(command.name, command.model_dump(mode="json"), {})
+
+    def save_version(self, name: str) -> None:
+        """Give the present state a name that `revert` can return to, also in later sessions.
+
+        Raises
+        ------
+        BadInput
+            If the case has no file, or a version has this name already.
+        """
+        self._file().save_version(name)
+
+    def version_names(self) -> list[str]:
+        """Names of the saved versions, the newest first."""
+        return [version.name for version in reversed(self._file().versions())] if self.case_file else []
+
+    def revert(self, name: str) -> None:
+        """Bring a named version back, as one undoable step."""
+        edits = revert_edits(self._scene, self._file().load_version(name))
+        with self.transaction(tr("Revert to {name}").format(name=name)) as tx:
+            tx.carry_out(edits)
+
+    def save_copy(self, path: Path, *, for_sharing: bool = False) -> None:
+        """Write the whole case to another file; for sharing, without identity and without the log."""
+        self._file().save_copy(path, strip_log=for_sharing, strip_identity=for_sharing)
+
+    def _file(self) -> CaseFile:
+        if self.case_file is None:
+            raise BadInput(tr("This case has no file yet. Save it first."))
+        return self.case_file
 
     def undo(self) -> str | None:
         """Undo the latest change; returns its name."""

@@ -59,34 +59,41 @@ def _function_for(kind: type[Command]) -> Callable[..., int]:
 def _signature(kind: type[Command]) -> inspect.Signature:
     parameters: list[inspect.Parameter] = []
     if kind.case != "none":
-        hint = Annotated[Path, Parameter(help=CASE_HELP, allow_leading_hyphen=True)]
-        parameters.append(inspect.Parameter("case", inspect.Parameter.POSITIONAL_ONLY, annotation=hint))
+        parameters.append(_parameter("case", Path, inspect.Parameter.POSITIONAL_ONLY, Parameter(**_place(CASE_HELP))))
     named: list[inspect.Parameter] = []
     for name, field in kind.model_fields.items():
         arg = next((m for m in field.metadata if isinstance(m, Arg)), Arg(""))
-        if arg.hidden:
-            continue
         default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
         help_text = f"{arg.help} [{arg.unit}]" if arg.unit else arg.help
-        if arg.positional:
-            hint = Annotated[field.annotation, Parameter(help=help_text, allow_leading_hyphen=True)]  # type: ignore[name-defined]
-            way = inspect.Parameter.VAR_POSITIONAL if _is_many(field.annotation) else inspect.Parameter.POSITIONAL_ONLY
-            if way is inspect.Parameter.VAR_POSITIONAL:
-                hint = Annotated[str, Parameter(help=help_text, allow_leading_hyphen=True)]
-                parameters.append(inspect.Parameter(name, way, annotation=hint))
-            else:
-                parameters.append(inspect.Parameter(name, way, annotation=hint, default=default))
+        if arg.positional and _is_many(field.annotation):
+            parameters.append(_parameter(name, str, inspect.Parameter.VAR_POSITIONAL, Parameter(**_place(help_text))))
+        elif arg.positional:
+            place = Parameter(**_place(help_text))
+            parameters.append(_parameter(name, field.annotation, inspect.Parameter.POSITIONAL_ONLY, place, default))
         else:
-            option = "--" + (arg.option or name.replace("_", "-"))
-            annotation = field.annotation
-            if get_origin(annotation) is dict:
-                annotation, default = tuple[str, ...], ()
-            settings = Parameter(name=option, help=help_text, allow_leading_hyphen=True, negative=_negative(annotation))
-            hint = Annotated[annotation, settings]  # type: ignore[valid-type]
-            named.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default))
-    json_hint = Annotated[bool, Parameter(help=tr("print one JSON document"), negative="")]
-    named.append(inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, annotation=json_hint, default=False))
+            named.append(_option(name, field.annotation, arg, help_text, default))
+    shown = Parameter(help=tr("print one JSON document"), negative="")
+    named.append(_parameter("json", bool, inspect.Parameter.KEYWORD_ONLY, shown, False))
     return inspect.Signature(parameters + named)
+
+
+def _place(help_text: str) -> dict[str, Any]:
+    """Values may begin with a minus sign, as LPS coordinates do, and ``-`` is a name like any other."""
+    return {"help": help_text, "allow_leading_hyphen": True}
+
+
+def _option(name: str, annotation: Any, arg: Arg, help_text: str, default: Any) -> inspect.Parameter:
+    option = "--" + (arg.option or name.replace("_", "-"))
+    if get_origin(annotation) is dict:
+        annotation, default = tuple[str, ...], ()
+    shown = Parameter(name=option, negative=_negative(annotation), **_place(help_text))
+    return _parameter(name, annotation, inspect.Parameter.KEYWORD_ONLY, shown, default)
+
+
+def _parameter(
+    name: str, annotation: Any, way: Any, shown: Parameter, default: Any = inspect.Parameter.empty
+) -> inspect.Parameter:
+    return inspect.Parameter(name, way, annotation=Annotated[annotation, shown], default=default)
 
 
 def _is_many(annotation: Any) -> bool:

@@ -11,6 +11,7 @@ from surgitwin.commands.properties import (
     EditNode,
     RemoveNode,
     SetReportSettings,
+    ShowSegments,
 )
 from surgitwin.commands.segments import MakeSegment, MakeSurfaces
 from surgitwin.commands.sharing import ExportCase, MakeReport, TakeSnapshot
@@ -35,6 +36,7 @@ COMMANDS: dict[str, type[Command]] = {
         VerifyCase,
         EditNode,
         RemoveNode,
+        ShowSegments,
         EditImage,
         ConfirmSide,
         ConfirmPatient,

@@ -54,7 +54,6 @@ class Arg:
     positional: bool = False
     option: str | None = None
     unit: str = ""
-    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,30 +118,6 @@ def build(kind: type[Command], values: dict[str, Any]) -> Command:
     """
     try:
         return kind.model_validate(values)
-    except ValidationError as error:
-        raise BadInput(sentence_of(error)) from None
-
-
-ParamsT = TypeVar("ParamsT", bound=BaseModel)
-
-
-def build_params(kind: type[ParamsT], values: dict[str, Any]) -> ParamsT:
-    """Make a method's parameters from loose values.
-
-    Raises
-    ------
-    BadInput
-        One sentence for the first value that does not fit; an unknown name lists the names there are.
-    """
-    known = {key.replace("-", "_"): value for key, value in values.items()}
-    unknown = [key for key in known if key not in kind.model_fields]
-    if unknown:
-        names = ", ".join(kind.model_fields) or tr("none")
-        raise BadInput(
-            tr("There is no setting “{name}” here. There are: {names}.").format(name=unknown[0], names=names)
-        )
-    try:
-        return kind.model_validate(known)
     except ValidationError as error:
         raise BadInput(sentence_of(error)) from None
 

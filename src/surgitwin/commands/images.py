@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from surgitwin import __version__
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
-from surgitwin.core.errors import BadInput
+from surgitwin.core.errors import BadInput, NeedsConfirmation
+from surgitwin.core.geometry import Geometry
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
@@ -64,6 +69,7 @@ class NewCase(Command):
 
     path: Annotated[Path, Arg(tr("folder, DICOMDIR, DICOM, zip, NIfTI, NRRD or MHA file"), positional=True)]
     series: Annotated[str | None, Arg(tr("UID of the series to load, if there are several"))] = None
+    pseudonym: Annotated[str | None, Arg(tr("name for the case; without it a random one"))] = None
 
     def start(self, bench: Bench) -> Work[Any]:
         path = existing(self.path)
@@ -73,7 +79,7 @@ class NewCase(Command):
 
     def _commit(self, bench: Bench, loaded: LoadedVolume) -> Document:
         with bench.transaction(tr("New case")) as tx:
-            case = new_case_node(loaded)
+            case = new_case_node(loaded, self.pseudonym or new_pseudonym())
             tx.add(case)
             volume = add_volume(tx, case, loaded)
         return {
@@ -125,7 +131,7 @@ class AddToCase(Command):
         differences = patient_differences(bench.scene, loaded)
         if differences and not self.confirm:
             found = " ".join(notice.message for notice in differences)
-            raise BadInput(tr("{found} If they do belong together, add them again with --confirm.").format(found=found))
+            raise NeedsConfirmation(found, tr("If they do belong together, add them again with --confirm."))
         with bench.transaction(tr("Add images: {name}").format(name=self.name_ or loaded.name)) as tx:
             volume = add_volume(tx, case, loaded, self.name_)
             if differences:
@@ -165,15 +171,54 @@ class AddToCase(Command):
         return Work(compute, commit)
 
 
+@dataclass(frozen=True, eq=False)
+class LoadingImage:
+    """An image while it loads: its grid is known, its slices arrive one by one.
+
+    Attributes
+    ----------
+    voxels
+        [k, j, i]; filled by the loading thread, zero where nothing has arrived yet.
+    """
+
+    name: str
+    unit: str
+    geometry: Geometry
+    voxels: NDArray[Any]
+    side_known: bool
+
+
 def _load(path: Path, series: str | None, ctx: Context) -> LoadedVolume:
-    from surgitwin.imaging import load_series
+    """Load a volume, handing out its slices while they arrive."""
+    from surgitwin.imaging import open_series
 
-    return load_series(path, series, ctx)
+    reader = open_series(path, series, ctx.part(0.0, 0.3))
+    reader.info.check_memory()
+    if not ctx.watched:
+        return reader.read(ctx.part(0.3, 1.0))
+    background = -1000 if reader.identity.modality == "CT" else 0
+    loading: list[LoadingImage] = []
+
+    def on_slice(k: int, voxels: NDArray[Any]) -> None:
+        if not loading:
+            array = np.full(reader.geometry.shape_kji, background, dtype=voxels.dtype)
+            unit = "HU" if reader.identity.modality == "CT" else ""
+            loading.append(LoadingImage(reader.info.description, unit, reader.geometry, array, reader.side_known))
+        image = loading[0]
+        if k < len(image.voxels) and voxels.shape == image.voxels.shape[1:]:
+            image.voxels[k] = voxels
+            ctx.partial(image)
+
+    return reader.read(ctx.part(0.3, 1.0), on_slice)
 
 
-def new_case_node(loaded: LoadedVolume) -> CaseNode:
-    """The root of a new case, under a random pseudonym; the patient's data stay inside the file."""
-    pseudonym = tr("Case {code}").format(code=secrets.token_hex(2).upper())
+def new_pseudonym() -> str:
+    """A random name for a case, such as “Case 7F3A”."""
+    return tr("Case {code}").format(code=secrets.token_hex(2).upper())
+
+
+def new_case_node(loaded: LoadedVolume, pseudonym: str) -> CaseNode:
+    """The root of a new case, under a pseudonym; the patient's data stay inside the file."""
     return CaseNode(name=pseudonym, pseudonym=pseudonym, patient=loaded.patient)
 
 

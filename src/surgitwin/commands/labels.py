@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from surgitwin.commands.base import Bench, Document, Work
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
-from surgitwin.core.ids import NodeId
+from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.editor import Transaction
+from surgitwin.scene.edits import PatchArray
 from surgitwin.scene.nodes import (
     Color,
     LabelLayerNode,
@@ -30,6 +32,10 @@ from surgitwin.scene.nodes import (
 )
 from surgitwin.scene.scene import Scene
 
+if TYPE_CHECKING:
+    from surgitwin.segmentation.labelmaps import LabelMapFile
+
+LabelKey = tuple[int, int]  # layer, value
 LAYER_TYPE = np.uint8
 LAYER_VALUES = 255
 
@@ -52,9 +58,9 @@ def pick_volume(scene: Scene, name: str | None) -> VolumeNode:
 
 def segmentation_for(scene: Scene, tx: Transaction, volume: VolumeNode) -> SegmentationNode:
     """The segmentation on a volume's grid; made if there is none."""
-    for segmentation in scene.of_type(SegmentationNode):
-        if segmentation.volume == volume.id:
-            return segmentation
+    found = find_segmentation(scene, volume)
+    if found is not None:
+        return found
     made = SegmentationNode(
         name=tr("Segments of {volume}").format(volume=volume.name),
         parent=scene.case.id,
@@ -75,58 +81,122 @@ def segments_of(scene: Scene, segmentation: SegmentationNode) -> list[SegmentNod
     return [node for node in scene.children(segmentation.id) if isinstance(node, SegmentNode)]
 
 
-def free_values(scene: Scene, layer: LabelLayerNode) -> list[int]:
-    used = {segment.value for segment in scene.segments_of_layer(layer.id)}
-    return [value for value in range(1, LAYER_VALUES + 1) if value not in used]
+@dataclass(frozen=True, eq=False)
+class FrozenLayer:
+    """A label layer as it was when the work began."""
+
+    id: NodeId
+    revision: Revision
+    labels: NDArray[Any]
+    used: frozenset[int]
+
+    def free_value(self) -> int | None:
+        return next((value for value in range(1, LAYER_VALUES + 1) if value not in self.used), None)
 
 
-def mask_of(scene: Scene, segment: SegmentNode) -> tuple[NDArray[np.bool_], Box]:
-    """A segment's voxels, cropped: (mask [k, j, i], where that crop lies in the grid)."""
-    labels = scene.layer_of(segment).labels.read()
-    box = Box.of_mask(labels == segment.value)
-    return labels[box.slices] == segment.value, box
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a mask goes, worked out away from the main thread: a layer, a value and the patches that put it there.
+
+    Attributes
+    ----------
+    layer
+        None if no layer has room: then ``labels`` is a new one.
+    expected
+        Revisions of the layers that the patches were worked out on.
+    """
+
+    layer: NodeId | None
+    value: int
+    patches: tuple[PatchArray, ...]
+    labels: NDArray[Any] | None
+    expected: dict[NodeId, Revision]
 
 
-def full_mask_of(scene: Scene, segment: SegmentNode) -> NDArray[np.bool_]:
-    """A segment's voxels on the whole grid, a copy that later strokes cannot change."""
-    mask: NDArray[np.bool_] = scene.layer_of(segment).labels.read() == segment.value
-    return mask
+def freeze_segmentation(scene: Scene, segmentation: SegmentationNode | None) -> list[FrozenLayer]:
+    """All layers of a segmentation, for work on another thread; costs no copy."""
+    if segmentation is None:
+        return []
+    return [
+        FrozenLayer(
+            layer.id,
+            layer.revision,
+            layer.labels.frozen(),
+            frozenset(segment.value for segment in scene.segments_of_layer(layer.id)),
+        )
+        for layer in layers_of(scene, segmentation)
+    ]
 
 
-def clear_segment(scene: Scene, tx: Transaction, segment: SegmentNode) -> None:
-    """Set the segment's voxels to background, so that its value can be used again."""
-    mask, box = mask_of(scene, segment)
-    if not box.empty:
-        tx.patch(segment.layer, "labels", box, 0, mask)
+def find_segmentation(scene: Scene, volume: VolumeNode) -> SegmentationNode | None:
+    return next((s for s in scene.of_type(SegmentationNode) if s.volume == volume.id), None)
 
 
-def write_mask(
-    scene: Scene,
-    tx: Transaction,
-    segmentation: SegmentationNode,
-    mask: NDArray[np.bool_],
-    segment: SegmentNode | None,
-) -> tuple[NodeId, int]:
-    """Put a mask into a layer where it overlaps nothing, and return (layer, value).
+def crop_of(labels: NDArray[Any], value: int) -> tuple[NDArray[np.bool_], Box]:
+    """The voxels with this value, cropped: (mask [k, j, i], where that crop lies in the grid)."""
+    whole = labels == value
+    box = Box.of_mask(whole)
+    return np.ascontiguousarray(whole[box.slices]), box
+
+
+def find_place(layers: list[FrozenLayer], mask: NDArray[np.bool_], segment: SegmentNode | None) -> Place:
+    """Find a layer where the mask overlaps no other segment; a segment that it replaces makes room first.
 
     Parameters
     ----------
+    mask
+        Whole grid, [k, j, i].
     segment
-        An existing segment that the mask replaces.
+        An existing segment that the mask replaces, or None.
     """
-    if segment is not None:
-        clear_segment(scene, tx, segment)
     box = Box.of_mask(mask)
-    crop = mask[box.slices]
-    for layer in layers_of(scene, segmentation):
-        same = segment is not None and segment.layer == layer.id
-        values = [segment.value] if same and segment is not None else free_values(scene, layer)
-        if values and not np.any(layer.labels.read()[box.slices][crop]):
-            tx.patch(layer.id, "labels", box, values[0], crop)
-            return layer.id, values[0]
-    labels = np.zeros(mask.shape, dtype=LAYER_TYPE)
-    labels[box.slices][crop] = 1
-    return add_layer(tx, segmentation, labels, len(layers_of(scene, segmentation)) + 1), 1
+    expected = {layer.id: layer.revision for layer in layers}
+    own = next((layer for layer in layers if segment is not None and layer.id == segment.layer), None)
+    for layer in [*([own] if own else []), *(layer for layer in layers if layer is not own)]:
+        value = segment.value if segment is not None and layer is own else layer.free_value()
+        part = layer.labels[box.slices]
+        in_the_way = part[mask[box.slices]]
+        if value is None or np.any((in_the_way != 0) & (in_the_way != value)):
+            continue
+        whole = box.union(crop_of(layer.labels, value)[1]) if layer is own else box
+        before = layer.labels[whole.slices]
+        after = np.where(mask[whole.slices], before.dtype.type(value), before)
+        if layer is own:
+            after[(before == value) & ~mask[whole.slices]] = 0
+        patch = PatchArray.between(layer.id, "labels", whole, before, after, at_hand=True)
+        patches = [patch] if patch is not None else []
+        if own is not None and segment is not None and layer is not own:
+            patches += clearing(own, segment)
+        return Place(layer.id, value, tuple(patches), None, expected)
+    labels = mask.astype(LAYER_TYPE)
+    patches = clearing(own, segment) if own is not None and segment is not None else []
+    return Place(None, 1, tuple(patches), labels, expected)
+
+
+def clearing(layer: FrozenLayer, segment: SegmentNode) -> list[PatchArray]:
+    """The patch that sets a segment's voxels to background, so that its value can be used again."""
+    mask, box = crop_of(layer.labels, segment.value)
+    before = layer.labels[box.slices]
+    patch = PatchArray.between(layer.id, "labels", box, before, np.where(mask, 0, before), at_hand=True)
+    return [patch] if patch is not None else []
+
+
+def put_in_place(scene: Scene, tx: Transaction, segmentation: SegmentationNode, place: Place) -> tuple[NodeId, int]:
+    """Carry a place out and return (layer, value).
+
+    Raises
+    ------
+    BadInput
+        If a layer was edited since: the patches would overwrite that edit.
+    """
+    for layer_id, revision in place.expected.items():
+        if layer_id not in scene or scene.node(layer_id).revision != revision:
+            raise BadInput(tr("The segments were edited while this ran. Nothing was changed; please do it again."))
+    tx.carry_out(place.patches)
+    if place.layer is not None:
+        return place.layer, place.value
+    assert place.labels is not None
+    return add_layer(tx, segmentation, place.labels, len(layers_of(scene, segmentation)) + 1), place.value
 
 
 def add_layer(tx: Transaction, segmentation: SegmentationNode, labels: NDArray[Any], number: int) -> NodeId:
@@ -141,7 +211,8 @@ def add_layer(tx: Transaction, segmentation: SegmentationNode, labels: NDArray[A
 
 def look_of(name: str, used: Iterable[Color]) -> tuple[SegmentKind, str, Color]:
     """Kind, terminology key and colour that belong to a segment's name."""
-    from surgitwin.segmentation.terminology import match_term, next_color
+    from surgitwin.segmentation.palette import next_color
+    from surgitwin.segmentation.terminology import match_term
 
     term = match_term(name)
     if term is None:
@@ -199,6 +270,8 @@ def start_adding_labels(
             if doubles:
                 message = tr("The case has a segment “{name}” already. Remove or rename it, then add the label map.")
                 raise BadInput(message.format(name=doubles[0]))
+            if not read.side_known:
+                tx.set(segmentation.id, side_known=False)
             number = len(layers_of(scene, segmentation))
             for array, values in read.layers:
                 number += 1
@@ -215,67 +288,76 @@ def start_adding_labels(
     return Work(compute, commit)
 
 
+@dataclass(frozen=True, eq=False)
 class _Labels:
-    """A label map on the volume's grid, packed into layers of at most 255 values each."""
+    """A label map on the volume's grid, packed into layers of at most 255 values each.
 
-    def __init__(self, layers: list[NDArray[Any]], names: dict[tuple[int, int], str]) -> None:
-        self.names = names
-        self.colors: dict[tuple[int, int], Color] = {}
-        self.notices: list[Notice] = []
-        self.layers: list[tuple[NDArray[Any], list[tuple[int, tuple[int, int]]]]] = []
-        for index, layer in enumerate(layers):
-            sources = sorted(key for key in names if key[0] == index)
-            for start in range(0, len(sources), LAYER_VALUES):
-                part = sources[start : start + LAYER_VALUES]
-                table = np.zeros(int(layer.max()) + 1, dtype=LAYER_TYPE)
-                for value, (_, old) in enumerate(part, start=1):
-                    table[old] = value
-                self.layers.append((table[layer], list(enumerate(part, start=1))))
+    Attributes
+    ----------
+    layers
+        Each an array [k, j, i] with its values: (value, where it came from).
+    """
+
+    layers: list[tuple[NDArray[Any], list[tuple[int, LabelKey]]]]
+    names: dict[LabelKey, str]
+    colors: dict[LabelKey, Color]
+    notices: list[Notice]
+    side_known: bool
 
 
 def _read(
     path: Path, table: Path | None, name: str | None, series: str | None, grid: Geometry, ctx: Context
 ) -> _Labels:
-    from surgitwin.segmentation.labelmaps import read_labelmap, resample_labels
+    """Read a label map or a series that holds one, and bring it onto the volume's grid."""
+    from surgitwin.segmentation.labelmaps import resample_labels
 
-    file = read_labelmap(path, ctx, table=table, series_uid=series) if series else read_labelmap(path, ctx, table=table)
-    layers: list[NDArray[Any]] = []
+    file = _label_file(path, table, series, ctx)
     notices = list(file.notices)
-    for layer in file.layers:
+    layers: list[tuple[NDArray[Any], list[tuple[int, LabelKey]]]] = []
+    names: dict[LabelKey, str] = {}
+    for number, layer in enumerate(file.layers):
         placed, found = resample_labels(layer, file.geometry, grid, ctx)
-        layers.append(placed)
-        notices += found
-    names = _names(layers, file.names, name, table is not None)
-    labels = _Labels(layers, names)
-    labels.notices = notices
-    labels.colors = {key: color for key, color in file.colors.items() if key in names}
-    return labels
+        notices += [notice for notice in found if notice not in notices]
+        counts = np.bincount(placed.ravel())
+        present = [int(value) for value in np.flatnonzero(counts) if value > 0]
+        if name is not None and table is None:
+            placed = np.asarray(placed > 0, dtype=LAYER_TYPE)
+            names[number, 1] = name if len(file.layers) == 1 else f"{name} ({number + 1})"
+            layers.append((placed, [(1, (number, 1))]))
+            continue
+        for start in range(0, len(present), LAYER_VALUES):
+            part = present[start : start + LAYER_VALUES]
+            lookup = np.zeros(len(counts), dtype=LAYER_TYPE)
+            lookup[part] = np.arange(1, len(part) + 1)
+            layers.append((lookup[placed], [(new, (number, old)) for new, old in enumerate(part, start=1)]))
+            names |= {(number, old): file.names[number, old] for old in part}
+    return _Labels(layers, _distinct(names), dict(file.colors), notices, file.side_known)
 
 
-def _names(
-    layers: list[NDArray[Any]], known: dict[tuple[int, int], str], name: str | None, from_table: bool
-) -> dict[tuple[int, int], str]:
-    """Name every value that occurs: all one segment if ``name`` is given and there is no table."""
-    names: dict[tuple[int, int], str] = {}
-    for index, layer in enumerate(layers):
-        if name is not None and not from_table:
-            layer[layer > 0] = 1
-        for value in np.flatnonzero(np.bincount(layer.ravel())).tolist():
-            if value == 0:
-                continue
-            if name is not None and not from_table:
-                names[index, value] = name
-            elif (index, value) in known:
-                names[index, value] = known[index, value]
-            elif not from_table:
-                names[index, value] = tr("Label {value}").format(value=value)
-            else:
-                raise BadInput(tr("The label table gives no name to the value {value}.").format(value=value))
-    if not names:
-        raise BadInput(tr("The label map is empty: every voxel in it is zero."))
+def _label_file(path: Path, table: Path | None, series: str | None, ctx: Context) -> LabelMapFile:
+    from surgitwin.segmentation.labelmaps import SUFFIXES, labels_from_array, read_labelmap
+
+    if path.is_file() and path.name.lower().endswith(SUFFIXES):
+        return read_labelmap(path, ctx, table)
+    from surgitwin.imaging import load_series
+
+    loaded = load_series(path, series, ctx)
+    return labels_from_array(
+        loaded.voxels,
+        loaded.geometry,
+        path.name,
+        table=table,
+        notices=tuple(loaded.notices),
+        side_known=loaded.side_known,
+        ctx=ctx,
+    )
+
+
+def _distinct(names: dict[LabelKey, str]) -> dict[LabelKey, str]:
+    """The same names, numbered where two values have one, so that each can be named on its own."""
     seen: dict[str, int] = {}
+    distinct: dict[LabelKey, str] = {}
     for key, title in names.items():
         seen[title] = seen.get(title, 0) + 1
-        if seen[title] > 1:
-            names[key] = f"{title} ({seen[title]})"
-    return names
+        distinct[key] = title if seen[title] == 1 else f"{title} ({seen[title]})"
+    return distinct

@@ -8,8 +8,11 @@ from pydantic import Field
 
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
 from surgitwin.commands.images import describe
+from surgitwin.commands.labels import FrozenLayer, clearing, freeze_segmentation
 from surgitwin.core.errors import BadInput
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.scene.edits import PatchArray
 from surgitwin.scene.nodes import (
     CaseNode,
     Node,
@@ -78,6 +81,28 @@ class EditNode(Command):
         return tr("Opacity of {name}").format(name=node.name)
 
 
+class ShowSegments(Command):
+    """Show all segments, or a single one."""
+
+    name: ClassVar[str] = "show"
+    title: ClassVar[str] = tr("Show all segments")
+    summary: ClassVar[str] = tr("Show all segments, or only one.")
+
+    only: Annotated[str | None, Arg(tr("the one segment to show; without it all"))] = None
+
+    def start(self, bench: Bench) -> Work[None]:
+        chosen = bench.scene.resolve(self.only, SegmentNode) if self.only is not None else None
+
+        def apply() -> Document:
+            what = tr("Show only {name}").format(name=chosen.name) if chosen else tr("Show all segments")
+            with bench.transaction(what) as tx:
+                for segment in bench.scene.of_type(SegmentNode):
+                    tx.set(segment.id, visible=chosen is None or segment.id == chosen.id)
+            return {"shown": [segment.name for segment in bench.scene.of_type(SegmentNode) if segment.visible]}
+
+        return at_once(apply)
+
+
 class RemoveNode(Command):
     """Take a node and everything below it out of the case; undoable."""
 
@@ -87,21 +112,33 @@ class RemoveNode(Command):
 
     node: Annotated[str, Arg(tr("name or id of the node"), positional=True)]
 
-    def start(self, bench: Bench) -> Work[None]:
+    def start(self, bench: Bench) -> Work[Any]:
         node = bench.scene.resolve(self.node, Node)
         if isinstance(node, CaseNode):
             raise BadInput(tr("The case itself cannot be removed. Close it and delete its file instead."))
 
-        def apply() -> Document:
-            from surgitwin.commands.labels import clear_segment
+        layers: list[FrozenLayer] = []
+        if isinstance(node, SegmentNode):
+            layers = freeze_segmentation(bench.scene, bench.scene.segmentation_of(node))
 
+        def compute(ctx: Context) -> list[PatchArray]:
+            return [
+                patch
+                for layer in layers
+                if isinstance(node, SegmentNode) and layer.id == node.layer
+                for patch in clearing(layer, node)
+            ]
+
+        def commit(patches: list[PatchArray]) -> Document:
+            for layer in layers:
+                if layer.id not in bench.scene or bench.scene.node(layer.id).revision != layer.revision:
+                    raise BadInput(tr("The segments were edited meanwhile. Nothing was changed; please do it again."))
             with bench.transaction(tr("Remove {name}").format(name=node.name)) as tx:
-                if isinstance(node, SegmentNode):
-                    clear_segment(bench.scene, tx, node)
+                tx.carry_out(patches)
                 tx.remove(node.id)
             return {"removed": describe(node)}
 
-        return at_once(apply)
+        return Work(compute, commit)
 
 
 class EditImage(Command):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
-from surgitwin.commands.base import Arg, Bench, Command, Document, Work, build_params
+from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.labels import (
-    full_mask_of,
+    Place,
+    find_place,
+    find_segmentation,
+    freeze_segmentation,
     make_segment,
     pick_volume,
+    put_in_place,
     segmentation_for,
     segments_of,
-    write_mask,
 )
 from surgitwin.core.errors import BadInput
 from surgitwin.core.ids import NodeId
@@ -49,30 +53,40 @@ class MakeSegment(Command):
             message = tr("There is no method “{name}”. There are: {names}.")
             raise BadInput(message.format(name=self.method, names=", ".join(METHODS)))
         method = METHODS[self.method]
-        params = build_params(method.Params, self.settings)
+        params = method.parse(self.settings)
         scene = bench.scene
         volume = pick_volume(scene, self.onto)
+        if method.ct_only and volume.unit != "HU":
+            message = tr("“{method}” needs CT values in HU, but “{name}” has none. Use a threshold instead.")
+            raise BadInput(message.format(method=method.title, name=volume.name))
         target = _segment_of(scene, self.into)
         source = scene.resolve(self.of or self.into, SegmentNode) if method.needs_segment else None
-        current = full_mask_of(scene, source) if source is not None else None
-        voxels = volume.voxels
+        if source is not None and scene.segmentation_of(source).volume != volume.id:
+            message = tr("“{segment}” does not lie on the image “{volume}”; name its image with --onto.")
+            raise BadInput(message.format(segment=source.name, volume=volume.name))
+        source_labels = scene.layer_of(source).labels.frozen() if source is not None else None
+        layers = freeze_segmentation(scene, find_segmentation(scene, volume))
+        voxels = volume.voxels.frozen()
         inputs: list[Node] = [volume] if source is None else [volume, source]
         made_from = provenance(
             bench, f"segment {self.method}", inputs, automatic=True, **params.model_dump(mode="json")
         )
 
-        def compute(ctx: Context) -> Any:
-            mask = method.run(voxels.frozen(), volume.geometry, params, ctx, current)
-            if not mask.any():
+        def compute(ctx: Context) -> tuple[Place, int]:
+            current = source_labels == source.value if source is not None else None
+            mask = method.apply(voxels, volume.geometry, params, ctx, current)
+            voxel_count = int(np.count_nonzero(mask))
+            if voxel_count == 0:
                 raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
-            return mask
+            return find_place(layers, mask, target), voxel_count
 
-        def commit(mask: Any) -> Document:
+        def commit(outcome: tuple[Place, int]) -> Document:
+            place, voxel_count = outcome
             if target is not None and target.id not in scene:
                 raise BadInput(tr("The segment “{name}” was removed meanwhile.").format(name=self.into))
             with bench.transaction(tr("{method}: {name}").format(method=method.title, name=self.into)) as tx:
                 segmentation = segmentation_for(scene, tx, volume)
-                layer, value = write_mask(scene, tx, segmentation, mask, target)
+                layer, value = put_in_place(scene, tx, segmentation, place)
                 if target is None:
                     colors = [segment.color for segment in segments_of(scene, segmentation)]
                     made = make_segment(segmentation, self.into, layer, value, colors, provenance=made_from)
@@ -83,10 +97,10 @@ class MakeSegment(Command):
                     kept = {key: rev for key, rev in made_from.inputs.items() if key != target.id}
                     origin = made_from.model_copy(update={"inputs": kept})
                     tx.set(target.id, layer=layer, value=value, provenance=origin)
-            volume_ml = float(mask.sum()) * volume.geometry.voxel_volume_mm3 / 1000.0
+            volume_ml = voxel_count * volume.geometry.voxel_volume_mm3 / 1000.0
             return {
                 "node": describe(scene.node(made.id)),
-                "voxels": int(mask.sum()),
+                "voxels": voxel_count,
                 "volume_ml": volume_ml,
                 "warnings": [],
             }

@@ -17,6 +17,14 @@ class CaseLocked(BadInput):
     """Another process holds the case file."""
 
 
+class NeedsConfirmation(BadInput):
+    """Something that a person may allow, but that must not happen unasked; ``finding`` says what speaks against it."""
+
+    def __init__(self, finding: str, how: str) -> None:
+        super().__init__(f"{finding} {how}")
+        self.finding = finding
+
+
 class StorageFailed(SurgitwinError):
     """The case file could not be written; the message names the file and the cause."""
 

@@ -51,6 +51,11 @@ class Context:
                 fraction = low + (high - low) * min(max(fraction, 0.0), 1.0)
             self._on_progress(Progress(fraction, message))
 
+    @property
+    def watched(self) -> bool:
+        """True if somebody listens for partial results; making them is worth the effort then."""
+        return self._on_partial is not None
+
     def partial(self, result: object) -> None:
         """Hand out a part of the result early, such as the first slices of an image; nobody need be listening."""
         self.check()

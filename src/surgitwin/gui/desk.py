@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from surgitwin.commands.base import Command, Document
 from surgitwin.core.errors import SurgitwinError
@@ -20,6 +20,7 @@ from surgitwin.jobs import Job
 from surgitwin.scene.nodes import PlanNode, SegmentationNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
 from surgitwin.session import Session
+from surgitwin.storage.case_file import SaveState
 
 Point = tuple[float, float, float]
 
@@ -54,19 +55,21 @@ class Desk(QObject):
     preview_changed = Signal(object)  # partial image while it loads, or None
     saved_changed = Signal(bool)  # True: everything finished is on disk
     _wake = Signal()
+    _save_state = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.session: Session | None = None
+        self.lobby = Session()  # runs what needs no case, such as looking through a folder
+        self.lobby.runner.on_wake(self._wake.emit)
+        self.lobby.runner.events.connect(lambda event: self.job_changed.emit(event.job))
         self.crosshair: Point = (0.0, 0.0, 0.0)
         self._volume: NodeId | None = None
         self._plan: NodeId | None = None
         self._disconnect: list[Callable[[], None]] = []
-        self._saved = True
-        self._wake.connect(self._pump)  # queued: workers emit it from their threads
-        self._save_watch = QTimer(self)
-        self._save_watch.setInterval(100)
-        self._save_watch.timeout.connect(self._watch_saving)
+        # Queued, because other threads emit these.
+        self._wake.connect(self._pump, Qt.ConnectionType.QueuedConnection)
+        self._save_state.connect(self._on_save_state, Qt.ConnectionType.QueuedConnection)
 
     # ---- the session -------------------------------------------------------------------------------------------
 
@@ -85,7 +88,10 @@ class Desk(QObject):
                 session.editor.changed.connect(self._on_scene_changed),
                 session.runner.events.connect(lambda event: self.job_changed.emit(event.job)),
             ]
-            self._save_watch.start()
+            if session.case_file is not None:
+                self._disconnect.append(session.case_file.state_changed.connect(self._save_state.emit))
+                for notice in session.case_file.notices:
+                    self.say(notice.message, "caution")
         volumes = self.scene.of_type(VolumeNode)
         self._volume = volumes[0].id if volumes else None
         plans = self.scene.of_type(PlanNode)
@@ -98,9 +104,13 @@ class Desk(QObject):
         self.plan_changed.emit(self.plan)
         self.history_changed.emit()
 
+    def close(self) -> None:
+        """Close the case and end every job; the desk is done with."""
+        self.close_session()
+        self.lobby.close()
+
     def close_session(self) -> None:
         """Close the case; everything finished is on disk afterwards."""
-        self._save_watch.stop()
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect = []
@@ -144,13 +154,15 @@ class Desk(QObject):
         command: Command,
         done: Callable[[Document], None] | None = None,
         partial: Callable[[Any], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
     ) -> Job | None:
         """Start a command; what goes wrong is said in the banner. Returns the job, or None if it could not start."""
-        if self.session is None:
+        session = self.session or (self.lobby if command.case == "none" else None)
+        if session is None:
             self.say(tr("Open a case first."), "caution")
             return None
         try:
-            return self.session.submit(command, done, self.report, partial)
+            return session.submit(command, done, failed or self.report, partial)
         except SurgitwinError as error:
             self.report(error)
             return None
@@ -200,8 +212,15 @@ class Desk(QObject):
     # ---- what the session says ---------------------------------------------------------------------------------
 
     def _pump(self) -> None:
+        self.lobby.runner.pump()
         if self.session is not None:
             self.session.runner.pump()
+
+    @property
+    def active_jobs(self) -> list[Job]:
+        """Every job that runs or waits."""
+        own = self.session.runner.active if self.session is not None else []
+        return [*own, *self.lobby.runner.active]
 
     def _on_scene_changed(self, change: Any) -> None:
         if self._volume not in self.scene:
@@ -219,14 +238,16 @@ class Desk(QObject):
         self.scene_changed.emit(change)
         self.plan_changed.emit(self.plan)
         self.history_changed.emit()
-        self._watch_saving()
 
-    def _watch_saving(self) -> None:
+    def _on_save_state(self, state: SaveState) -> None:
+        self.saved_changed.emit(state.saved)
+        if state.failure:
+            self.say(state.failure, "error", tr("Try again"), self._retry_saving)
+
+    def _retry_saving(self) -> None:
         file = self.session.case_file if self.session is not None else None
-        saved = file is None or file.pending == 0
-        if saved != self._saved:
-            self._saved = saved
-            self.saved_changed.emit(saved)
+        if file is not None:
+            self._try(file.retry)
 
 
 def new_case_path(folder: Path, pseudonym: str) -> Path:

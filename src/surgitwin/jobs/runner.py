@@ -88,11 +88,15 @@ class Runner:
         A cancelled job calls neither ``done`` nor, unless ``work`` failed before it noticed, ``failed``.
         """
         job = Job(title, Context())
-        hand_out = partial or (lambda result: None)
-        job.context = Context(
-            lambda progress: self._post(lambda: self._report(job, progress)),
-            lambda result: self._post(lambda: hand_out(result)),
-        )
+
+        def report(progress: Progress) -> None:
+            self._post(lambda: self._report(job, progress))
+
+        def hand_out(result: object) -> None:
+            if partial is not None:
+                self._post(lambda: partial(result))
+
+        job.context = Context(report, hand_out if partial is not None else None)
         self._jobs.append(job)
         self.events.emit(JobEvent(job))
         self._pool.submit(self._run, job, work, done, failed)

@@ -77,7 +77,7 @@ class ArrayData:
                 if self._lent is None:
                     # Over a memoryview, so that numpy makes `_lent` itself the base of every part that is handed
                     # out, and its reference count tells whether one is still in use.
-                    self._lent = np.asarray(memoryview(data))
+                    self._lent = np.asarray(memoryview(data))  # type: ignore[arg-type]
                 part = self._lent.view()
         part.setflags(write=False)
         return part if box is None else part[box.slices]

@@ -1,0 +1,291 @@
+"""Plans: cut an organ by planes, and hold the numbers of several plans side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from numpy.typing import NDArray
+from pydantic import Field
+
+from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
+from surgitwin.commands.images import describe, provenance
+from surgitwin.commands.labels import crop_of
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.ids import new_node_id
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.scene.nodes import CaseNode, CutModel, Node, PlaneModel, PlanNode, SegmentNode
+from surgitwin.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from surgitwin.resection import PartitionInput, PlaneCut
+    from surgitwin.resection.volumetry import Patient
+
+LIVER_TERMS = ("liver",)
+
+
+class PlanResection(Command):
+    """Cut an organ with planes and count what goes and what stays."""
+
+    name: ClassVar[str] = "plan"
+    title: ClassVar[str] = tr("Plan a resection")
+    summary: ClassVar[str] = tr("Cut an organ with planes; removed, remnant, margins. An existing name is replaced.")
+
+    plan: Annotated[str, Arg(tr("name of the plan"), positional=True)] = Field(min_length=1, max_length=200)
+    organ: Annotated[str, Arg(tr("the segment to cut"))]
+    plane: Annotated[
+        tuple[str, ...],
+        Arg(tr("px,py,pz,nx,ny,nz in LPS mm; the side that the normal points to goes; several planes intersect")),
+    ] = ()
+    lesion: Annotated[tuple[str, ...], Arg(tr("a lesion to take out; without it all lesions of the case"))] = ()
+    notes: Annotated[str, Arg(tr("free text for the report"))] = ""
+
+    def start(self, bench: Bench) -> Work[Any]:
+        scene = bench.scene
+        organ = scene.resolve(self.organ, SegmentNode)
+        planes = tuple(parse_plane(text) for text in self.plane)
+        if not planes:
+            raise BadInput(tr("A plan needs at least one --plane px,py,pz,nx,ny,nz."))
+        cuts = (CutModel(planes=planes),)
+        lesions = (
+            [scene.resolve(name, SegmentNode) for name in self.lesion] if self.lesion else lesions_of(scene, organ)
+        )
+        old = [plan for plan in scene.of_type(PlanNode) if self.plan in (plan.id, plan.name)]
+        if len(old) > 1:
+            scene.resolve(self.plan, PlanNode)
+        plan = PlanNode(
+            id=old[0].id if old else new_node_id(),
+            name=old[0].name if old else self.plan,
+            parent=scene.case.id,
+            organ=organ.id,
+            cuts=cuts,
+            lesions=tuple(node.id for node in lesions) if self.lesion else None,
+            notes=self.notes or (old[0].notes if old else ""),
+        )
+        frozen = freeze_plan(scene, organ, lesions)
+        patient = patient_of(scene.case)
+
+        def compute(ctx: Context) -> Document:
+            return plan_document(plan, frozen, patient, ctx)
+
+        def commit(document: Document) -> Document:
+            return put_plan(bench, plan, bool(old), document, organ, lesions)
+
+        return Work(compute, commit)
+
+
+def parse_plane(text: str) -> PlaneModel:
+    """Read ``px,py,pz,nx,ny,nz``.
+
+    Raises
+    ------
+    BadInput
+        If it is not six numbers, or the normal has no length.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 6 or not all(math.isfinite(number) for number in numbers):
+        message = tr("A plane is six numbers px,py,pz,nx,ny,nz (a point in LPS mm and the normal), not “{text}”.")
+        raise BadInput(message.format(text=text))
+    if not any(numbers[3:]):
+        raise BadInput(tr("The plane {text} has a normal without length.").format(text=text))
+    px, py, pz, nx, ny, nz = numbers
+    return PlaneModel(point_mm=(px, py, pz), normal=(nx, ny, nz))
+
+
+def format_plane(plane: PlaneModel) -> str:
+    """The text that `parse_plane` reads, without loss."""
+    return ",".join(repr(float(number)) for number in (*plane.point_mm, *plane.normal))
+
+
+def lesions_of(scene: Scene, organ: SegmentNode) -> list[SegmentNode]:
+    """All lesions on the organ's grid."""
+    return [
+        s for s in scene.of_type(SegmentNode) if s.kind == "lesion" and s.parent == organ.parent and s.id != organ.id
+    ]
+
+
+def is_liver(segment: SegmentNode) -> bool:
+    """Liver limits appear only for a segment whose terminology says liver."""
+    return segment.term.casefold() in LIVER_TERMS
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenPlan:
+    """An organ, its lesions and its vessels, as no later edit can change them."""
+
+    geometry: Geometry
+    organ: tuple[SegmentNode, NDArray[Any]]
+    lesions: tuple[tuple[SegmentNode, NDArray[Any]], ...]
+    vessels: tuple[tuple[SegmentNode, NDArray[Any]], ...]
+
+    def prepare(self, ctx: Context) -> PartitionInput:
+        """Crop and count, once for any number of cuts; takes long, so it belongs on a worker thread."""
+        from surgitwin.resection import Structure, prepare
+
+        def structure(segment: SegmentNode, labels: NDArray[Any]) -> Structure:
+            ctx.check()
+            mask, box = crop_of(labels, segment.value)
+            return Structure(segment.name, mask, box)
+
+        return prepare(
+            structure(*self.organ),
+            self.geometry,
+            ctx,
+            lesions=[structure(*lesion) for lesion in self.lesions],
+            vessels=[structure(*vessel) for vessel in self.vessels],
+            is_liver=is_liver(self.organ[0]),
+        )
+
+
+def freeze_plan(scene: Scene, organ: SegmentNode, lesions: list[SegmentNode]) -> FrozenPlan:
+    """What a plan needs of the scene; costs no copy."""
+    for lesion in lesions:
+        if lesion.parent != organ.parent:
+            message = tr("“{lesion}” lies on another image than “{organ}”. Bring both onto one grid first.")
+            raise BadInput(message.format(lesion=lesion.name, organ=organ.name))
+
+    def frozen(segment: SegmentNode) -> tuple[SegmentNode, NDArray[Any]]:
+        return segment, scene.layer_of(segment).labels.frozen()
+
+    vessels = [s for s in scene.of_type(SegmentNode) if s.kind == "vessel" and s.parent == organ.parent]
+    return FrozenPlan(
+        scene.segmentation_of(organ).geometry,
+        frozen(organ),
+        tuple(frozen(lesion) for lesion in lesions),
+        tuple(frozen(vessel) for vessel in vessels),
+    )
+
+
+def plane_cuts(plan: PlanNode) -> list[PlaneCut]:
+    """The plan's enabled cuts as the resection functions take them."""
+    from surgitwin.resection import Plane, PlaneCut
+
+    return [
+        PlaneCut(tuple(Plane(plane.point_mm, plane.normal) for plane in cut.planes))
+        for cut in plan.cuts
+        if cut.enabled and cut.planes
+    ]
+
+
+def patient_of(case: CaseNode) -> Patient:
+    """What the limits need of the patient; unknown parts are None."""
+    from surgitwin.resection.volumetry import Patient
+
+    return Patient(
+        height_cm=case.height_cm,
+        weight_kg=case.weight_kg,
+        liver_quality=case.liver_quality or None,
+        formula=case.liver_formula or None,
+    )
+
+
+def plan_document(plan: PlanNode, frozen: FrozenPlan, patient: Patient, ctx: Context) -> Document:
+    """Everything that `plan --json` prints but the node's own id."""
+    from surgitwin.resection import LiveCut
+
+    prepared = frozen.prepare(ctx)
+    ctx.check()
+    return numbers_document(LiveCut(prepared).evaluate(plane_cuts(plan)), patient)
+
+
+def numbers_document(numbers: Any, patient: Patient) -> Document:
+    """The counted numbers together with the published limits they may be held against."""
+    from surgitwin.resection.volumetry import limits_document
+
+    document: Document = numbers.as_json()
+    document |= limits_document(numbers, patient)
+    return document
+
+
+def put_plan(
+    bench: Bench, plan: PlanNode, replaces: bool, document: Document, organ: SegmentNode, lesions: list[SegmentNode]
+) -> Document:
+    """Write the plan and its numbers as one undoable step."""
+    scene = bench.scene
+    title = tr("Move cut: {name}") if replaces else tr("Plan: {name}")
+    with bench.transaction(title.format(name=plan.name)) as tx:
+        if replaces and plan.id in scene:
+            tx.set(plan.id, organ=plan.organ, cuts=plan.cuts, lesions=plan.lesions, notes=plan.notes)
+        else:
+            tx.add(plan)
+        # The plan's own revision is an input: a cut that moves makes its old numbers stale. It is given here, so
+        # that the numbers belong to exactly the revision that this step makes.
+        tx.bump_revisions()
+        inputs: list[Node] = [scene.node(plan.id), *(scene.node(n) for n in (organ.id, *(s.id for s in lesions)))]
+        inputs.append(scene.case)
+        made_from = provenance(bench, "plan", inputs)
+        tx.set(plan.id, numbers=document, provenance=made_from)
+    stored = scene.expect(plan.id, PlanNode)
+    planes = [format_plane(plane) for cut in stored.cuts for plane in cut.planes]
+    return {"node": describe(stored), "name": stored.name, "status": stored.status, "planes": planes, **document}
+
+
+class ComparePlans(Command):
+    """Put plans side by side."""
+
+    name: ClassVar[str] = "compare"
+    title: ClassVar[str] = tr("Compare plans")
+    summary: ClassVar[str] = tr("The numbers of two or more plans side by side.")
+    case: ClassVar[CaseUse] = "read"
+
+    plans: Annotated[tuple[str, ...], Arg(tr("names of the plans; without them all"), positional=True)] = ()
+
+    def start(self, bench: Bench) -> Work[None]:
+        scene = bench.scene
+        chosen = [scene.resolve(name, PlanNode) for name in self.plans] or scene.of_type(PlanNode)
+        if not chosen:
+            raise BadInput(tr("This case has no plan yet. Make one with “plan”."))
+        missing = [plan.name for plan in chosen if plan.numbers is None]
+        if missing:
+            raise BadInput(tr("The plan “{name}” has no numbers yet.").format(name=missing[0]))
+        return at_once(lambda: compare_document(scene, chosen))
+
+
+def compare_document(scene: Scene, plans: list[PlanNode]) -> Document:
+    """Rows of numbers, a column for each plan."""
+    rows = [
+        _row(tr("Organ"), "organ_ml", "ml", plans),
+        _row(tr("Removed"), "removed_ml", "ml", plans),
+        _row(tr("Remnant"), "remnant_ml", "ml", plans),
+        _row(tr("Remnant, share of the organ"), "remnant_percent", "%", plans),
+        _row(tr("Future liver remnant (FLR)"), "flr_percent", "%", plans),
+        _row(tr("FLR, tumour-free"), "flr_tumour_free_percent", "%", plans),
+        {"label": tr("Smallest margin"), "unit": "mm", "values": [smallest_margin(plan.numbers) for plan in plans]},
+        {
+            "label": tr("Lesions left behind"),
+            "unit": "",
+            "values": [sum(bool(x["left_behind"]) for x in (plan.numbers or {})["lesions"]) for plan in plans],
+        },
+    ]
+    columns = [
+        {"id": plan.id, "name": plan.name, "status": plan.status, "stale": scene.is_stale(plan)} for plan in plans
+    ]
+    stale = [column["name"] for column in columns if column["stale"]]
+    warnings = [
+        {
+            "code": "stale-plan",
+            "message": tr("“{name}” is stale: what it was computed from has changed. Plan it again.").format(name=name),
+        }
+        for name in stale
+    ]
+    return {"plans": columns, "rows": rows, "warnings": warnings}
+
+
+def _row(label: str, key: str, unit: str, plans: list[PlanNode]) -> Document:
+    return {"label": label, "key": key, "unit": unit, "values": [(plan.numbers or {}).get(key) for plan in plans]}
+
+
+def smallest_margin(numbers: Document | None) -> float | None:
+    """The smallest margin of the lesions that are wholly removed; None if there is none.
+
+    A lesion that is cut through or left behind never counts as the smallest margin.
+    """
+    lesions = (numbers or {}).get("lesions", [])
+    margins = [x["margin_mm"] for x in lesions if x["margin_mm"] is not None and x["left_behind"] is False]
+    return min(margins, default=None)

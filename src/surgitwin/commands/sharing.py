@@ -1,0 +1,327 @@
+"""What leaves the program: meshes, masks, pictures and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
+from surgitwin.commands.segments import percent_error, surface_of
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.ids import NodeId
+from surgitwin.core.mesh import Mesh
+from surgitwin.core.notices import Notice
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.scene.arrays import AnyArray
+from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, SurfaceNode, VolumeNode
+from surgitwin.scene.scene import Scene
+
+MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj")  # the writers' own list costs an import at start-up
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+View = Literal["3d", "axial", "coronal", "sagittal"]
+
+
+def check_target(path: Path, suffixes: tuple[str, ...], overwrite: bool) -> str:
+    """Check that a file of one of these kinds can be written at ``path``, and return its suffix.
+
+    Raises
+    ------
+    BadInput
+        If the suffix is unknown, the folder is missing, or the file exists and may not be replaced.
+    """
+    name = path.name.lower()
+    suffix = next((known for known in suffixes if name.endswith(known)), None)
+    if suffix is None:
+        message = tr("{path} should end in {known}.")
+        raise BadInput(message.format(path=path.name, known=", ".join(suffixes)))
+    if not path.absolute().parent.is_dir():
+        raise BadInput(tr("There is no folder {path} to write to. Make it first.").format(path=path.absolute().parent))
+    if path.is_dir():
+        raise BadInput(tr("{path} is a folder; give a file name.").format(path=path))
+    if path.exists() and not overwrite:
+        raise BadInput(tr("{path} exists already. Use --overwrite to replace it.").format(path=path))
+    return suffix
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentInput:
+    """One segment to export, frozen: its labels and its current surface if there is one."""
+
+    segment: SegmentNode
+    labels: AnyArray
+    geometry: Geometry
+    mesh: Mesh | None
+
+
+def freeze_segments(scene: Scene, wanted: list[SegmentNode]) -> list[SegmentInput]:
+    inputs: list[SegmentInput] = []
+    for segment in wanted:
+        surface = surface_of(scene, segment)
+        current = surface is not None and not scene.is_stale(surface)
+        mesh = Mesh(surface.points.frozen(), surface.triangles.frozen()) if surface is not None and current else None
+        labels = scene.layer_of(segment).labels.frozen()
+        inputs.append(SegmentInput(segment, labels, scene.segmentation_of(segment).geometry, mesh))
+    return inputs
+
+
+@dataclass(frozen=True, eq=False)
+class NamedMesh:
+    name: str
+    mesh: Mesh
+    color: tuple[int, int, int]
+    opacity: float
+    voxel_volume_ml: float | None
+    cut_off: bool
+
+
+def meshes_of(inputs: list[SegmentInput], ctx: Context) -> list[NamedMesh]:
+    """The closed mesh of every segment; those without a current surface are made now."""
+    from surgitwin.segmentation.extents import label_extents
+    from surgitwin.surfaces import surfaces_from_labels
+
+    groups: dict[NodeId, list[SegmentInput]] = {}
+    for entry in inputs:
+        groups.setdefault(entry.segment.layer, []).append(entry)
+    meshes: dict[NodeId, NamedMesh] = {}
+    for number, group in enumerate(groups.values()):
+        part = ctx.part(number / len(groups), (number + 1) / len(groups))
+        labels, geometry = group[0].labels, group[0].geometry
+        extents = label_extents(labels, geometry, [entry.segment.value for entry in group])
+        missing = [e.segment.value for e in group if e.mesh is None and e.segment.value in extents]
+        made = surfaces_from_labels(labels, geometry, missing, ctx=part) if missing else {}
+        for entry in group:
+            segment, extent = entry.segment, extents.get(entry.segment.value)
+            mesh = entry.mesh if entry.mesh is not None else None
+            if mesh is None and segment.value in made:
+                mesh = made[segment.value].mesh
+            if mesh is None or extent is None:
+                raise BadInput(tr("The segment “{name}” is empty: it has no surface.").format(name=segment.name))
+            meshes[segment.id] = NamedMesh(
+                segment.name,
+                mesh,
+                segment.color,
+                segment.opacity,
+                extent.volume_ml,
+                extent.box.touches_edge(geometry.size_ijk),
+            )
+    return [meshes[entry.segment.id] for entry in inputs]
+
+
+class ExportCase(Command):
+    """Write segments as meshes or masks, or the image itself."""
+
+    name: ClassVar[str] = "export"
+    title: ClassVar[str] = tr("Export")
+    summary: ClassVar[str] = tr("Export surfaces (STL, GLB, PLY, OBJ), a mask or the image (NIfTI, NRRD, MHA).")
+    case: ClassVar[CaseUse] = "read"
+
+    out: Annotated[Path, Arg(tr("the file to write; its ending says the kind"), positional=True)]
+    segment: Annotated[tuple[str, ...], Arg(tr("segment to export; without it all, or the image itself"))] = ()
+    volume: Annotated[str | None, Arg(tr("the image to export; without it the first"))] = None
+    overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
+
+    def start(self, bench: Bench) -> Work[Any]:
+        suffix = check_target(self.out, (*MESH_SUFFIXES, *IMAGE_SUFFIXES), self.overwrite)
+        scene = bench.scene
+        if suffix in MESH_SUFFIXES:
+            wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
+            loose = [] if self.segment else [s for s in scene.of_type(SurfaceNode) if s.segment is None]
+            if not wanted and not loose:
+                raise BadInput(tr("This case has no segments or surfaces to export."))
+            return self._meshes(freeze_segments(scene, wanted), loose)
+        if len(self.segment) > 1:
+            raise BadInput(tr("A mask holds one segment; give one --segment."))
+        if self.segment:
+            return self._mask(freeze_segments(scene, [scene.resolve(self.segment[0], SegmentNode)])[0])
+        from surgitwin.commands.labels import pick_volume
+
+        return self._image(pick_volume(scene, self.volume))
+
+    def _meshes(self, inputs: list[SegmentInput], loose: list[SurfaceNode]) -> Work[Any]:
+        extra = [
+            NamedMesh(s.name, Mesh(s.points.frozen(), s.triangles.frozen()), s.color, s.opacity, None, False)
+            for s in loose
+        ]
+
+        def compute(ctx: Context) -> Document:
+            from surgitwin.exchange.mesh_out import MeshItem, export_meshes
+
+            meshes = [*meshes_of(inputs, ctx.part(0.0, 0.6)), *extra]
+            check = check_document(meshes, ctx.part(0.6, 0.9))
+            ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
+            written = export_meshes([MeshItem(m.name, m.mesh, m.color, m.opacity) for m in meshes], self.out)
+            check |= {"unit": written.unit, "frame": written.frame}
+            return {"files": [str(f) for f in written.files], "check": check, "warnings": cut_off_warnings(meshes)}
+
+        return Work(compute, lambda document: document)
+
+    def _mask(self, entry: SegmentInput) -> Work[Any]:
+        def compute(ctx: Context) -> Document:
+            from surgitwin.exchange import write_mask
+
+            ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
+            written = write_mask(self.out, entry.labels == entry.segment.value, entry.geometry)
+            return {"files": [str(written)], "check": None, "warnings": []}
+
+        return Work(compute, lambda document: document)
+
+    def _image(self, volume: VolumeNode) -> Work[Any]:
+        voxels = volume.voxels.frozen()
+
+        def compute(ctx: Context) -> Document:
+            from surgitwin.exchange import write_volume
+
+            ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
+            written = write_volume(self.out, voxels, volume.geometry)
+            return {"files": [str(written)], "check": None, "warnings": []}
+
+        return Work(compute, lambda document: document)
+
+
+def check_document(meshes: list[NamedMesh], ctx: Context) -> Document:
+    """Whether the exported meshes are safe to hand on; the worst of all of them, and each by itself."""
+    from surgitwin.surfaces import check_mesh
+
+    each: list[Document] = []
+    for number, named in enumerate(meshes):
+        ctx.progress(number / len(meshes), tr("Checking {name}").format(name=named.name))
+        found = check_mesh(named.mesh)
+        error = percent_error(named.mesh.volume_ml, named.voxel_volume_ml) if named.voxel_volume_ml else None
+        each.append({"name": named.name, **found.as_json(), "volume_error_percent": error})
+    errors = [abs(entry["volume_error_percent"]) for entry in each if entry["volume_error_percent"] is not None]
+    crossings = [entry["self_intersections"] for entry in each]
+    return {
+        "closed": all(entry["closed"] for entry in each),
+        "manifold": all(entry["manifold"] for entry in each),
+        "self_intersections": None if None in crossings else sum(crossings),
+        "shells": sum(entry["shells"] for entry in each),
+        "min_wall_mm": None,
+        "volume_ml": sum(entry["volume_ml"] for entry in each),
+        "volume_error_percent": max(errors) if errors else None,
+        "triangles": sum(entry["triangles"] for entry in each),
+        "meshes": each,
+    }
+
+
+def cut_off_warnings(meshes: list[NamedMesh]) -> list[Document]:
+    message = tr("{name} is cut off by the image's edge: the mesh is closed there by a flat face.")
+    return [Notice("cut-off", message.format(name=m.name)).as_json() for m in meshes if m.cut_off]
+
+
+class TakeSnapshot(Command):
+    """Draw a view into a picture file; needs no display."""
+
+    name: ClassVar[str] = "snapshot"
+    title: ClassVar[str] = tr("Save a picture")
+    summary: ClassVar[str] = tr("Draw the 3D view or a slice into a PNG file; works without a display.")
+    case: ClassVar[CaseUse] = "read"
+
+    out: Annotated[Path, Arg(tr("the PNG file to write"), positional=True)]
+    view: Annotated[View, Arg(tr("what to draw"))] = "3d"
+    plan: Annotated[str | None, Arg(tr("plan whose cut is drawn; without it the last one"))] = None
+    at: Annotated[tuple[float, float, float] | None, Arg(tr("LPS point that a slice goes through"), unit="mm")] = None
+    size: Annotated[tuple[int, int], Arg(tr("width and height in pixels"))] = (1200, 900)
+    overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
+
+    def start(self, bench: Bench) -> Work[Any]:
+        check_target(self.out, (".png",), self.overwrite)
+        width, height = self.size
+        if not (64 <= width <= 8192 and 64 <= height <= 8192):
+            raise BadInput(tr("A picture is 64 to 8192 pixels wide and high, not {w} × {h}.").format(w=width, h=height))
+        pictures = Pictures(bench.scene, chosen_plan(bench.scene, self.plan), (width, height))
+
+        def compute(ctx: Context) -> Document:
+            from surgitwin.exchange.atomic import write_atomically
+
+            ctx.progress(0.1, tr("Drawing"))
+            data = pictures.draw(self.view, self.at)
+            write_atomically(self.out, lambda temporary: temporary.write_bytes(data) and None)
+            return {"files": [str(self.out)], "view": self.view, "size": [width, height], "warnings": []}
+
+        # VTK renders on the main thread only: 3D pictures are drawn in the second half.
+        if self.view == "3d":
+            return Work(lambda ctx: None, lambda _: compute(Context()))
+        return Work(compute, lambda document: document)
+
+
+def chosen_plan(scene: Scene, name: str | None) -> PlanNode | None:
+    if name is not None:
+        return scene.resolve(name, PlanNode)
+    plans = scene.of_type(PlanNode)
+    return plans[-1] if plans else None
+
+
+class Pictures:
+    """Draws the views of a case as the window shows them; frozen when made.
+
+    Parameters
+    ----------
+    size
+        Width and height in pixels.
+    """
+
+    def __init__(self, scene: Scene, plan: PlanNode | None, size: tuple[int, int]) -> None:
+        if len(scene) == 0:
+            raise BadInput(tr("This case is empty. Add images first."))
+        volumes = scene.of_type(VolumeNode)
+        self._volume = volumes[0] if volumes else None
+        self._plan = plan
+        self._size = size
+        self._scene = frozen_scene(scene)
+        self._spans: Any = None
+
+    def spans(self) -> Any:
+        """Where segments lie; found when first asked for, as that looks at every voxel."""
+        from surgitwin.render.twin import spans_of
+
+        if self._spans is None:
+            self._spans = spans_of(self._scene)
+        return self._spans
+
+    def focus(self) -> tuple[float, float, float]:
+        """The point of interest: the plan's organ, or the middle of the image."""
+        from surgitwin.render.twin import organ_span
+
+        span = organ_span(self._scene, self._plan, self.spans())
+        if span is not None:
+            return span.centre
+        if self._volume is None:
+            return (0.0, 0.0, 0.0)
+        x, y, z = (float(v) for v in self._volume.geometry.centre_mm)
+        return x, y, z
+
+    def draw(self, view: str, at: tuple[float, float, float] | None = None) -> bytes:
+        """One view as PNG."""
+        from surgitwin.render import twin
+        from surgitwin.render.snapshot import snapshot_3d, snapshot_slice
+        from surgitwin.render.windowing import window_for
+
+        if view == "3d":
+            content = twin.scene_content(self._scene, self._volume, self._plan, self.spans(), focus=self.focus())
+            return snapshot_3d(content, self._size)
+        if self._volume is None:
+            raise BadInput(tr("This case holds no image to cut a slice from."))
+        if at is not None and not self._volume.geometry.contains(at):
+            point = ", ".join(f"{v:g}" for v in at)
+            raise BadInput(tr("The point {point} lies outside the image.").format(point=point))
+        slices = twin.slice_content(self._scene, self._volume, self._plan, self.spans())
+        window = window_for(self._volume.voxels.read(), self._volume.identity.modality)
+        return snapshot_slice(view, slices, self._size, focus=at or self.focus(), window=window)
+
+
+def frozen_scene(scene: Scene) -> Scene:
+    """A scene of the same nodes whose label arrays no later edit can change."""
+    from surgitwin.scene.arrays import ArrayData
+
+    still = Scene()
+    nodes = []
+    for node in scene:
+        if isinstance(node, LabelLayerNode):
+            labels = ArrayData(node.labels.id, node.labels.shape, node.labels.dtype, data=node.labels.frozen())
+            node = node.model_copy(update={"labels": labels})
+        nodes.append(node)
+    still.load(nodes)
+    return still

@@ -1,0 +1,78 @@
+"""The few dialogs: what this program is, and its keys."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from surgitwin import __version__
+from surgitwin.core.text import tr
+from surgitwin.gui.palette import Action
+from surgitwin.gui.theme import set_role
+
+VIEW_KEYS = (
+    (tr("Wheel, ↑ ↓"), tr("Next or previous slice")),
+    (tr("Ctrl+wheel, right drag"), tr("Zoom")),
+    (tr("Middle drag, Shift+left drag"), tr("Move the picture")),
+    (tr("Left drag"), tr("Window and level")),
+    (tr("Shift+move"), tr("Crosshair follows the mouse")),
+    (tr("Double click"), tr("One view large, or all four")),
+    ("1 2 3 4", tr("Window presets")),
+    ("G", tr("Show or hide the segments")),
+    ("R", tr("Reset the view")),
+    (tr("Home, End, Page Down (3D)"), tr("From above, from the front, from the left; with Shift from the other side")),
+    (tr("Esc"), tr("Give up the drag")),
+)
+
+
+def show_about(parent: QWidget) -> QDialog:
+    """What this is, which version, and what it is not."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle(tr("About Surgitwin"))
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    column = QVBoxLayout(dialog)
+    text = QLabel(
+        tr(
+            "<h3>Surgitwin {version}</h3><p>A surgical planner on the patient's digital twin.</p>"
+            "<p><b>Research and planning aid, not a medical device.</b><br>Nothing it shows was validated clinically; "
+            "whoever decides on it checks it first.</p><p>Apache-2.0. Sample CT: TotalSegmentator, Apache-2.0. "
+            "Font: Inter, SIL Open Font License.</p>"
+        ).format(version=__version__)
+    )
+    text.setWordWrap(True)
+    text.setMinimumWidth(420)
+    column.addWidget(text)
+    _close_button(dialog, column)
+    dialog.open()
+    return dialog
+
+
+def show_shortcuts(parent: QWidget, actions: list[Action]) -> QDialog:
+    """Every key, in the views and in the window."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle(tr("Keyboard and mouse"))
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.resize(560, 640)
+    column = QVBoxLayout(dialog)
+    body = QWidget()
+    grid = QGridLayout(body)
+    grid.setColumnStretch(1, 1)
+    rows = [*VIEW_KEYS, *((action.shortcut, action.title) for action in actions if action.shortcut)]
+    for row, (keys, title) in enumerate([*rows, ("Ctrl+K", tr("Search commands"))]):
+        left = QLabel(keys)
+        set_role(left, "accent")
+        grid.addWidget(left, row, 0)
+        grid.addWidget(QLabel(title), row, 1)
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setWidget(body)
+    column.addWidget(area)
+    _close_button(dialog, column)
+    dialog.open()
+    return dialog
+
+
+def _close_button(dialog: QDialog, column: QVBoxLayout) -> None:
+    box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    box.rejected.connect(dialog.reject)
+    column.addWidget(box)

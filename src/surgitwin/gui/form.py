@@ -1,0 +1,200 @@
+"""Widgets made from a command's or a method's fields: one row each, with range, unit and help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from surgitwin.commands.base import Arg
+from surgitwin.core.text import tr
+
+WIDEST = 1e6
+
+
+class Form(QWidget):
+    """Edits the fields of one pydantic model.
+
+    Parameters
+    ----------
+    skip
+        Fields that are shown elsewhere.
+    point
+        Where a field that is a point in LPS mm gets its value from: the crosshair.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        kind: type[BaseModel],
+        skip: tuple[str, ...] = (),
+        point: Callable[[], tuple[float, float, float]] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._point = point
+        self._read: dict[str, Callable[[], Any]] = {}
+        self._write: dict[str, Callable[[Any], None]] = {}
+        layout = QFormLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        for name, field in kind.model_fields.items():
+            if name in skip:
+                continue
+            widget = self._widget(name, field)
+            if widget is None:
+                continue
+            label = QLabel(label_of(name, field))
+            label.setBuddy(widget)
+            help_text = help_of(field)
+            label.setToolTip(help_text)
+            widget.setToolTip(help_text)
+            widget.setAccessibleName(label.text())
+            widget.setObjectName(f"form-{name}")
+            layout.addRow(label, widget)
+
+    def values(self) -> dict[str, Any]:
+        """What the widgets say, by field; fields left at “none” are not in it."""
+        found = {name: read() for name, read in self._read.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def set_value(self, name: str, value: Any) -> None:
+        self._write[name](value)
+
+    def _widget(self, name: str, field: FieldInfo) -> QWidget | None:
+        kind = _plain(field.annotation)
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if kind is bool:
+            return self._check(name, bool(default))
+        if kind in (int, float):
+            return self._number(name, field, kind, default)
+        if get_origin(kind) is tuple and get_args(kind) == (float, float, float):
+            return self._place(name)
+        if get_origin(kind) is Literal:
+            return self._choice(name, [str(choice) for choice in get_args(kind)], default)
+        if kind is str:
+            return self._text(name, default)
+        return None
+
+    def _check(self, name: str, default: bool) -> QWidget:
+        box = QCheckBox()
+        box.setChecked(default)
+        box.toggled.connect(lambda _: self.changed.emit())
+        self._read[name], self._write[name] = box.isChecked, box.setChecked
+        return box
+
+    def _number(self, name: str, field: FieldInfo, kind: type, default: Any) -> QWidget:
+        low, high = bounds_of(field)
+        optional = type(None) in get_args(field.annotation)
+        box = QSpinBox() if kind is int else QDoubleSpinBox()
+        step: float = 1.0
+        if isinstance(box, QDoubleSpinBox):
+            box.setDecimals(2 if high - low <= 10 else 1)
+            step = 0.05 if high - low <= 2 else 1.0
+        automatic = max(low, -(2**31) + 1) - step  # one step below the range stands for “automatic”
+        box.setRange(*(int(v) if kind is int else v for v in (automatic if optional else low, min(high, 2**31 - 1))))
+        box.setSingleStep(int(step) if kind is int else step)
+        if optional:
+            box.setSpecialValueText(tr("automatic"))
+        box.setValue(kind(automatic if default is None and optional else default or 0))
+        box.valueChanged.connect(lambda _: self.changed.emit())
+        unit = unit_of(field)
+        if unit:
+            box.setSuffix(f" {unit}")
+        self._read[name] = lambda: None if optional and box.value() == box.minimum() else box.value()
+        self._write[name] = box.setValue
+        return box
+
+    def _place(self, name: str) -> QWidget:
+        """A point: typed, or taken from the crosshair."""
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        line = QLineEdit()
+        line.setPlaceholderText(tr("x, y, z"))
+        line.textChanged.connect(lambda _: self.changed.emit())
+        take = QPushButton(tr("Crosshair"))
+        take.setToolTip(tr("Take the point where the crosshair is"))
+
+        def write(point: tuple[float, float, float]) -> None:
+            line.setText(", ".join(f"{value:.2f}" for value in point))
+
+        point = self._point
+        take.setEnabled(point is not None)
+        if point is not None:
+            take.clicked.connect(lambda _=False: write(point()))
+        row.addWidget(line, 1)
+        row.addWidget(take)
+        self._read[name], self._write[name] = (lambda: line.text() or None), write
+        return holder
+
+    def _choice(self, name: str, choices: list[str], default: Any) -> QWidget:
+        box = QComboBox()
+        box.addItems(choices)
+        if default is not None:
+            box.setCurrentText(str(default))
+        box.currentTextChanged.connect(lambda _: self.changed.emit())
+        self._read[name], self._write[name] = box.currentText, box.setCurrentText
+        return box
+
+    def _text(self, name: str, default: Any) -> QWidget:
+        line = QLineEdit(str(default or ""))
+        line.textChanged.connect(lambda _: self.changed.emit())
+        self._read[name], self._write[name] = (lambda: line.text() or None), line.setText
+        return line
+
+
+def label_of(name: str, field: FieldInfo) -> str:
+    return field.title or tr(name.rstrip("_").replace("_", " ")).capitalize()
+
+
+def help_of(field: FieldInfo) -> str:
+    arg = next((m for m in field.metadata if isinstance(m, Arg)), None)
+    return (arg.help if arg is not None else field.description) or ""
+
+
+def unit_of(field: FieldInfo) -> str:
+    arg = next((m for m in field.metadata if isinstance(m, Arg)), None)
+    if arg is not None:
+        return arg.unit
+    extra = field.json_schema_extra
+    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+
+
+def bounds_of(field: FieldInfo) -> tuple[float, float]:
+    """Smallest and largest value that a numeric field allows."""
+    low, high = -WIDEST, WIDEST
+    for mark in field.metadata:
+        if isinstance(mark, Ge):
+            low = float(mark.ge)  # type: ignore[arg-type]
+        elif isinstance(mark, Gt):
+            low = float(mark.gt)  # type: ignore[arg-type]
+        elif isinstance(mark, Le):
+            high = float(mark.le)  # type: ignore[arg-type]
+        elif isinstance(mark, Lt):
+            high = float(mark.lt)  # type: ignore[arg-type]
+    return low, high
+
+
+def _plain(annotation: Any) -> Any:
+    """The type behind ``X | None``."""
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    return parts[0] if parts and type(None) in get_args(annotation) else annotation

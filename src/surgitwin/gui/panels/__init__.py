@@ -1,0 +1,1 @@
+"""The panels of the workflow's steps; each starts commands and shows what comes of them."""

@@ -1,0 +1,172 @@
+"""Deliver: pictures, the report, and meshes for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QListWidget
+
+from surgitwin.commands.properties import SetReportSettings
+from surgitwin.commands.sharing import ExportCase, MakeReport, TakeSnapshot
+from surgitwin.core.text import tr
+from surgitwin.gui.desk import Desk
+from surgitwin.gui.panels.parts import Panel, button
+from surgitwin.gui.theme import Theme
+from surgitwin.scene.nodes import ReportSettingsNode, SegmentNode
+
+VIEWS = (("3d", tr("3D")), ("axial", tr("Axial")), ("coronal", tr("Coronal")), ("sagittal", tr("Sagittal")))
+
+
+class DeliverPanel(Panel):
+    def __init__(self, desk: Desk, theme: Theme) -> None:
+        super().__init__(theme, tr("Deliver"), tr("Report, pictures, meshes"))
+        self._desk = desk
+        self.section(tr("Report"))
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        self.heading = QLineEdit()
+        self.author = QLineEdit()
+        self.notes = QLineEdit()
+        form.addRow(tr("Title"), self.heading)
+        form.addRow(tr("Author"), self.author)
+        form.addRow(tr("Notes"), self.notes)
+        self.column.addLayout(form)
+        self.identity = QCheckBox(tr("Name the patient in the report"))
+        self.identity.setToolTip(tr("Off: the report shows the pseudonym only"))
+        self.add(self.identity)
+        for line in (self.heading, self.author, self.notes):
+            line.editingFinished.connect(self._keep_settings)
+        self.identity.clicked.connect(lambda _: self._keep_settings())
+        self.report_button = button(tr("Make report (PDF) …"), self.make_report, "primary")
+        self.buttons(self.report_button)
+        self.section(tr("Meshes"))
+        self.export_what = QComboBox()
+        self.column.addWidget(self.export_what)
+        self.stl_button = button(tr("Export STL …"), lambda: self.export(".stl"), tip=tr("LPS, millimetres"))
+        self.glb_button = button(tr("Export GLB …"), lambda: self.export(".glb"), tip=tr("Metres, Y up, with colours"))
+        self.buttons(self.stl_button, self.glb_button)
+        self.section(tr("Picture"))
+        self.view = QComboBox()
+        for name, title in VIEWS:
+            self.view.addItem(title, name)
+        self.column.addWidget(self.view)
+        self.snapshot_button = button(tr("Save picture …"), self.take_snapshot)
+        self.buttons(self.snapshot_button)
+        self.section(tr("Made in this session"))
+        self.files = QListWidget()
+        self.files.setMinimumHeight(100)
+        self.files.itemActivated.connect(lambda item: open_file(Path(item.toolTip())))
+        self.add(self.files)
+        self.check = QLabel()
+        self.check.setWordWrap(True)
+        self.add(self.check)
+        self.column.addStretch(1)
+        desk.session_changed.connect(lambda _: self._restart())
+        desk.scene_changed.connect(lambda _: self.refresh())
+        self.refresh()
+
+    def refresh(self) -> None:
+        scene = self._desk.scene
+        segments = scene.of_type(SegmentNode)
+        before = self.export_what.currentData()
+        self.export_what.clear()
+        self.export_what.addItem(tr("All segments"), None)
+        for segment in segments:
+            self.export_what.addItem(segment.name, segment.id)
+        row = self.export_what.findData(before)
+        self.export_what.setCurrentIndex(max(row, 0))
+        ready = len(scene) > 0
+        for widget in (self.report_button, self.snapshot_button):
+            widget.setEnabled(ready)
+        for widget in (self.stl_button, self.glb_button):
+            widget.setEnabled(bool(segments))
+        found = scene.of_type(ReportSettingsNode)
+        settings = found[0] if found else None
+        for line, text in (
+            (self.heading, settings.title if settings else ""),
+            (self.author, settings.author if settings else ""),
+            (self.notes, settings.notes if settings else ""),
+        ):
+            if not line.hasFocus():
+                line.setText(text)
+        self.identity.setChecked(settings.show_identity if settings else False)
+
+    def _restart(self) -> None:
+        self.files.clear()
+        self.check.setText("")
+        self.refresh()
+
+    def _keep_settings(self) -> None:
+        if self._desk.session is None or len(self._desk.scene) == 0:
+            return
+        wanted = (self.heading.text(), self.author.text(), self.notes.text(), self.identity.isChecked())
+        found = self._desk.scene.of_type(ReportSettingsNode)
+        now = (
+            (found[0].title, found[0].author, found[0].notes, found[0].show_identity) if found else ("", "", "", False)
+        )
+        if wanted != now:
+            title, author, notes, identity = wanted
+            self._desk.do_now(SetReportSettings(heading=title, author=author, notes=notes, identity=identity))
+
+    def make_report(self, path: Path | None = None) -> None:
+        path = path or self._ask(tr("Report"), "report.pdf", "PDF (*.pdf)")
+        if path is not None:
+            self._keep_settings()
+            self._desk.do(MakeReport(out=path, overwrite=True), self._made)
+
+    def export(self, suffix: str, path: Path | None = None) -> None:
+        chosen = self.export_what.currentData()
+        name = self.export_what.currentText() if chosen else "twin"
+        path = path or self._ask(tr("Export"), safe(name) + suffix, f"{suffix[1:].upper()} (*{suffix})")
+        if path is not None:
+            wanted = (chosen,) if chosen else ()
+            self._desk.do(ExportCase(out=path, segment=wanted, overwrite=True), self._made)
+
+    def take_snapshot(self, path: Path | None = None) -> None:
+        view = self.view.currentData()
+        path = path or self._ask(tr("Picture"), f"{view}.png", "PNG (*.png)")
+        if path is not None:
+            self._desk.do(TakeSnapshot(out=path, view=view, overwrite=True), self._made)
+
+    def _ask(self, title: str, name: str, kinds: str) -> Path | None:
+        chosen, _ = QFileDialog.getSaveFileName(self, title, str(Path.home() / name), kinds)
+        return Path(chosen) if chosen else None
+
+    def _made(self, document: dict[str, Any]) -> None:
+        for file in document["files"]:
+            self.files.addItem(Path(file).name)
+            item = self.files.item(self.files.count() - 1)
+            if item is not None:
+                item.setToolTip(str(file))
+        check = document.get("check")
+        if check is not None:
+            self.check.setText(check_text(check))
+        names = ", ".join(Path(file).name for file in document["files"])
+        self._desk.say(tr("Saved {names}.").format(names=names), "info")
+
+
+def check_text(check: dict[str, Any]) -> str:
+    """Whether an export is safe to hand on, in words."""
+    if check.get("closed") and check.get("manifold"):
+        first = tr("✓ Closed and manifold")
+    else:
+        first = tr("⚠ Not closed everywhere: check before printing")
+    error = check.get("volume_error_percent")
+    second = tr("largest volume error {error:.2f} %").format(error=error) if error is not None else ""
+    third = tr("{count} triangles, unit {unit}, axes {frame}").format(
+        count=check.get("triangles"), unit=check.get("unit"), frame=check.get("frame")
+    )
+    return "\n".join(part for part in (first, second, third) if part)
+
+
+def safe(name: str) -> str:
+    from surgitwin.exchange.names import safe_file_name
+
+    return safe_file_name(name)
+
+
+def open_file(path: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

@@ -1,0 +1,124 @@
+"""Small pieces that several panels are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from surgitwin.core.ids import NodeId
+from surgitwin.gui.theme import Theme, set_role
+from surgitwin.scene.nodes import Node
+
+PANEL_WIDTH = 320
+
+
+class Panel(QScrollArea):
+    """A scrollable column with a heading."""
+
+    def __init__(self, theme: Theme, heading: str, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        self.setWidgetResizable(True)
+        self.setFixedWidth(PANEL_WIDTH)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        body = QWidget()
+        set_role(body, "panel")
+        self.column = QVBoxLayout(body)
+        self.column.setContentsMargins(16, 12, 16, 12)
+        self.column.setSpacing(8)
+        self.setWidget(body)
+        self.heading = self.section(heading)
+        self.title = QLabel(title)
+        self.title.setFont(theme.font("font-title", "semibold"))
+        self.title.setWordWrap(True)
+        self.column.addWidget(self.title)
+
+    def section(self, text: str) -> QLabel:
+        """A small heading in capitals."""
+        label = QLabel(text.upper())
+        label.setFont(self.theme.font("font-small"))
+        set_role(label, "section")
+        self.column.addWidget(label)
+        return label
+
+    def note(self, text: str = "", role: str = "muted") -> QLabel:
+        label = QLabel(text)
+        label.setWordWrap(True)
+        set_role(label, role)
+        self.column.addWidget(label)
+        return label
+
+    def add(self, widget: QWidget) -> QWidget:
+        self.column.addWidget(widget)
+        return widget
+
+    def buttons(self, *buttons: QPushButton) -> None:
+        """A row of buttons that starts at the left."""
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for button in buttons:
+            row.addWidget(button)
+        row.addStretch(1)
+        self.column.addLayout(row)
+
+
+def button(text: str, slot: Callable[[], object], role: str = "plain", tip: str = "") -> QPushButton:
+    made = QPushButton(text)
+    set_role(made, role)
+    made.setToolTip(tip)
+    made.clicked.connect(lambda _=False: slot())
+    return made
+
+
+class NodeChoice(QComboBox):
+    """A list of nodes by name that keeps its choice while the scene changes."""
+
+    def fill(self, nodes: list[Node], none: str | None = None) -> None:
+        """Show these nodes; ``none`` is the text of a first entry that stands for no node."""
+        before = self.node_id()
+        self.blockSignals(True)
+        self.clear()
+        if none is not None:
+            self.addItem(none, None)
+        for node in nodes:
+            self.addItem(node.name, node.id)
+        row = self.findData(before) if before is not None else -1
+        self.setCurrentIndex(row if row >= 0 else (0 if self.count() else -1))
+        self.blockSignals(False)
+
+    def node_id(self) -> NodeId | None:
+        found = self.currentData()
+        return NodeId(found) if found is not None else None
+
+    def choose(self, node_id: NodeId) -> None:
+        row = self.findData(node_id)
+        if row >= 0:
+            self.setCurrentIndex(row)
+
+
+def value_row(label: str, value: str = "") -> tuple[QWidget, QLabel]:
+    """A line with a label on the left and a number on the right."""
+    line = QWidget()
+    row = QHBoxLayout(line)
+    row.setContentsMargins(0, 2, 0, 2)
+    left = QLabel(label)
+    set_role(left, "muted")
+    left.setWordWrap(True)
+    right = QLabel(value)
+    right.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    right.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    row.addWidget(left, 1)
+    row.addWidget(right)
+    return line, right

@@ -1,0 +1,376 @@
+"""Plan: one way to operate, its numbers as the cut moves, their limits, and several plans side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+from surgitwin.commands.planning import PlanResection, compare_document, format_plane, smallest_margin
+from surgitwin.commands.properties import ConfirmPatient, Formula, LiverQuality
+from surgitwin.core.ids import NodeId
+from surgitwin.core.text import tr
+from surgitwin.gui.desk import Desk
+from surgitwin.gui.live_plan import LivePlan, PlanNumbers
+from surgitwin.gui.panels.parts import NodeChoice, Panel, button, value_row
+from surgitwin.gui.theme import Theme
+from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdict
+from surgitwin.render.twin import Span
+from surgitwin.scene.nodes import CutModel, PlaneModel, PlanNode, SegmentNode
+
+DEFAULT_NORMAL = (-1.0, 0.0, 0.0)  # a new plane removes the patient's right side
+
+
+class PlanPanel(Panel):
+    """Signals: the user wants the report."""
+
+    report_wanted = Signal()
+
+    def __init__(self, desk: Desk, theme: Theme, live: LivePlan, span_of: Callable[[SegmentNode], Span | None]) -> None:
+        super().__init__(theme, tr("Plan"), tr("No plan yet"))
+        self._desk = desk
+        self._live = live
+        self._span_of = span_of
+        self.badge = StatusBadge(theme, Status.DRAFT)
+        self.add(self.badge)
+        self.about = self.note()
+        self._choose_plan_and_organ()
+        self._show_cards(theme)
+        self._show_rows()
+        self.warnings = self.note(role="caution")
+        self._ask_for_patient()
+        self._show_comparison()
+        self.column.addStretch(1)
+        live.numbers_changed.connect(self.show_numbers)
+        desk.session_changed.connect(lambda _: self.refresh())
+        desk.scene_changed.connect(lambda _: self.refresh())
+        desk.plan_changed.connect(lambda _: self.refresh())
+        self.refresh()
+        self.show_numbers(PlanNumbers(None, False, False))
+
+    # ---- what it is made of ------------------------------------------------------------------------------------
+
+    def _choose_plan_and_organ(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        self.organ = NodeChoice()
+        form.addRow(tr("Organ"), self.organ)
+        self.plans = NodeChoice()
+        self.plans.activated.connect(lambda _: self._pick_plan())
+        form.addRow(tr("Plan"), self.plans)
+        self.column.addLayout(form)
+        self.new_button = button(tr("New plan"), self.new_plan, "primary", tr("Cut the chosen organ with a plane"))
+        self.add_plane_button = button(tr("Add plane"), self.add_plane, tip=tr("What all planes remove is taken"))
+        self.flip_button = button(tr("Other side"), self.flip, tip=tr("Remove the other side of the last plane"))
+        self.buttons(self.new_button, self.add_plane_button, self.flip_button)
+
+    def _show_cards(self, theme: Theme) -> None:
+        holder = QWidget()
+        grid = QGridLayout(holder)
+        grid.setContentsMargins(0, 4, 0, 4)
+        grid.setSpacing(8)
+        self.remnant_card = DecisionCard(theme, tr("Remnant"))
+        self.removed_card = DecisionCard(theme, tr("Removed"))
+        self.margin_card = DecisionCard(theme, tr("Smallest margin"))
+        self.lesion_card = DecisionCard(theme, tr("Lesions left behind"))
+        cards = (self.remnant_card, self.removed_card, self.margin_card, self.lesion_card)
+        for number, card in enumerate(cards):
+            card.setFixedWidth(140)
+            grid.addWidget(card, number // 2, number % 2)
+        self.add(holder)
+
+    def _show_rows(self) -> None:
+        self._rows: dict[str, QLabel] = {}
+        for key, title in (
+            ("organ", tr("Organ")),
+            ("slv", tr("Remnant / standard volume")),
+            ("weight", tr("Remnant / body weight")),
+            ("vessels", tr("Vessels crossed")),
+            ("inflow", tr("Loses inflow or outflow")),
+            ("ducts", tr("Artery, bile duct")),
+        ):
+            line, self._rows[key] = value_row(title, tr("not assessed"))
+            self.add(line)
+        self.limits_title = self.section(tr("Published limits"))
+        self.limits = self.note()
+
+    def _ask_for_patient(self) -> None:
+        self.patient_title = self.section(tr("Patient, for the limits"))
+        self.patient_note = self.note()
+        self._patient_form = QWidget()
+        form = QFormLayout(self._patient_form)
+        form.setContentsMargins(0, 0, 0, 0)
+        self.height_box = _number(40, 250, tr("cm"))
+        self.weight_box = _number(2, 400, tr("kg"))
+        self.quality = QComboBox()
+        self.quality.addItem(tr("not said"), None)
+        for quality in get_args(LiverQuality):
+            self.quality.addItem(tr(quality), quality)
+        self.formula = QComboBox()
+        self.formula.addItem(tr("not chosen"), None)
+        for formula in get_args(Formula):
+            self.formula.addItem(formula.capitalize(), formula)
+        form.addRow(tr("Height"), self.height_box)
+        form.addRow(tr("Weight"), self.weight_box)
+        form.addRow(tr("Liver tissue"), self.quality)
+        form.addRow(tr("Standard volume by"), self.formula)
+        self.add(self._patient_form)
+        self.confirm_button = button(tr("Confirm"), self.confirm_patient)
+        self.buttons(self.confirm_button)
+
+    def _show_comparison(self) -> None:
+        self.compare_title = self.section(tr("Plans side by side"))
+        self.table = QTableWidget()
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
+        self.table.setShowGrid(False)
+        self.table.verticalHeader().setDefaultSectionSize(24)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.add(self.table)
+        self.again_button = button(tr("Plan again"), self.again, tip=tr("Compute a stale plan from what there is now"))
+        self.report_button = button(tr("Report"), self.report_wanted.emit)
+        self.buttons(self.again_button, self.report_button)
+
+    # ---- what the user does ------------------------------------------------------------------------------------
+
+    def new_plan(self) -> None:
+        """A plane through the middle of the chosen organ."""
+        organ = self._desk.scene.get(self.organ.node_id(), SegmentNode)
+        if organ is None:
+            self._desk.say(tr("Make or add a segment of the organ first, then plan on it."), "caution")
+            return
+        taken = {plan.name for plan in self._desk.scene.of_type(PlanNode)}
+        name = next(n for n in (tr("Plan {letter}").format(letter=_letter(k)) for k in range(1000)) if n not in taken)
+        span = self._span_of(organ)
+        point = span.centre if span is not None else self._desk.crosshair
+        plane = PlaneModel(point_mm=point, normal=DEFAULT_NORMAL)
+        self._desk.do(PlanResection(plan=name, organ=organ.id, plane=(format_plane(plane),)))
+
+    def add_plane(self) -> None:
+        """One more plane through the crosshair; what lies on the removing side of all planes goes."""
+        plan = self._desk.plan
+        if plan is None:
+            return
+        plane = PlaneModel(point_mm=self._desk.crosshair, normal=(0.0, 0.0, 1.0))
+        first = plan.cuts[0] if plan.cuts else CutModel(planes=())
+        self._live.write(plan, (CutModel(planes=(*first.planes, plane)),))
+
+    def flip(self) -> None:
+        """Remove the other side of the plan's last plane."""
+        plan = self._desk.plan
+        if plan is None or not plan.cuts:
+            return
+        planes = plan.cuts[0].planes
+        x, y, z = planes[-1].normal
+        turned = PlaneModel(point_mm=planes[-1].point_mm, normal=(-x, -y, -z))
+        self._live.write(plan, (CutModel(planes=(*planes[:-1], turned)),))
+
+    def again(self) -> None:
+        plan = self._desk.plan
+        if plan is not None:
+            self._live.write(plan, plan.cuts)
+
+    def confirm_patient(self) -> None:
+        """Take height and weight as confirmed by a person."""
+        height, weight = self.height_box.value(), self.weight_box.value()
+        given: dict[str, Any] = {"quality": self.quality.currentData(), "formula": self.formula.currentData()}
+        if height > self.height_box.minimum():
+            given["height"] = height
+        if weight > self.weight_box.minimum():
+            given["weight"] = weight
+        if self._desk.do_now(ConfirmPatient(**given)) is not None:
+            self.again()
+
+    def _pick_plan(self) -> None:
+        chosen = self.plans.node_id()
+        if chosen is not None:
+            self._desk.look_at_plan(NodeId(chosen))
+
+    # ---- what it shows -----------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        scene = self._desk.scene
+        plan = self._desk.plan
+        organs = [s for s in scene.of_type(SegmentNode) if s.kind not in ("lesion", "body")]
+        organs.sort(key=lambda segment: (segment.kind != "organ", segment.name.casefold()))
+        self.organ.fill(list(organs))
+        plans = scene.of_type(PlanNode)
+        self.plans.fill(list(plans))
+        if plan is not None:
+            self.plans.choose(plan.id)
+            self.organ.choose(plan.organ)
+        self.title.setText(plan.name if plan is not None else tr("No plan yet"))
+        self.badge.setVisible(plan is not None and plan.status == "draft")
+        self.new_button.setEnabled(bool(organs))
+        for widget in (self.add_plane_button, self.flip_button, self.again_button, self.report_button):
+            widget.setEnabled(plan is not None)
+        self._refresh_patient(plan)
+        self._refresh_comparison(plans)
+
+    def _refresh_patient(self, plan: PlanNode | None) -> None:
+        scene = self._desk.scene
+        organ = scene.get(plan.organ, SegmentNode) if plan is not None else None
+        liver = organ is not None and organ.term.casefold() == "liver"
+        for widget in (self.patient_title, self.patient_note, self._patient_form, self.confirm_button):
+            widget.setVisible(liver)
+        for widget in (self.limits_title, self.limits):
+            widget.setVisible(liver)
+        self.about.setText(tr("Resection of {organ}").format(organ=organ.name) if organ is not None else "")
+        if not liver:
+            return
+        case = scene.case
+        suggested = []
+        if case.height_cm is None and case.patient.height_cm:
+            suggested.append(tr("{value:.0f} cm").format(value=case.patient.height_cm))
+            self.height_box.setValue(case.patient.height_cm)
+        if case.weight_kg is None and case.patient.weight_kg:
+            suggested.append(tr("{value:.0f} kg").format(value=case.patient.weight_kg))
+            self.weight_box.setValue(case.patient.weight_kg)
+        if suggested:
+            message = tr("The images suggest {values}. Check and confirm.")
+            self.patient_note.setText(message.format(values=", ".join(suggested)))
+        elif case.height_cm is None or case.weight_kg is None:
+            self.patient_note.setText(tr("Without confirmed height and weight the limits are not assessed."))
+        else:
+            message = tr("Confirmed: {height:.0f} cm, {weight:.0f} kg.")
+            self.patient_note.setText(message.format(height=case.height_cm, weight=case.weight_kg))
+            self.height_box.setValue(case.height_cm)
+            self.weight_box.setValue(case.weight_kg)
+        self.quality.setCurrentIndex(max(self.quality.findData(case.liver_quality or None), 0))
+        self.formula.setCurrentIndex(max(self.formula.findData(case.liver_formula or None), 0))
+
+    def _refresh_comparison(self, plans: list[PlanNode]) -> None:
+        counted = [plan for plan in plans if plan.numbers is not None]
+        shown = len(counted) > 1
+        self.compare_title.setVisible(shown)
+        self.table.setVisible(shown)
+        if not shown:
+            return
+        document = compare_document(self._desk.scene, counted)
+        rows = [row for row in document["rows"] if any(value is not None for value in row["values"])]
+        self.table.setColumnCount(len(counted))
+        self.table.setRowCount(len(rows))
+        titles = [plan["name"] + (tr(" (stale)") if plan["stale"] else "") for plan in document["plans"]]
+        self.table.setHorizontalHeaderLabels(titles)
+        self.table.setVerticalHeaderLabels([row["label"] for row in rows])
+        for y, row in enumerate(rows):
+            for x, value in enumerate(row["values"]):
+                text = tr("n. a.") if value is None else f"{value:.1f} {row['unit']}" if row["unit"] else str(value)
+                item = QTableWidgetItem(text)
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.table.setItem(y, x, item)
+        self.table.setFixedHeight(24 * len(rows) + self.table.horizontalHeader().sizeHint().height() + 8)
+
+    def show_numbers(self, numbers: PlanNumbers) -> None:
+        """Fill the cards; called for every mouse event while a cut is dragged."""
+        document = numbers.document
+        statuses = tuple(
+            status
+            for status, holds in (
+                (Status.APPROXIMATE, False),
+                (Status.STALE, numbers.stale),
+            )
+            if holds
+        )
+        if document is None:
+            for card in (self.remnant_card, self.removed_card, self.margin_card, self.lesion_card):
+                card.set_value(None)
+            self.warnings.setText("")
+            return
+        self._show_remnant(document, statuses)
+        self.removed_card.set_value(f"{document['removed_ml']:.0f}", tr("ml"), "", statuses)
+        self._show_margin(document, statuses)
+        self._rows["organ"].setText(f"{document['organ_ml']:.0f} ml")
+        slv, weight = document.get("remnant_to_standard_percent"), document.get("remnant_to_weight_percent")
+        self._rows["slv"].setText(f"{slv:.1f} %" if slv is not None else tr("not assessed"))
+        self._rows["weight"].setText(f"{weight:.2f} %" if weight is not None else tr("not assessed"))
+        self.limits.setText(limits_text(document))
+        if not numbers.moving:
+            self.warnings.setText("\n\n".join(f"⚠ {w['message']}" for w in document["warnings"]))
+
+    def _show_remnant(self, document: dict[str, Any], statuses: tuple[Status, ...]) -> None:
+        percent = document["flr_percent"]
+        liver = percent is not None
+        if percent is None:
+            percent = document["remnant_percent"]
+        self.remnant_card.set_title(tr("Future liver remnant") if liver else tr("Remnant"))
+        detail = tr("{part:.0f} of {whole:.0f} ml").format(part=document["remnant_ml"], whole=document["organ_ml"])
+        free = document["flr_tumour_free_percent"]
+        if free is not None and document["lesions"]:
+            detail += "\n" + tr("tumour-free {percent:.1f} %").format(percent=free)
+        if percent is None:
+            text = f"{document['remnant_ml']:.0f}"
+            verdict = Verdict("caution", tr("organ cut off by the image: no share"))
+            self.remnant_card.set_value(text, tr("ml"), detail, statuses, verdict)
+        else:
+            self.remnant_card.set_value(f"{percent:.1f}", "%", detail, statuses, worst_verdict(document))
+
+    def _show_margin(self, document: dict[str, Any], statuses: tuple[Status, ...]) -> None:
+        lesions = document["lesions"]
+        behind = [lesion for lesion in lesions if lesion["left_behind"]]
+        margin = smallest_margin(document)
+        if not lesions:
+            self.margin_card.set_value(None, detail=tr("no lesion is marked"))
+            self.lesion_card.set_value(None, detail=tr("no lesion is marked"))
+            return
+        name = next((x["name"] for x in lesions if x["margin_mm"] == margin and not x["left_behind"]), "")
+        verdict = Verdict("bad", tr("below 1 mm")) if margin is not None and margin < 1.0 else None
+        text = f"{margin:.1f}" if margin is not None else None
+        self.margin_card.set_value(text, tr("mm"), name, statuses, verdict)
+        through = [lesion["name"] for lesion in behind if lesion["margin_mm"] == 0]
+        if through:
+            judged: Verdict | None = Verdict("bad", tr("cut through: {names}").format(names=", ".join(through)))
+        elif behind:
+            names = ", ".join(lesion["name"] for lesion in behind)
+            judged = Verdict("bad", tr("left: {names}").format(names=names))
+        else:
+            judged = Verdict("good", tr("all are removed"))
+        count = tr("of {count}").format(count=len(lesions))
+        self.lesion_card.set_value(str(len(behind)), count, "", statuses, judged)
+
+
+def limits_text(document: dict[str, Any]) -> str:
+    """Each published limit in a line: shape, what was compared, for whom it holds."""
+    marks = {"meets": "✓", "below": "✕", "not assessed": "–"}
+    lines = [
+        f"{marks.get(limit['verdict'], '–')} {limit['label']}: {tr(limit['verdict'])}"
+        for limit in document.get("limits", [])
+    ]
+    return "\n".join(lines) or tr("not assessed")
+
+
+def worst_verdict(document: dict[str, Any]) -> Verdict | None:
+    """The most serious of the assessed limits."""
+    assessed = [limit for limit in document.get("limits", []) if limit["verdict"] != "not assessed"]
+    if not assessed:
+        return None
+    below = [limit for limit in assessed if limit["verdict"] == "below"]
+    chosen = (below or assessed)[0]
+    return Verdict("bad" if below else "good", chosen["label"])
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else str(number)
+
+
+def _number(low: float, high: float, unit: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(low - 1, high)
+    box.setDecimals(0)
+    box.setSpecialValueText(tr("not known"))
+    box.setSuffix(f" {unit}")
+    box.setValue(low - 1)
+    return box

@@ -1,0 +1,225 @@
+"""The four views, kept alike: one crosshair, one window, one set of planes, fed from the scene."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from surgitwin.commands.images import LoadingImage
+from surgitwin.core.ids import NodeId
+from surgitwin.gui.desk import Desk
+from surgitwin.gui.live_plan import LivePlan
+from surgitwin.gui.spans import SegmentSpans
+from surgitwin.gui.theme import Theme
+from surgitwin.gui.views.slice_view import SliceView
+from surgitwin.gui.views.view3d import View3D
+from surgitwin.gui.widgets.four_views import FourViews
+from surgitwin.render.content import (
+    ImageContent,
+    LabelLayer,
+    PlaneContent,
+    SegmentStyle,
+    SliceContent,
+    SurfaceContent,
+)
+from surgitwin.render.slice_picture import Slab
+from surgitwin.render.slicing import Orientation
+from surgitwin.render.twin import scene_content, slice_content
+from surgitwin.render.windowing import Window, window_for
+
+SLAB_MODES = {"mip": "max", "minip": "min", "mean": "mean"}
+
+
+class Stage(QWidget):
+    """Signals: what is under the cursor; a point was picked."""
+
+    hovered = Signal(object, object)  # Point or None, value or None
+    window_changed = Signal(object)
+
+    def __init__(self, desk: Desk, theme: Theme, live: LivePlan, spans: SegmentSpans) -> None:
+        super().__init__()
+        self._desk = desk
+        self._theme = theme
+        self._live = live
+        self._spans = spans
+        self._preview: LabelLayer | None = None
+        self._loading: LoadingImage | None = None
+        self._dragged: tuple[PlaneContent, ...] | None = None
+        self._volume_preset: str | None = None
+        self._surfaces: dict[NodeId, SurfaceContent] = {}
+        self._shown_volume: NodeId | None = None
+        self.axial = SliceView(theme, Orientation.AXIAL)
+        self.coronal = SliceView(theme, Orientation.CORONAL)
+        self.sagittal = SliceView(theme, Orientation.SAGITTAL)
+        self.view3d = View3D(theme)
+        self.slices = (self.axial, self.coronal, self.sagittal)
+        self.views = FourViews(self.axial, self.view3d, self.coronal, self.sagittal)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.views)
+        for view in self.slices:
+            view.focus_moved.connect(desk.move_crosshair)
+            view.hovered.connect(self.hovered)
+            view.window_changed.connect(self.set_window)
+            view.overlay_toggled.connect(self._toggle_overlay)
+            view.maximise_requested.connect(lambda v=view: self.views.toggle(v))
+        self.view3d.focus_moved.connect(desk.move_crosshair)
+        self.view3d.maximise_requested.connect(lambda: self.views.toggle(self.view3d))
+        for source in (*self.slices, self.view3d):
+            source.plane_dragged.connect(self._plane_dragged)
+            source.plane_drag_finished.connect(self._plane_dropped)
+            source.plane_drag_cancelled.connect(lambda _: self._plane_abandoned())
+        # Several signals of one change ask for a refresh; one is enough.
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._refresh)
+        desk.session_changed.connect(lambda _: self._restart())
+        desk.scene_changed.connect(lambda _: self.refresh())
+        desk.volume_changed.connect(lambda _: self.refresh())
+        desk.plan_changed.connect(lambda _: self.refresh())
+        desk.preview_changed.connect(self._show_loading)
+        desk.crosshair_changed.connect(self._move_crosshair)
+        spans.changed.connect(self.refresh)
+
+    # ---- looks -------------------------------------------------------------------------------------------------
+
+    def set_window(self, window: Window) -> None:
+        for view in self.slices:
+            view.set_window_level(window)
+        self.window_changed.emit(window)
+
+    def set_slab(self, mode: str, thickness_mm: float) -> None:
+        """``none``, ``mip``, ``minip`` or ``mean`` over a thickness in mm."""
+        slab = Slab(thickness_mm, SLAB_MODES[mode]) if mode in SLAB_MODES else Slab()  # type: ignore[arg-type]
+        for view in self.slices:
+            view.set_slab(slab)
+
+    def set_volume_preset(self, name: str | None) -> None:
+        self._volume_preset = name
+        self.refresh()
+
+    def set_preview(self, mask: NDArray[np.bool_] | None) -> None:
+        """Show a mask that is not taken yet in the accent colour."""
+        volume = self._desk.volume
+        if mask is None or volume is None or mask.shape != volume.geometry.shape_kji:
+            self._preview = None
+        else:
+            style = SegmentStyle(1, self._theme.tokens.rgb("accent"), 1.0, True, "")
+            self._preview = LabelLayer(mask.view(np.uint8), volume.geometry, (style,))
+        self.refresh()
+
+    def reset_views(self) -> None:
+        for view in self.slices:
+            view.reset_view()
+        self.view3d.reset_camera()
+
+    def _toggle_overlay(self, visible: bool) -> None:
+        for view in self.slices:
+            view.set_overlay(visible)
+
+    # ---- content -----------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the scene as it is now, once the event loop is free."""
+        self._later.start(0)
+
+    def _restart(self) -> None:
+        self._preview, self._loading, self._dragged = None, None, None
+        self._surfaces, self._shown_volume = {}, None
+        self.refresh()
+
+    def _refresh(self) -> None:
+        if self._loading is not None:
+            return
+        desk, scene = self._desk, self._desk.scene
+        volume, plan = desk.volume, desk.plan
+        content = slice_content(scene, volume, plan, self._spans.spans)
+        if self._preview is not None:
+            content = replace(content, layers=(*content.layers, self._preview))
+        if self._dragged is not None:
+            content = replace(content, planes=self._dragged)
+        for view in self.slices:
+            view.set_content(content)
+        whole = scene_content(
+            scene,
+            volume,
+            plan,
+            self._spans.spans,
+            volume_preset=self._volume_preset,
+            focus=desk.crosshair,
+            keep=self._surfaces,
+        )
+        if self._dragged is not None:
+            whole = replace(whole, planes=self._dragged)
+        self._surfaces = {NodeId(surface.id): surface for surface in whole.surfaces}
+        self.view3d.set_content(whole)
+        if volume is not None and volume.id != self._shown_volume:
+            self._shown_volume = volume.id
+            self._look_at(ImageContent(volume.voxels.read(), volume.geometry), volume.identity.modality)
+
+    def _look_at(self, image: ImageContent, modality: str) -> None:
+        """Centre the views on a new image and choose its window."""
+        self.set_window(window_for(image.array, modality))
+        if not image.geometry.contains(self._desk.crosshair):
+            x, y, z = (float(v) for v in image.geometry.centre_mm)
+            self._desk.move_crosshair((x, y, z))
+        else:
+            self._move_crosshair(self._desk.crosshair)
+
+    def _show_loading(self, loading: LoadingImage | None) -> None:
+        """Show what has arrived of an image that still loads."""
+        first = self._loading is None
+        self._loading = loading
+        if loading is None:
+            self.refresh()
+            return
+        if first or self.axial.content.image is None:
+            image = ImageContent(loading.voxels, loading.geometry, loading.name, loading.side_known)
+            for view in self.slices:
+                view.set_content(SliceContent(image=image))
+            self._look_at(image, "CT" if loading.unit == "HU" else "")
+        for view in self.slices:
+            view.refresh()
+
+    def _move_crosshair(self, point: Any) -> None:
+        for view in self.slices:
+            view.set_focus_point(point)
+        self.view3d.set_focus_point(point)
+
+    # ---- planes ------------------------------------------------------------------------------------------------
+
+    def _plane_dragged(self, moved: PlaneContent) -> None:
+        planes = self._with(moved)
+        self._dragged = planes
+        source = self.sender()
+        for view in self.slices:
+            if view is not source:
+                view.set_planes(planes)
+        if self.view3d is not source:
+            self.view3d.set_planes(planes)
+        self._live.drag(planes)
+
+    def _plane_dropped(self, moved: PlaneContent) -> None:
+        planes = self._with(moved)
+        self._dragged = planes  # stays until the plan is written, so that nothing jumps back meanwhile
+        self._live.drop(planes)
+        self._dragged = None
+
+    def _plane_abandoned(self) -> None:
+        self._dragged = None
+        self._live.abort()
+        self.refresh()
+
+    def _with(self, moved: PlaneContent) -> tuple[PlaneContent, ...]:
+        shown = self._dragged if self._dragged is not None else self.axial.content.planes
+        return tuple(moved if plane.id == moved.id else plane for plane in shown)
+
+    def close_views(self) -> None:
+        """Give the render window back; nothing may be drawn afterwards."""
+        self._later.stop()
+        self.view3d.close()

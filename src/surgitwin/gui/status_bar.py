@@ -1,0 +1,104 @@
+"""The line below: running jobs with progress and cancel, what is under the cursor, memory, the disclaimer."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+
+from surgitwin.core.text import tr
+from surgitwin.gui.desk import Desk
+from surgitwin.gui.theme import Theme, set_role
+from surgitwin.jobs import Job, JobState
+
+GIB = 2**30
+
+
+class StatusBar(QWidget):
+    def __init__(self, desk: Desk, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._job: Job | None = None
+        self._process = psutil.Process(os.getpid())
+        set_role(self, "panel")
+        self.setFixedHeight(28)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 0, 12, 0)
+        row.setSpacing(12)
+        self.job_title = QLabel()
+        set_role(self.job_title, "muted")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedWidth(160)
+        self.step = QLabel()
+        set_role(self.step, "faint")
+        self.cancel = QPushButton(tr("Cancel"))
+        set_role(self.cancel, "quiet")
+        self.cancel.clicked.connect(self._cancel)
+        self.position = QLabel()
+        self.value = QLabel()
+        self.memory = QLabel()
+        disclaimer = QLabel(tr("Research and planning aid, not a medical device"))
+        for label in (self.position, self.value, self.memory, disclaimer):
+            set_role(label, "muted")
+        for widget in (self.job_title, self.bar, self.step, self.cancel):
+            row.addWidget(widget)
+        row.addStretch(1)
+        for widget in (self.position, self.value, self.memory, disclaimer):
+            row.addWidget(widget)
+        self._memory_timer = QTimer(self)
+        self._memory_timer.timeout.connect(self._show_memory)
+        self._memory_timer.start(2000)
+        self._show_memory()
+        self._show_job()
+        desk.job_changed.connect(self._on_job)
+        desk.session_changed.connect(lambda _: self._on_job(None))
+
+    def show_cursor(self, point: tuple[float, float, float] | None, value: float | None, unit: str) -> None:
+        """Show an LPS position as R/L, A/P, S/I millimetres, and the image's value there."""
+        if point is None:
+            self.position.setText("")
+            self.value.setText("")
+            return
+        x, y, z = point
+        sides = (("L" if x >= 0 else "R", x), ("P" if y >= 0 else "A", y), ("S" if z >= 0 else "I", z))
+        self.position.setText(" ".join(f"{letter} {abs(number):.1f}" for letter, number in sides) + " mm")
+        self.value.setText(f"{value:.0f} {unit}".strip() if value is not None else "")
+
+    def _on_job(self, job: Job | None) -> None:
+        active = self._desk.active_jobs
+        self._job = job if job is not None and job.active else (active[0] if active else None)
+        if job is not None and job.state is JobState.CANCELLED:
+            self._desk.say(tr("“{title}” was cancelled. Nothing was changed.").format(title=job.title))
+        self._show_job()
+
+    def _show_job(self) -> None:
+        job = self._job
+        for widget in (self.job_title, self.bar, self.step, self.cancel):
+            widget.setVisible(job is not None)
+        if job is None:
+            return
+        waiting = len(self._desk.active_jobs) - 1
+        more = tr("  +{count} more").format(count=waiting) if waiting > 0 else ""
+        self.job_title.setText(job.title + more)
+        fraction = job.progress.fraction
+        self.bar.setRange(0, 0 if fraction is None else 1000)
+        if fraction is not None:
+            self.bar.setValue(round(fraction * 1000))
+        percent = f"{fraction * 100:.0f} %" if fraction is not None else ""
+        text = "  ".join(part for part in (percent, job.progress.message) if part)
+        self.step.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, 320))
+        self.cancel.setEnabled(not job.context.cancelled)
+
+    def _cancel(self) -> None:
+        if self._job is not None:
+            self._job.context.cancel()
+            self.step.setText(tr("Stopping …"))
+            self.cancel.setEnabled(False)
+
+    def _show_memory(self) -> None:
+        used = self._process.memory_info().rss / GIB
+        whole = psutil.virtual_memory().total / GIB
+        self.memory.setText(tr("{used:.1f} of {whole:.0f} GB").format(used=used, whole=whole))

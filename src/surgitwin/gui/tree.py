@@ -1,0 +1,276 @@
+"""The twin's tree: images, anatomy, surfaces and plans, with what decides beside each name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QColorDialog,
+    QHeaderView,
+    QMenu,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+
+from surgitwin.commands.properties import ConfirmSide, EditNode, RemoveNode, ShowSegments
+from surgitwin.commands.segments import MakeSurfaces
+from surgitwin.core.ids import NodeId
+from surgitwin.core.text import tr
+from surgitwin.gui.desk import Desk
+from surgitwin.gui.icons import icon, swatch
+from surgitwin.gui.theme import Theme
+from surgitwin.scene.nodes import (
+    LandmarkNode,
+    Node,
+    PlanNode,
+    SegmentationNode,
+    SegmentNode,
+    SurfaceNode,
+    VolumeNode,
+)
+
+NAME, DETAIL, EYE = 0, 1, 2
+ID_ROLE = Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True)
+class _Group:
+    title: str
+    nodes: list[Node]
+
+
+class TwinTree(QTreeWidget):
+    """Shows the scene; every edit in it is a command."""
+
+    def __init__(self, desk: Desk, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._theme = theme
+        self._filling = False
+        self._volumes: dict[tuple[NodeId, str], float] = {}
+        self._icons = {
+            True: icon("eye", theme.colour("text-muted"), 14),
+            False: icon("eye-off", theme.colour("text-faint"), 14),
+        }
+        self.setColumnCount(3)
+        self.setHeaderHidden(True)
+        self.setIndentation(12)
+        self.setIconSize(QSize(12, 12))
+        self.setUniformRowHeights(True)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setAccessibleName(tr("Twin"))
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(DETAIL, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(EYE, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(EYE, 28)
+        header.setMinimumSectionSize(16)
+        self.customContextMenuRequested.connect(self._show_menu)
+        self.itemChanged.connect(self._rename)
+        self.itemClicked.connect(self._clicked)
+        self.currentItemChanged.connect(lambda now, _: self._chosen(now))
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self.refresh)
+        desk.session_changed.connect(lambda _: self._restart())
+        desk.scene_changed.connect(lambda _: self._later.start(0))
+
+    def _restart(self) -> None:
+        self._volumes.clear()
+        self.refresh()
+
+    def set_volumes(self, volumes: dict[tuple[NodeId, str], float]) -> None:
+        """Millilitres by (segment id, revision), as the latest count gave them."""
+        self._volumes = volumes
+        self.refresh()
+
+    # ---- filling -----------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        chosen = self.selected_id()
+        folded = {item.text(NAME) for item in self._top_items() if not item.isExpanded()}
+        self._filling = True
+        self.clear()
+        for group in self._groups():
+            top = QTreeWidgetItem([group.title, str(len(group.nodes)) if group.title in folded else "", ""])
+            top.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            top.setForeground(NAME, self._theme.colour("text"))
+            self.addTopLevelItem(top)
+            for node in group.nodes:
+                top.addChild(self._item(node))
+            top.setExpanded(group.title not in folded)
+            top.setFirstColumnSpanned(False)
+        self._filling = False
+        if chosen is not None:
+            self.select(chosen)
+
+    def _top_items(self) -> list[QTreeWidgetItem]:
+        items = (self.topLevelItem(row) for row in range(self.topLevelItemCount()))
+        return [item for item in items if item is not None]
+
+    def _groups(self) -> list[_Group]:
+        scene = self._desk.scene
+        loose = [surface for surface in scene.of_type(SurfaceNode) if surface.segment is None]
+        groups: list[_Group] = [
+            _Group(tr("Images"), list(scene.of_type(VolumeNode))),
+            _Group(tr("Anatomy"), list(scene.of_type(SegmentNode))),
+            _Group(tr("Surfaces"), list(loose)),
+            _Group(tr("Plans"), list(scene.of_type(PlanNode))),
+            _Group(tr("Landmarks"), list(scene.of_type(LandmarkNode))),
+        ]
+        return [group for group in groups if group.nodes]
+
+    def _item(self, node: Node) -> QTreeWidgetItem:
+        item = QTreeWidgetItem([node.name, self._detail(node), ""])
+        item.setData(NAME, ID_ROLE, node.id)
+        item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable)
+        item.setTextAlignment(DETAIL, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        item.setForeground(DETAIL, self._theme.colour("text-faint"))
+        item.setIcon(EYE, self._icons[node.visible])
+        item.setToolTip(EYE, tr("Hide") if node.visible else tr("Show"))
+        item.setToolTip(NAME, self._tip(node))
+        if isinstance(node, SegmentNode | SurfaceNode):
+            item.setIcon(NAME, swatch(node.color))
+        if not node.visible:
+            item.setForeground(NAME, self._theme.colour("text-faint"))
+        if self._desk.scene.is_stale(node):
+            item.setForeground(DETAIL, self._theme.colour("caution"))
+        return item
+
+    def _detail(self, node: Node) -> str:
+        scene = self._desk.scene
+        if scene.is_stale(node):
+            return tr("⟳ stale")
+        if isinstance(node, VolumeNode):
+            return node.identity.phase or f"{max(node.geometry.spacing_mm):.2f} mm"
+        if isinstance(node, SegmentNode):
+            volume_ml = self._volumes.get((node.id, node.revision))
+            return f"{volume_ml:,.0f} ml".replace(",", " ") if volume_ml is not None else ""
+        if isinstance(node, PlanNode) and node.numbers is not None:
+            percent = node.numbers.get("flr_percent") or node.numbers.get("remnant_percent")
+            return f"{percent:.1f} %" if percent is not None else f"{node.numbers['remnant_ml']:.0f} ml"
+        return ""
+
+    def _tip(self, node: Node) -> str:
+        lines = [node.name]
+        if isinstance(node, VolumeNode):
+            lines.append(" × ".join(str(n) for n in node.geometry.size_ijk))
+            lines.append(" × ".join(f"{s:.2f}" for s in node.geometry.spacing_mm) + " mm")
+            lines += [notice.message for notice in node.notices]
+        if node.made_from is not None:
+            kind = tr("automatic, ") if node.made_from.automatic else ""
+            lines.append(kind + node.made_from.tool)
+        return "\n".join(lines)
+
+    # ---- choosing ----------------------------------------------------------------------------------------------
+
+    def selected_id(self) -> NodeId | None:
+        item = self.currentItem()
+        return item.data(NAME, ID_ROLE) if item is not None else None
+
+    def selected(self) -> Node | None:
+        node_id = self.selected_id()
+        return self._desk.scene.node(node_id) if node_id in self._desk.scene and node_id is not None else None
+
+    def select(self, node_id: NodeId) -> None:
+        for top in self._top_items():
+            for row in range(top.childCount()):
+                child = top.child(row)
+                if child is not None and child.data(NAME, ID_ROLE) == node_id:
+                    self.setCurrentItem(child)
+
+    def _chosen(self, item: QTreeWidgetItem | None) -> None:
+        if self._filling or item is None:
+            return
+        node = self.selected()
+        if isinstance(node, VolumeNode):
+            self._desk.look_at_volume(node.id)
+        elif isinstance(node, PlanNode):
+            self._desk.look_at_plan(node.id)
+
+    def _clicked(self, item: QTreeWidgetItem, column: int) -> None:
+        node_id = item.data(NAME, ID_ROLE)
+        if node_id is None:
+            item.setExpanded(not item.isExpanded())
+        elif column == EYE:
+            node = self._desk.scene.node(node_id)
+            self._desk.do_now(EditNode(node=node_id, visible=not node.visible))
+
+    # ---- editing -----------------------------------------------------------------------------------------------
+
+    def _rename(self, item: QTreeWidgetItem, column: int) -> None:
+        node_id = item.data(NAME, ID_ROLE)
+        if self._filling or column != NAME or node_id is None:
+            return
+        name = item.text(NAME).strip()
+        if name and name != self._desk.scene.node(node_id).name:
+            self._desk.do_now(EditNode(node=node_id, rename=name))
+        self._later.start(0)
+
+    def _show_menu(self, where: QPoint) -> None:
+        item = self.itemAt(where)
+        node_id = item.data(NAME, ID_ROLE) if item is not None else None
+        if node_id is None:
+            return
+        menu = self.menu_for(self._desk.scene.node(node_id))
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.viewport().mapToGlobal(where))
+
+    def menu_for(self, node: Node) -> QMenu:
+        """Everything that can be done with one node."""
+        menu = QMenu(self)
+        menu.addAction(tr("Rename	F2"), lambda: self._edit_name(node.id))
+        if isinstance(node, SegmentNode | SurfaceNode):
+            menu.addAction(tr("Colour …"), lambda: self._choose_color(node))
+            opacities = menu.addMenu(tr("Opacity"))
+            for percent in (100, 75, 50, 25, 10):
+                opacities.addAction(
+                    f"{percent} %", lambda p=percent: self._desk.do_now(EditNode(node=node.id, opacity=p / 100))
+                )
+        if isinstance(node, SegmentNode):
+            menu.addAction(tr("Make surface"), lambda: self._desk.do(MakeSurfaces(segment=(node.id,))))
+            kinds = menu.addMenu(tr("This is"))
+            for kind in ("organ", "lesion", "vessel", "bone", "body", "other"):
+                action = kinds.addAction(tr(kind), lambda k=kind: self._set_kind(node, k))
+                action.setCheckable(True)
+                action.setChecked(node.kind == kind)
+            menu.addAction(tr("Show only this"), lambda: self._show_only(node))
+            menu.addAction(tr("Show all segments"), self._show_all)
+        side = node if isinstance(node, VolumeNode | SurfaceNode | SegmentationNode) else None
+        if side is not None and not side.side_known:
+            menu.addAction(
+                tr("Left and right are right as shown"), lambda: self._desk.do_now(ConfirmSide(node=node.id))
+            )
+        menu.addSeparator()
+        menu.addAction(tr("Remove"), lambda: self._desk.do(RemoveNode(node=node.id)))
+        return menu
+
+    def _edit_name(self, node_id: NodeId) -> None:
+        self.select(node_id)
+        item = self.currentItem()
+        if item is not None:
+            self.editItem(item, NAME)
+
+    def _choose_color(self, node: SegmentNode | SurfaceNode) -> None:
+        color = QColorDialog.getColor(QColor(*node.color), self, tr("Colour of {name}").format(name=node.name))
+        if color.isValid():
+            rgb = (color.red(), color.green(), color.blue())
+            self._desk.do_now(EditNode(node=node.id, color=rgb))
+
+    def _set_kind(self, node: SegmentNode, kind: Any) -> None:
+        self._desk.do_now(EditNode(node=node.id, type_=kind))
+
+    def _show_only(self, node: SegmentNode) -> None:
+        self._desk.do_now(ShowSegments(only=node.id))
+
+    def _show_all(self) -> None:
+        self._desk.do_now(ShowSegments())
