@@ -33,8 +33,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _ON_RIM_MM = 1e-6
-_COARSE_STEPS = 8
-_CLOSER_LOOKS = 3
+_COARSE_STEPS = 3
+_CLOSER_LOOKS = 2
 _FINER = 3
 _CANDIDATES = 5
 _MAX_SAMPLES = 4_000_000
@@ -136,6 +136,23 @@ class _Face:
             good &= ~inside
         return good
 
+    @cached_property
+    def window(self) -> list[tuple[float, float]]:
+        """The rectangle of the plane, in its own axes, that the organ's box projects into."""
+        low, high = (np.asarray(c, dtype=np.float64) for c in (self.organ.box.start, self.organ.box.stop))
+        corners = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * (high - low) + low - 0.5
+        uv = (self.organ.geometry.to_lps(corners) - self.origin) @ self.axes.T
+        return [(float(a), float(b)) for a, b in zip(uv.min(axis=0), uv.max(axis=0), strict=True)]
+
+    @cached_property
+    def coarse(self) -> tuple[FloatArray, FloatArray]:
+        """Points of the interface on this plane, a few millimetres apart."""
+        step = min(self.organ.geometry.spacing_mm) * _COARSE_STEPS
+        across, along = (np.arange(low, high + step, step) for low, high in self.window)
+        u, v = np.repeat(across, len(along)), np.tile(along, len(across))
+        on = self.on_interface(u, v)
+        return u[on], v[on]
+
     def to_lps(self, u: FloatArray, v: FloatArray) -> FloatArray:
         """Points of the plane as LPS mm, shape (n, 3)."""
         return np.asarray(self.origin + u[:, None] * self.axes[0] + v[:, None] * self.axes[1])
@@ -156,31 +173,38 @@ def _in_plane_axes(normal: FloatArray) -> FloatArray:
     return np.stack([first, np.cross(normal, first)])
 
 
-def margin_mm(lesion: LesionSurface, cuts: Sequence[PlaneCut], organ: Organ) -> float | None:
-    """The smallest distance from a lesion's surface to the interface, in mm; see the module for both definitions.
+class Interface:
+    """Where cuts meet an organ; measures any number of lesions against it."""
 
-    The lesion must lie wholly on one side: the margin of one that is cut through is 0 by definition.
+    def __init__(self, cuts: Sequence[PlaneCut], organ: Organ) -> None:
+        self._faces = [_Face(plane, cut, cuts, organ) for cut in cuts for plane in cut.planes]
 
-    Returns
-    -------
-    None if the cuts have no interface with the organ.
-    """
-    faces = [_Face(plane, cut, cuts, organ) for cut in cuts for plane in cut.planes]
-    distances = [np.abs(lesion.along(face.normal) - float(face.normal @ face.origin)) for face in faces]
-    lowest = [float(distance.min()) for distance in distances]
-    best = np.inf
-    rims: list[int] = []
-    for number in np.argsort(lowest):
-        if lowest[number] >= best:
-            break
-        foot, settled = _nearest_foot(faces[number], lesion, distances[number], best)
-        best = min(best, foot)
-        if not settled:
-            rims.append(int(number))
-    for number in rims:
-        if lowest[number] < best:
-            best = _nearest_sample(faces[number], lesion, distances[number], best)
-    return None if np.isinf(best) else float(best)
+    def margin_mm(self, lesion: LesionSurface) -> float | None:
+        """The smallest distance from a lesion's surface, in mm; the module defines both.
+
+        The lesion must lie wholly on one side: the margin of one that is cut through is 0 by definition.
+
+        Returns
+        -------
+        None if the cuts have no interface with the organ.
+        """
+        distances = [np.abs(lesion.along(face.normal) - float(face.normal @ face.origin)) for face in self._faces]
+        lowest = [float(distance.min()) for distance in distances]
+        best = np.inf
+        rims: list[int] = []
+        for number in np.argsort(lowest):
+            if lowest[number] >= best:
+                break
+            foot, settled = _nearest_foot(self._faces[number], lesion, distances[number], best)
+            best = min(best, foot)
+            if not settled:
+                rims.append(int(number))
+        for number in rims:  # a coarse look at all planes first, so that the fine looks can be narrow
+            best = min(best, _coarsely(self._faces[number], lesion))
+        for number in rims:
+            if lowest[number] < best:
+                best = _nearest_sample(self._faces[number], lesion, distances[number], best)
+        return None if np.isinf(best) else float(best)
 
 
 def _nearest_foot(face: _Face, lesion: LesionSurface, distance: FloatArray, best: float) -> tuple[float, bool]:
@@ -193,19 +217,20 @@ def _nearest_foot(face: _Face, lesion: LesionSurface, distance: FloatArray, best
     return (float(found.min()) if found.size else np.inf), False
 
 
+def _coarsely(face: _Face, lesion: LesionSurface) -> float:
+    """The distance to one point of the interface on this plane that is near the lesion; infinite if none was found."""
+    u, v = face.coarse
+    if len(u) == 0:
+        return np.inf
+    likeliest = int(np.argmin(_Ball(face, lesion).at_least(u, v)))
+    return float(lesion.tree.query(face.to_lps(u[[likeliest]], v[[likeliest]])[0])[0])
+
+
 def _nearest_sample(face: _Face, lesion: LesionSurface, distance: FloatArray, best: float) -> float:
     """The smallest distance to a sample of the interface on this plane, or ``best`` if that is smaller."""
     step = min(face.organ.geometry.spacing_mm) / 2
-    window = _organ_window(face)
+    window = face.window
     ball = _Ball(face, lesion)
-    if np.isinf(best):
-        # A first, coarse look bounds the distance, so that the fine look can be narrow.
-        u, v = ball.raster(window, step * _COARSE_STEPS, np.inf)
-        on = face.on_interface(u, v)
-        if on.any():
-            u, v = u[on], v[on]
-            likeliest = np.argmin(ball.at_least(u, v))
-            best = float(lesion.tree.query(face.to_lps(u[[likeliest]], v[[likeliest]])[0])[0])
     if np.isfinite(best):
         reach = np.sqrt(max(best**2 - float(distance.min()) ** 2, 0.0))
         feet = face.uv(lesion, np.flatnonzero(distance <= best))
@@ -270,11 +295,3 @@ class _Ball:
             start, batch = start + batch, batch * 2
         order = np.argsort(distances)
         return best, order[: np.searchsorted(distances[order], best + slack, side="right")]
-
-
-def _organ_window(face: _Face) -> list[tuple[float, float]]:
-    """The rectangle of the plane, in its own axes, that the organ's box projects into."""
-    lowest, highest = (np.asarray(c, dtype=np.float64) for c in (face.organ.box.start, face.organ.box.stop))
-    corners = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * (highest - lowest) + lowest - 0.5
-    uv = (face.organ.geometry.to_lps(corners) - face.origin) @ face.axes.T
-    return [(float(low), float(high)) for low, high in zip(uv.min(axis=0), uv.max(axis=0), strict=True)]

@@ -18,7 +18,7 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.resection.cuts import IndexPlane, PlaneCut, on_grid
-from surgitwin.resection.margins import margin_mm
+from surgitwin.resection.margins import Interface
 from surgitwin.resection.prepare import PartitionInput, PreparedLesion
 from surgitwin.resection.rows import count_removed, removed_region
 
@@ -188,8 +188,8 @@ class LiveCut:
         grid, size_i = on_grid(cuts, prepared.geometry), prepared.geometry.size_ijk[0]
         removed = count_removed(prepared.organ_runs, grid, size_i)
         tumour_removed = count_removed(prepared.tumour_runs, grid, size_i) if prepared.lesions else 0
-        has_interface = 0 < removed < prepared.organ_voxels
-        lesions = tuple(self._lesion(lesion, cuts, grid, has_interface) for lesion in prepared.lesions)
+        interface = Interface(cuts, prepared.organ) if 0 < removed < prepared.organ_voxels else None
+        lesions = tuple(self._lesion(lesion, grid, interface) for lesion in prepared.lesions)
         return CutNumbers(
             organ=prepared.name,
             is_liver=prepared.is_liver,
@@ -204,15 +204,15 @@ class LiveCut:
         )
 
     def _lesion(
-        self, lesion: PreparedLesion, cuts: Sequence[PlaneCut], grid: list[list[IndexPlane]], has_interface: bool
+        self, lesion: PreparedLesion, grid: list[list[IndexPlane]], interface: Interface | None
     ) -> LesionNumbers:
         voxel_ml = self.prepared.voxel_ml
         margin: float | None = None
         left: int | None = None
         if lesion.belongs:
             left = lesion.voxels - count_removed(lesion.runs, grid, self.prepared.geometry.size_ijk[0])
-            if left == 0 and has_interface:
-                margin = margin_mm(lesion.surface, cuts, self.prepared.organ)
+            if left == 0 and interface is not None:
+                margin = interface.margin_mm(lesion.surface)
             elif 0 < left < lesion.voxels:
                 margin = 0.0
         return LesionNumbers(
