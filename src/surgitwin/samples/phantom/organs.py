@@ -94,11 +94,13 @@ def tributaries(settings: PhantomSettings) -> list[tuple[int, FloatArray, FloatA
 
 
 def smooth_course(points: FloatArray, step_mm: float = 3.0) -> FloatArray:
-    """A cubic spline through ``points``, about ``step_mm`` between its points."""
-    from scipy.interpolate import CubicSpline
-
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    return np.asarray(CubicSpline(along, points)(np.linspace(0, along[-1], int(along[-1] / step_mm) + 2)))
+    """A Catmull-Rom curve through ``points``, at most ``step_mm`` between its points."""
+    before = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    pieces: list[FloatArray] = []
+    for a, b, c, d in zip(before[:-3], before[1:-2], before[2:-1], before[3:], strict=True):
+        t = np.linspace(0, 1, int(1.1 * np.linalg.norm(c - b) / step_mm) + 2)[:-1, None]
+        pieces.append(b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))))
+    return np.concatenate([*pieces, points[-1:]])
 
 
 def tube_capsules(points: FloatArray, radii: FloatArray, step_mm: float = 3.0) -> Capsules:

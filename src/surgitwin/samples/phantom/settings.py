@@ -33,11 +33,12 @@ class PhantomSettings:
     blur_mm
         Standard deviation of the scanner's point spread (Gaussian, the same in all directions), mm; 0 for none.
     portal_terminals, hepatic_terminals
-        End branches that the portal tree and the hepatic veins are grown to; each drains or feeds the same share.
+        End branches to grow; each feeds or drains the same share. Those that find no clear way between the other
+        vessels, about one in ten, are left out.
     portal_radius_mm
-        Radius of the main portal vein at its root.
+        Radius that the main portal vein would have at its root with all its end branches.
     hepatic_radius_mm
-        Cube root of the sum of the cubed radii of all hepatic veins where they meet the inferior vena cava.
+        Likewise the cube root of the sum of the cubed radii of all hepatic veins at the inferior vena cava.
     """
 
     size_ijk: tuple[int, int, int] = (512, 512, 200)

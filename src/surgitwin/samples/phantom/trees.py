@@ -157,10 +157,10 @@ def _tips(tree: Tree) -> FloatArray:
 
 
 def _candidates(depth: LiverDepth, balls: Capsules, rng: np.random.Generator) -> FloatArray:
-    """Places where a vessel may end: a jittered 4 mm lattice, some way below the surface and off the tumours."""
-    axes = [np.arange(low, high, 4.0) for low, high in ((-140, 100), (-84, 84), (-80, 106))]
+    """Places where a vessel may end: a jittered 4.5 mm lattice, some way below the surface and off the tumours."""
+    axes = [np.arange(low, high, 4.5) for low, high in ((-140, 100), (-84, 84), (-80, 106))]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    points = points + rng.uniform(-1.6, 1.6, points.shape)
+    points = points + rng.uniform(-1.8, 1.8, points.shape)
     points = points[depth(points) < -4.0]
     for centre, radius in zip(balls.a, balls.ra, strict=True):
         points = points[np.linalg.norm(points - centre, axis=1) > radius + 3]
