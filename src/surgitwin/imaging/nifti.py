@@ -42,7 +42,8 @@ def open_nifti(file: FileRef) -> PlainImage:
         geometry = Geometry.from_affine(size, affine)
     except BadInput as error:
         raise BadInput(f"'{file.name}': {error}") from error
-    slope, intercept = _scaling(header)
+    # nibabel moves the scaling from the header to the data when it loads an image.
+    slope, intercept = float(image.dataobj.slope), float(image.dataobj.inter)
     scaled = (slope, intercept) != (1.0, 0.0)
 
     def read(number: int) -> Voxels:
@@ -111,14 +112,6 @@ def _corner_distance(one: NDArray[np.float64], other: NDArray[np.float64], shape
     last = (*(int(n) - 1 for n in shape[:3]), 0, 0)[:3]
     corners = np.array([[x, y, z, 1.0] for x in (0, last[0]) for y in (0, last[1]) for z in (0, last[2])])
     return float(np.max(np.linalg.norm(corners @ (one - other).T, axis=1)))
-
-
-def _scaling(header: Any) -> tuple[float, float]:
-    try:
-        slope, intercept = header.get_slope_inter()
-    except (ValueError, TypeError):
-        return 1.0, 0.0
-    return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
 
 
 def _whole(slope: float, intercept: float) -> bool:

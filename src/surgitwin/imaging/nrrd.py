@@ -68,11 +68,8 @@ def open_nrrd(file: FileRef) -> PlainImage:
         If the file is damaged, or its axes are not three of space and at most some of time or list.
     """
     header = _read_header(file)
-    try:
-        sizes = [int(word) for word in header.words("sizes")]
-    except ValueError as error:
-        raise _damaged(file) from error
-    if not sizes or len(sizes) != int(header.fields.get("dimension", "0") or 0) or min(sizes) < 1:
+    sizes = [_integer(header, word) for word in header.words("sizes")]
+    if not sizes or len(sizes) != _integer(header, header.fields.get("dimension", "0")) or min(sizes) < 1:
         raise _damaged(file)
     dtype = _dtype(header)
     spatial = _spatial_axes(header, len(sizes))
@@ -91,6 +88,13 @@ def open_nrrd(file: FileRef) -> PlainImage:
         read=read,
         description=header.fields.get("content", ""),
     )
+
+
+def _integer(header: _Header, stored: str) -> int:
+    try:
+        return int(stored)
+    except ValueError as error:
+        raise _damaged(header.file) from error
 
 
 def _damaged(file: FileRef) -> BadInput:
@@ -239,7 +243,7 @@ def _values(header: _Header, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
                 raise BadInput(
                     tr("'{file}' uses the unknown encoding '{name}'.").format(file=header.file.name, name=encoding)
                 )
-            skip = int(header.fields.get("byte skip", header.fields.get("byteskip", "0")) or 0)
+            skip = _integer(header, header.fields.get("byte skip", header.fields.get("byteskip", "0")))
             needed = count * dtype.itemsize
             start = len(data) - needed if skip == -1 else skip
             found = np.frombuffer(data, dtype=dtype, count=min(count, max(len(data) - start, 0) // dtype.itemsize),
@@ -261,7 +265,7 @@ def _raw(header: _Header) -> bytes:
     """The bytes after the header, or those of the separate data file that it names."""
     file = header.file
     name = header.fields.get("data file", header.fields.get("datafile", ""))
-    lines = int(header.fields.get("line skip", header.fields.get("lineskip", "0")) or 0)
+    lines = _integer(header, header.fields.get("line skip", header.fields.get("lineskip", "0")))
     if not name:
         data = file.read()[header.offset :]
     elif name.upper().startswith("LIST") or "%" in name:
