@@ -99,7 +99,7 @@ def _paint_deep_muscles(canvas: Canvas) -> None:
 
 
 def paint_bones(canvas: Canvas, ctx: Context) -> None:
-    """Discs, vertebrae with their arches and processes, and ribs 5 to 12."""
+    """Discs, vertebrae with their arches and processes, and ribs 6 to 12."""
     ctx.progress(0.0, tr("Building the skeleton"))
     canvas.paint((-30, 30, -300), (30, 76, 300), _spine_column, DISC_HU)
     for name, level in table.VERTEBRA_LEVELS.items():
@@ -164,7 +164,7 @@ def _paint_shell(canvas: Canvas, capsules: Capsules, label: int) -> None:
 def rib_course(number: int, side: float) -> FloatArray:
     """Points of a rib, LPS mm, from the spine round the chest wall; ``side`` is 1 on the patient's left, -1 right."""
     level = 24.0 + 34.0 * (12 - number)
-    reach = {5: 145.0, 6: 142.0, 7: 138.0, 8: 132.0, 9: 126.0, 10: 116.0, 11: 88.0, 12: 58.0}[number]
+    reach = {6: 142.0, 7: 138.0, 8: 132.0, 9: 126.0, 10: 116.0, 11: 88.0, 12: 58.0}[number]
     drop = 0.74 * reach
     angles = np.radians(np.arange(32.0, reach, 2.5))
     share = (np.degrees(angles) - 18) / (reach - 18)

@@ -19,19 +19,20 @@ CAVA_POINTS = np.array(
 )
 CAVA_RADII = np.array([9.5, 10.0, 10.5, 11.0, 11.5, 11.5, 11.5])
 CAVA_AXIS = (-24.0, 24.0)
+AORTA_AXIS = (6.0, 26.5)
 
 # Gallbladder: a tapered tube from neck to fundus, in its fossa between segments 4 and 5.
 GALLBLADDER_POINTS = np.array([[-36, -22, -2], [-42, -36, -16], [-49, -52, -27], [-53, -62, -33]], float)
 GALLBLADDER_RADII = np.array([4.0, 9.0, 14.0, 13.0])
 
-_CAUDATE = ((-8.0, 15.0, 32.0), (20.0, 16.0, 29.0))
+_CAUDATE = ((-9.0, 13.0, 32.0), (20.0, 16.0, 29.0))
 
 
 def liver_value(x: Field, y: Field, z: Field) -> Field:
     """Negative inside the liver (parenchyma, vessels and tumours), about mm near its surface.
 
     Three ellipsoids (right lobe, medial, left lateral), bounded below by the oblique visceral surface, by the
-    impressions of the right kidney and the stomach, behind by the spine and the vena cava, outside by the wall and
+    impressions of the right kidney and the stomach, behind by the spine, aorta and vena cava, outside by the wall and
     the diaphragm; the caudate lobe is added behind the hilum.
     """
     shape = smooth_min(
@@ -49,6 +50,8 @@ def liver_value(x: Field, y: Field, z: Field) -> Field:
     shape = smooth_min(shape, ellipsoid(x, y, z, *_CAUDATE), 5)
     cava = np.sqrt((x - CAVA_AXIS[0]) ** 2 + (y - CAVA_AXIS[1]) ** 2) - 12.5
     shape = smooth_max(shape, -cava, 4)
+    aorta = np.sqrt((x - AORTA_AXIS[0]) ** 2 + (y - AORTA_AXIS[1]) ** 2) - 13.5
+    shape = smooth_max(shape, -aorta, 4)
     shape = smooth_max(shape, -_gallbladder(x, y, z), 4)
     shape = smooth_max(shape, cavity(x, y, z) + 1, 6)
     return smooth_max(shape, z - diaphragm_height(x, y) + 4, 8)

@@ -8,8 +8,8 @@ VERTEBRA_LEVELS = {"T8": 160.0, "T9": 126.0, "T10": 92.0, "T11": 58.0, "T12": 24
 }
 """Height of each vertebral body's centre, mm above the origin."""
 VERTEBRAE = {name: 20 + n for n, name in enumerate(VERTEBRA_LEVELS)}
-LEFT_RIBS = {number: 30 + number for number in range(5, 13)}
-RIGHT_RIBS = {number: 50 + number for number in range(5, 13)}
+LEFT_RIBS = {number: 30 + number for number in range(6, 13)}
+RIGHT_RIBS = {number: 50 + number for number in range(6, 13)}
 
 ORGANS: dict[int, str] = {
     LIVER: "Liver",

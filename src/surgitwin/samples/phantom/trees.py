@@ -27,7 +27,7 @@ PORTAL_TRUNKS: tuple[Trunk, ...] = (
     ("Right posterior portal vein", "Right portal vein", [(-74, 5, 22)], 0),
     ("Left portal vein, transverse part", "Left portal vein", [(4, -20, 31)], 0),
     ("Left portal vein, umbilical part", "Left portal vein, transverse part", [(9, -38, 37)], 0),
-    ("P1", "Left portal vein", [(-8, 4, 29), (-7, 14, 32)], 1),
+    ("P1", "Left portal vein", [(-9, 3, 29), (-10, 11, 30)], 1),
     ("P2", "Left portal vein, transverse part", [(20, -17, 47), (34, -25, 56)], 2),
     ("P3", "Left portal vein, umbilical part", [(26, -48, 45), (44, -54, 51)], 3),
     ("P4", "Left portal vein, umbilical part", [(-3, -48, 41), (-18, -52, 46)], 4),
@@ -47,7 +47,7 @@ HEPATIC_TRUNKS: tuple[Trunk, ...] = (
     ("Common trunk", "", [(-22, 13, 66), (-20, 2, 67), (-19, -5, 67)], 0),
     ("Middle hepatic vein", "Common trunk", [(-33, -16, 60), (-40, -30, 46), (-46, -44, 26), (-48, -50, 8)], 2),
     ("Left hepatic vein", "Common trunk", [(0, -18, 68), (20, -32, 67), (42, -42, 66)], 3),
-    ("Caudate vein", "", [(-14, 21, 44), (-8, 20, 43), (-3, 17, 41)], 4),
+    ("Caudate vein", "", [(-14, 20, 44), (-10, 17, 43), (-6, 12, 42)], 4),
 )
 GAP_MM = 0.3
 """Least clearance between the walls of the two systems, and between a vessel and a tumour."""
