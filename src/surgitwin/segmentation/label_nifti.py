@@ -114,8 +114,8 @@ def _extension(header: Any) -> tuple[dict[LabelKey, str], dict[LabelKey, Color]]
     names: dict[LabelKey, str] = {}
     colors: dict[LabelKey, Color] = {}
     for extension in header.extensions:
-        content = extension.get_content()
-        text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
+        # The raw bytes: nibabel's get_content fails on the codes that it has no reader for.
+        text = extension.content.decode("utf-8", "replace")
         for attributes, cdata, plain in _LABEL.findall(text):
             given = dict(_ATTRIBUTE.findall(attributes))
             if not given.get("Key", "").isdigit() or given["Key"] == "0":

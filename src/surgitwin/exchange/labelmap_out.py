@@ -1,0 +1,266 @@
+"""Masks, label maps and volumes out, on their own grid: NIfTI, NRRD and MetaImage.
+
+The affine is written to the last digit in NRRD and MetaImage; NIfTI holds it in single precision, with the codes of
+sform and qform both set, so that every program takes the same one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Box, Geometry, lps_to_ras
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.exchange.atomic import write_atomically
+
+Color = tuple[int, int, int]
+VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+_LEVEL = 1  # larger levels take many times as long for a few percent: see the measurements in the peers' issues
+_NIFTI_LARGEST = 32767
+_NRRD_TYPES = {
+    "u1": "uint8", "i1": "int8", "u2": "uint16", "i2": "int16", "u4": "uint32", "i4": "int32", "f4": "float",
+    "f8": "double",
+}  # fmt: skip
+_META_TYPES = {
+    "u1": "MET_UCHAR", "i1": "MET_CHAR", "u2": "MET_USHORT", "i2": "MET_SHORT", "u4": "MET_UINT", "i4": "MET_INT",
+    "f4": "MET_FLOAT", "f8": "MET_DOUBLE",
+}  # fmt: skip
+
+
+def write_mask(
+    path: Path,
+    mask: NDArray[np.bool_],
+    geometry: Geometry,
+    name: str = "",
+    color: Color | None = None,
+    ctx: Context | None = None,
+) -> Path:
+    """Write one segment's mask ([k, j, i]) as 0 and 1.
+
+    Raises
+    ------
+    BadInput
+        If the mask is empty, the suffix is not known or the file cannot be written.
+    """
+    if not mask.any():
+        raise BadInput(tr("The segment '{name}' is empty; nothing was written.").format(name=name or path.name))
+    names = {1: name} if name else {}
+    return write_labels(path, mask.astype(np.uint8), geometry, names, {1: color} if color else {}, ctx)
+
+
+def write_labels(
+    path: Path,
+    labels: NDArray[Any],
+    geometry: Geometry,
+    names: Mapping[int, str] | None = None,
+    colors: Mapping[int, Color] | None = None,
+    ctx: Context | None = None,
+) -> Path:
+    """Write a label map; names and colours go into the header, where NIfTI and NRRD have a place for them."""
+    return _write(path, labels, geometry, dict(names or {}), dict(colors or {}), ctx or Context())
+
+
+def write_volume(path: Path, voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) -> Path:
+    """Write an image ([k, j, i]) in its own number type.
+
+    Raises
+    ------
+    BadInput
+        If the suffix is not known, the type has no place in the format or the file cannot be written.
+    """
+    return _write(path, voxels, geometry, {}, {}, ctx or Context())
+
+
+def volume_suffix(path: Path) -> str:
+    """The suffix of a volume's name; refuse names of other kinds."""
+    lower = path.name.lower()
+    for suffix in VOLUME_SUFFIXES:
+        if lower.endswith(suffix):
+            return suffix
+    message = tr("Voxels cannot be written to {file}; its name should end in {known}.")
+    raise BadInput(message.format(file=path.name, known=", ".join(VOLUME_SUFFIXES)))
+
+
+def _write(
+    path: Path,
+    voxels: NDArray[Any],
+    geometry: Geometry,
+    names: dict[int, str],
+    colors: dict[int, Color],
+    ctx: Context,
+) -> Path:
+    suffix = volume_suffix(path)
+    if voxels.shape != geometry.shape_kji:
+        raise BadInput(tr("The voxels and their geometry have different sizes."))
+    stored = _storable(voxels)
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            if suffix.startswith(".nii"):
+                _write_nifti(file, stored, geometry, names, colors, suffix.endswith(".gz"), ctx)
+            elif suffix == ".nrrd":
+                _write_nrrd(file, stored, geometry, names, colors, ctx)
+            else:
+                _write_meta(file, stored, geometry, ctx)
+
+    return write_atomically(path, write)
+
+
+def _storable(voxels: NDArray[Any]) -> NDArray[Any]:
+    """The voxels in a type that all three formats know, little-endian, without a change of any value."""
+    if voxels.dtype == np.bool_:
+        voxels = voxels.view(np.uint8)
+    if voxels.dtype.kind in "iu" and voxels.dtype.itemsize == 8:
+        limits = np.iinfo(np.int32)
+        if voxels.min() < limits.min or voxels.max() > limits.max:
+            raise BadInput(tr("The image holds whole numbers beyond 32 bits; they cannot be written."))
+        voxels = voxels.astype(np.int32)
+    if voxels.dtype == np.float16:
+        voxels = voxels.astype(np.float32)
+    if voxels.dtype.str[1:] not in _NRRD_TYPES:
+        raise BadInput(tr("Voxels of the type {type} cannot be written.").format(type=voxels.dtype))
+    return np.ascontiguousarray(voxels, dtype=voxels.dtype.newbyteorder("<"))
+
+
+def _slabs(voxels: NDArray[Any], ctx: Context) -> Iterator[memoryview]:
+    step = max(1, 16_000_000 // max(voxels[0].nbytes, 1))
+    for k in range(0, len(voxels), step):
+        ctx.progress(k / len(voxels), tr("Writing"))
+        part: Any = voxels[k : k + step]
+        yield memoryview(part).cast("B")
+
+
+def _write_nifti(
+    file: IO[bytes],
+    voxels: NDArray[Any],
+    geometry: Geometry,
+    names: dict[int, str],
+    colors: dict[int, Color],
+    packed: bool,
+    ctx: Context,
+) -> None:
+    import nibabel
+
+    if max(geometry.size_ijk) > _NIFTI_LARGEST:
+        raise BadInput(tr("NIfTI holds at most {n} voxels along an axis; write NRRD instead.").format(n=_NIFTI_LARGEST))
+    affine = lps_to_ras(geometry.affine_lps)
+    header: Any = nibabel.Nifti1Header()  # type: ignore[no-untyped-call]
+    header.set_data_dtype(voxels.dtype)
+    header.set_data_shape(geometry.size_ijk)
+    header.set_zooms(geometry.spacing_mm)
+    header.set_xyzt_units("mm")
+    header.set_slope_inter(1, 0)
+    header.set_sform(affine, code="scanner")
+    axes = geometry.direction
+    if np.allclose(axes.T @ axes, np.eye(3), atol=1e-4):  # a qform cannot hold a shear
+        header.set_qform(affine, code="scanner", strip_shears=False)
+        header.set_sform(affine, code="scanner")
+    if names:
+        header["intent_code"] = 1002  # NIFTI_INTENT_LABEL
+        # Code 0, as TotalSegmentator writes it: its reader and nibabel's get_content stumble over Caret's own code.
+        header.extensions.append(nibabel.nifti1.Nifti1Extension(0, _caret_labels(names, colors)))
+    header["magic"] = b"n+1"
+    header["vox_offset"] = 352 + sum(extension.get_sizeondisk() for extension in header.extensions)
+    stream: Any = gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) if packed else file
+    header.write_to(stream)
+    for block in _slabs(voxels, ctx):
+        stream.write(block)
+    if packed:
+        stream.close()
+
+
+def _caret_labels(names: dict[int, str], colors: dict[int, Color]) -> bytes:
+    """The label table that Connectome Workbench reads and TotalSegmentator writes."""
+    rows = []
+    for value, name in names.items():
+        channels = zip(("Red", "Green", "Blue"), colors.get(value, (200, 200, 200)), strict=True)
+        color = " ".join(f"{channel}={quoteattr(f'{level / 255:.6f}')}" for channel, level in channels)
+        text = name.replace("]]>", "]] >")
+        rows.append(f'<Label Key="{value}" {color} Alpha="1"><![CDATA[{text}]]></Label>')
+    table = "\n".join(rows)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<CaretExtension><VolumeInformation Index="0"><LabelTable>\n'
+        f"{table}\n</LabelTable><VolumeType><![CDATA[Label]]></VolumeType></VolumeInformation></CaretExtension>"
+    ).encode()
+
+
+def _write_nrrd(
+    file: IO[bytes],
+    voxels: NDArray[Any],
+    geometry: Geometry,
+    names: dict[int, str],
+    colors: dict[int, Color],
+    ctx: Context,
+) -> None:
+    axes = " ".join(f"({_joined(geometry.affine_lps[:3, axis], ',')})" for axis in range(3))
+    lines = [
+        "NRRD0004",
+        f"type: {_NRRD_TYPES[voxels.dtype.str[1:]]}",
+        "dimension: 3",
+        "space: left-posterior-superior",
+        f"sizes: {' '.join(str(n) for n in geometry.size_ijk)}",
+        f"space directions: {axes}",
+        "kinds: domain domain domain",
+        "endian: little",
+        "encoding: gzip",
+        'space units: "mm" "mm" "mm"',
+        f"space origin: ({_joined(geometry.affine_lps[:3, 3], ',')})",
+        *_slicer_segments(voxels, names, colors),
+    ]
+    file.write(("\n".join(lines) + "\n\n").encode("utf-8"))
+    with gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as stream:
+        for block in _slabs(voxels, ctx):
+            stream.write(block)
+
+
+def _slicer_segments(voxels: NDArray[Any], names: dict[int, str], colors: dict[int, Color]) -> list[str]:
+    """The fields by which 3D Slicer knows segments, when the file's name ends in ``.seg.nrrd``."""
+    lines: list[str] = []
+    for number, (value, name) in enumerate(names.items()):
+        box = Box.of_mask(voxels == value)
+        last = [max(stop - 1, -1) for stop in box.stop]
+        extent = " ".join(f"{low} {high}" for low, high in zip(box.start, last, strict=True))
+        color = " ".join(f"{channel / 255:.6g}" for channel in colors.get(value, (200, 200, 200)))
+        label = " ".join(name.split())
+        fields = {"ID": f"Segment_{value}", "Name": label, "LabelValue": value, "Layer": 0, "Color": color}
+        lines += [f"Segment{number}_{key}:={content}" for key, content in (fields | {"Extent": extent}).items()]
+    return lines
+
+
+def _write_meta(file: IO[bytes], voxels: NDArray[Any], geometry: Geometry, ctx: Context) -> None:
+    # The size of the packed data stands in the header, before them: pack first.
+    packer = zlib.compressobj(_LEVEL)
+    packed = [packer.compress(block) for block in _slabs(voxels, ctx)]
+    packed.append(packer.flush())
+    lines = [
+        "ObjectType = Image",
+        "NDims = 3",
+        "BinaryData = True",
+        "BinaryDataByteOrderMSB = False",
+        "CompressedData = True",
+        f"CompressedDataSize = {sum(len(part) for part in packed)}",
+        f"TransformMatrix = {_joined(geometry.direction.T.ravel())}",  # one row an axis
+        f"Offset = {_joined(geometry.affine_lps[:3, 3])}",
+        "CenterOfRotation = 0 0 0",
+        f"ElementSpacing = {_joined(np.array(geometry.spacing_mm))}",
+        f"DimSize = {' '.join(str(n) for n in geometry.size_ijk)}",
+        f"ElementType = {_META_TYPES[voxels.dtype.str[1:]]}",
+        "ElementDataFile = LOCAL",
+    ]
+    file.write(("\n".join(lines) + "\n").encode("ascii"))
+    for part in packed:
+        file.write(part)
+
+
+def _joined(values: NDArray[np.float64], separator: str = " ") -> str:
+    """Every digit that the numbers have."""
+    return separator.join(repr(float(v)) for v in values)
