@@ -149,6 +149,25 @@ def test_two_arms_beside_the_trunk_belong_to_the_body() -> None:
     assert dice(mask, thorax.body | arms) > 0.97
 
 
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 10.0), (3.0, 3.0, 1.5)])
+def test_thick_and_thin_slices_give_the_same_anatomy(spacing: tuple[float, float, float]) -> None:
+    thorax = draw_thorax(spacing)
+    assert dice(body(thorax.voxels, thorax.geometry), thorax.body) > 0.98
+    assert dice(lungs(thorax.voxels, thorax.geometry), thorax.lungs) > 0.95
+    assert dice(bone(thorax.voxels, thorax.geometry), thorax.vertebra) > 0.9
+
+
+def test_a_single_slice_and_padding_that_is_no_number_are_handled(thorax: Thorax) -> None:
+    k = 80
+    slice_voxels = thorax.voxels[k : k + 1].astype(np.float32)
+    slice_voxels[0, :6] = np.nan
+    affine = np.array(thorax.geometry.affine_lps)
+    affine[:3, 3] = thorax.geometry.to_lps((0, 0, k))
+    geometry = Geometry.from_affine(slice_voxels.shape[::-1], affine)
+    assert dice(body(slice_voxels, geometry), thorax.body[k : k + 1]) > 0.98
+    assert dice(lungs(slice_voxels, geometry), thorax.lungs[k : k + 1]) > 0.95
+
+
 def test_images_that_cannot_be_ct_are_refused() -> None:
     geometry = Geometry.from_parts((20, 20, 20))
     with pytest.raises(BadInput, match="CT in HU"):

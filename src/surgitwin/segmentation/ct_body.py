@@ -24,6 +24,7 @@ _CORE_MM = 8.0
 _PASSAGE_MM = 5.0
 _BAND_MM = 6.0
 _LUNG_ML = 20.0
+_PADDING_HU = -1024.0
 _AIR, _BAND, _INSIDE = 0, 1, 2
 
 
@@ -47,7 +48,7 @@ def body(voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) -
         If the image cannot be CT in HU or holds nothing thick enough to be a body.
     """
     ctx = ctx or Context()
-    require_hu(voxels)
+    voxels = as_hu(voxels)
     grid = Coarse.of(geometry, _WORK_MM)
     hu = grid.mean(voxels, ctx.part(0.0, 0.3))
     core = _core(_with_lungs(hu > SKIN_HU, hu, grid.geometry), grid.geometry, ctx)
@@ -63,14 +64,20 @@ def body(voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) -
     return _at_skin(voxels, code, grid, ctx.part(0.5, 1.0))
 
 
-def require_hu(voxels: NDArray[Any]) -> None:
-    """Refuse images that cannot be CT: air, fat and noise make every CT reach below 0 HU."""
-    lowest = float(np.nanmin(voxels)) if voxels.size else 0.0
+def as_hu(voxels: NDArray[Any]) -> NDArray[Any]:
+    """The voxels with air where they are no number; refuse images that cannot be CT.
+
+    Air, fat and noise make every CT reach below 0 HU.
+    """
+    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+        voxels = np.nan_to_num(voxels, nan=_PADDING_HU, posinf=3071.0, neginf=_PADDING_HU)
+    lowest = float(voxels.min()) if voxels.size else 0.0
     if not lowest < -10:
         message = tr(
             "This method needs CT in HU, but the image holds no value below {lowest:g}; choose another method."
         )
         raise BadInput(message.format(lowest=lowest))
+    return voxels
 
 
 def long_axis(geometry: Geometry) -> int:

@@ -11,7 +11,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.segmentation.ct_body import body
+from surgitwin.segmentation.ct_body import as_hu, body
 from surgitwin.segmentation.intensity import threshold
 from surgitwin.segmentation.islands import occupied_box
 from surgitwin.segmentation.morphology import closed
@@ -55,6 +55,7 @@ def bone(
         If the image cannot be CT in HU, the thresholds contradict, or no bone is found.
     """
     ctx = ctx or Context()
+    voxels = as_hu(voxels)
     inside = body(voxels, geometry, ctx.part(0.0, 0.5))
     box = occupied_box(inside)
     part = voxels[box.slices]

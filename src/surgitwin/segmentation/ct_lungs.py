@@ -12,7 +12,7 @@ from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmentation.coarse import Coarse
-from surgitwin.segmentation.ct_body import body, long_axis
+from surgitwin.segmentation.ct_body import as_hu, body, long_axis
 from surgitwin.segmentation.islands import occupied_box
 from surgitwin.segmentation.morphology import closed, dilate, erode, opened
 from surgitwin.segmentation.runs import Mask, Runs
@@ -47,6 +47,7 @@ def lungs(voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) 
         If the image cannot be CT in HU, or holds no lung.
     """
     ctx = ctx or Context()
+    voxels = as_hu(voxels)
     inside = body(voxels, geometry, ctx.part(0.0, 0.5))
     box = occupied_box(inside)
     local = geometry.cropped(box)
