@@ -12,19 +12,34 @@ from rich.tree import Tree
 from surgitwin.core.text import tr
 
 Document = dict[str, Any]
+SHOWN_OF_A_KIND = 3
 
 
 def show(name: str, document: Document) -> None:
     """Print a command's document for a person."""
     out = Console(highlight=False)
     _SHOWN.get(name, _show_plain)(document, out)
-    for warning in _warnings(document):
-        Console(stderr=True, highlight=False).print(f"⚠ {warning['message']}", style="yellow", markup=False)
+    _show_warnings(_warnings(document))
 
 
 def _warnings(document: Document) -> list[dict[str, Any]]:
     found = document.get("warnings")
     return [w for w in found if isinstance(w, dict) and "message" in w] if isinstance(found, list) else []
+
+
+def _show_warnings(warnings: list[dict[str, Any]]) -> None:
+    """Each warning in a line; of many of one kind the first few."""
+    err = Console(stderr=True, highlight=False)
+    by_code: dict[str, list[str]] = {}
+    for warning in warnings:
+        by_code.setdefault(warning["code"], []).append(warning["message"])
+    for messages in by_code.values():
+        for message in messages[:SHOWN_OF_A_KIND]:
+            err.print(f"⚠ {message}", style="yellow", markup=False)
+        more = len(messages) - SHOWN_OF_A_KIND
+        if more > 0:
+            text = tr("… and {count} more like this; --json lists them all.").format(count=more)
+            err.print(f"⚠ {text}", style="yellow", markup=False)
 
 
 def number(value: Any, digits: int = 1, unit: str = "") -> str:
@@ -36,25 +51,17 @@ def number(value: Any, digits: int = 1, unit: str = "") -> str:
 
 
 def _show_series(document: Document, out: Console) -> None:
-    table = Table(title=tr("Series"))
-    for title in (tr("UID"), tr("Kind"), tr("Description"), tr("Date"), tr("Phase"), tr("Size"), tr("Spacing (mm)")):
-        table.add_column(title, overflow="fold")
     for series in document["series"]:
-        size = "×".join(str(n) for n in series.get("size_ijk") or []) or "–"
-        spacing = " × ".join(f"{s:.2f}" for s in series.get("spacing_mm") or []) or "–"
-        table.add_row(
-            str(series["series_uid"]),
-            f"{series['modality']} {series['kind']}",
-            series.get("description") or "",
-            series.get("study_date") or "",
-            series.get("phase") or "",
-            size,
-            spacing,
-        )
-    out.print(table)
-    for series in document["series"]:
-        for warning in series.get("warnings", []):
-            out.print(f"⚠ {series['series_uid']}: {warning['message']}", markup=False)
+        size = " × ".join(str(n) for n in series.get("size_ijk") or [])
+        spacing = " × ".join(f"{s:.2f}" for s in series.get("spacing_mm") or [])
+        shape = f"{size} voxels of {spacing} mm" if size else tr("cannot be loaded: {why}")
+        shape = shape.format(why=series.get("refusal") or series["kind"])
+        facts = (series["modality"], series["kind"], series["study_date"], series["acquisition_time"], series["phase"])
+        out.print(series["description"] or tr("(no description)"), style="bold", markup=False)
+        out.print("  " + "  ".join(str(fact) for fact in (*facts, shape) if fact), markup=False)
+        out.print(f"  {series['series_uid']}", style="dim", markup=False, soft_wrap=True)
+        for warning in series["warnings"]:
+            out.print(f"  ⚠ {warning['message']}", style="yellow", markup=False)
 
 
 def _show_tree(document: Document, out: Console) -> None:
@@ -110,8 +117,9 @@ def _show_plan(document: Document, out: Console) -> None:
     for lesion in document["lesions"]:
         fate = tr("LEFT BEHIND") if lesion["left_behind"] else number(lesion["margin_mm"], 1, "mm")
         table.add_row(tr("Margin of {name}").format(name=lesion["name"]), fate)
-    for item in document.get("thresholds", []):
-        table.add_row(item.get("label", ""), item.get("verdict", ""))
+    for limit in document.get("limits", []):
+        verdict = limit["verdict"] if not limit["reason"] else f"{limit['verdict']}: {limit['reason']}"
+        table.add_row(limit["label"], verdict)
     out.print(table)
 
 
@@ -123,6 +131,35 @@ def _show_compare(document: Document, out: Console) -> None:
     for row in document["rows"]:
         table.add_row(row["label"], *(number(value, 1, row["unit"]) for value in row["values"]))
     out.print(table)
+
+
+def _show_files(document: Document, out: Console) -> None:
+    for file in document["files"]:
+        out.print(tr("Wrote {path}").format(path=file), markup=False, soft_wrap=True)
+    check = document.get("check")
+    if check is not None:
+        closed = tr("closed and manifold") if check["closed"] and check["manifold"] else tr("NOT closed everywhere")
+        facts = [closed, tr("{count} triangles").format(count=check["triangles"])]
+        error = check["volume_error_percent"]
+        if error is not None:
+            facts.append(tr("largest volume error {error:.2f} %").format(error=error))
+        facts += [tr("unit {unit}").format(unit=check["unit"]), check["frame"]]
+        out.print("  " + ", ".join(facts), markup=False, soft_wrap=True)
+
+
+def _show_surfaces(document: Document, out: Console) -> None:
+    for surface in document["surfaces"]:
+        error = surface["volume_error_percent"]
+        text = tr("{name}: {ml:.1f} ml, {count} triangles, {closed}, volume error {error:.2f} %")
+        closed = tr("closed") if surface["closed"] else tr("NOT closed")
+        line = text.format(
+            name=surface["name"],
+            ml=surface["volume_ml"],
+            count=surface["triangles"],
+            closed=closed,
+            error=abs(error or 0.0),
+        )
+        out.print(line, markup=False)
 
 
 def _show_plain(document: Document, out: Console) -> None:
@@ -147,4 +184,8 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "stats": _show_stats,
     "plan": _show_plan,
     "compare": _show_compare,
+    "mesh": _show_surfaces,
+    "export": _show_files,
+    "snapshot": _show_files,
+    "report": _show_files,
 }

@@ -13,8 +13,9 @@ from surgitwin.commands.properties import (
     SetReportSettings,
     ShowSegments,
 )
+from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.segments import MakeSegment, MakeSurfaces
-from surgitwin.commands.sharing import ExportCase, MakeReport, TakeSnapshot
+from surgitwin.commands.sharing import ExportCase, TakeSnapshot
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from surgitwin.segmentation.labelmaps import LabelMapFile
 
 LabelKey = tuple[int, int]  # layer, value
+BODY_OPACITY = 0.2  # the body hides nothing that lies in it
 LAYER_TYPE = np.uint8
 LAYER_VALUES = 255
 
@@ -209,12 +210,12 @@ def add_layer(tx: Transaction, segmentation: SegmentationNode, labels: NDArray[A
     return layer.id
 
 
-def look_of(name: str, used: Iterable[Color]) -> tuple[SegmentKind, str, Color]:
-    """Kind, terminology key and colour that belong to a segment's name."""
+def look_of(name: str, used: Iterable[Color], otherwise: str = "") -> tuple[SegmentKind, str, Color]:
+    """Kind, terminology key and colour that belong to a segment's name, or else to the name ``otherwise``."""
     from surgitwin.segmentation.palette import next_color
     from surgitwin.segmentation.terminology import match_term
 
-    term = match_term(name)
+    term = match_term(name) or (match_term(otherwise) if otherwise else None)
     if term is None:
         return "other", "", next_color(list(used))
     return term.kind, term.name, term.color
@@ -229,16 +230,20 @@ def make_segment(
     kind: SegmentKind | None = None,
     color: Color | None = None,
     provenance: Provenance | None = None,
+    otherwise: str = "",
 ) -> SegmentNode:
-    found, term, default_color = look_of(name, used)
+    """A segment that looks as its name says; ``otherwise`` is what it is if the name says nothing."""
+    found, term, default_color = look_of(name, used, otherwise)
+    kind = kind or found
     return SegmentNode(
         name=name,
         parent=segmentation.id,
         layer=layer,
         value=value,
-        kind=kind or found,
+        kind=kind,
         term=term,
         color=color or default_color,
+        opacity=BODY_OPACITY if kind == "body" else 1.0,
         provenance=provenance,
     )
 

@@ -86,33 +86,22 @@ def freeze_layers(bench: Bench, wanted: list[SegmentNode]) -> list[LayerInputs]:
 
 def statistics_document(layer: LayerInputs, ctx: Context) -> dict[NodeId, Document]:
     """What `stats` says of each segment of a layer; surfaces that are missing or stale are made for it."""
-    from surgitwin.surfaces import layer_statistics, surfaces_from_labels
+    from surgitwin.surfaces import label_statistics, surfaces_from_labels
 
     values = [segment.value for segment in layer.segments]
-    counted = layer_statistics(layer.labels, layer.geometry, values, voxels=layer.voxels, ctx=ctx.part(0.0, 0.3))
-    missing = [s.value for s in layer.segments if s.id not in layer.surfaces and s.value in counted]
+    counted = label_statistics(layer.labels, layer.voxels, layer.geometry, values, ctx=ctx.part(0.0, 0.3))
+    missing = [s.value for s in layer.segments if s.id not in layer.surfaces and counted[s.value].voxels]
     made = surfaces_from_labels(layer.labels, layer.geometry, missing, ctx=ctx.part(0.3, 1.0)) if missing else {}
     documents: dict[NodeId, Document] = {}
     for segment in layer.segments:
-        numbers = counted.get(segment.value)
+        numbers = counted[segment.value]
         mesh = layer.surfaces.get(segment.id)
         if mesh is None and segment.value in made:
             mesh = made[segment.value].mesh
-        entry: Document = {"name": segment.name, "id": segment.id, "kind": segment.kind, "status": segment.status}
-        if numbers is None:
-            entry |= {"voxels": 0, "volume_ml": 0.0, "surface_volume_ml": None, "area_mm2": None}
-            entry |= {"centroid_mm": None, "hu": None, "cut_off": False}
-        else:
-            entry |= {
-                "voxels": numbers.voxels,
-                "volume_ml": numbers.volume_ml,
-                "surface_volume_ml": mesh.volume_ml if mesh is not None else None,
-                "area_mm2": mesh.area_mm2 if mesh is not None else None,
-                "centroid_mm": list(numbers.centroid_mm),
-                "hu": numbers.hu_json(),
-                "cut_off": numbers.touches_edge,
-            }
-        documents[segment.id] = entry
+        entry = numbers.as_json(mesh)
+        entry["cut_off"] = entry.pop("touches_edge")
+        about = {"name": segment.name, "id": segment.id, "kind": segment.kind, "status": segment.status}
+        documents[segment.id] = {**about, **entry}
     return documents
 
 

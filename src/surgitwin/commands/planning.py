@@ -182,6 +182,11 @@ def patient_of(case: CaseNode) -> Patient:
         weight_kg=case.weight_kg,
         liver_quality=case.liver_quality or None,
         formula=case.liver_formula or None,
+        disease=case.disease or None,  # type: ignore[arg-type]
+        icg_r15_percent=case.icg_r15_percent,
+        age_years=case.age_years,
+        thoracic_width_cm=case.thoracic_width_cm,
+        asian=case.asian,
     )
 
 
@@ -260,7 +265,7 @@ def compare_document(scene: Scene, plans: list[PlanNode]) -> Document:
         {
             "label": tr("Lesions left behind"),
             "unit": "",
-            "values": [sum(bool(x["left_behind"]) for x in (plan.numbers or {})["lesions"]) for plan in plans],
+            "values": [lesions_left(plan.numbers) for plan in plans],
         },
     ]
     columns = [
@@ -289,3 +294,9 @@ def smallest_margin(numbers: Document | None) -> float | None:
     lesions = (numbers or {}).get("lesions", [])
     margins = [x["margin_mm"] for x in lesions if x["margin_mm"] is not None and x["left_behind"] is False]
     return min(margins, default=None)
+
+
+def lesions_left(numbers: Document | None) -> int | None:
+    """How many lesions stay, whole or in part; None if none is marked or what happens to one is not known."""
+    fates = [lesion["left_behind"] for lesion in (numbers or {}).get("lesions", [])]
+    return None if not fates or None in fates else sum(fates)

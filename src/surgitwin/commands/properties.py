@@ -25,7 +25,7 @@ from surgitwin.scene.nodes import (
 )
 
 LiverQuality = Literal["healthy", "chemotherapy", "steatosis", "cholestasis", "cirrhosis"]
-Formula = Literal["urata", "vauthey", "korean", "chinese"]
+Formula = Literal["urata", "vauthey", "korean", "chinese", "japanese-swiss"]
 
 
 class EditNode(Command):
@@ -209,6 +209,17 @@ class ConfirmPatient(Command):
     weight: Annotated[float | None, Arg(tr("weight"), unit="kg")] = Field(default=None, ge=2, le=400)
     quality: Annotated[LiverQuality | None, Arg(tr("state of the liver tissue"))] = None
     formula: Annotated[Formula | None, Arg(tr("formula for the standard liver volume"))] = None
+    disease: Annotated[Literal["hcc", "other"] | None, Arg(tr("what the operation is for"))] = None
+    icg_r15: Annotated[float | None, Arg(tr("indocyanine green retention at 15 minutes"), unit="%")] = Field(
+        default=None, ge=0, le=100
+    )
+    age: Annotated[float | None, Arg(tr("age, for the Japanese-Swiss formula"), unit="years")] = Field(
+        default=None, ge=0, le=120
+    )
+    thorax: Annotated[float | None, Arg(tr("width of the chest, for the Japanese-Swiss formula"), unit="cm")] = Field(
+        default=None, ge=10, le=60
+    )
+    asian: Annotated[bool | None, Arg(tr("population, for the Japanese-Swiss formula"))] = None
     pseudonym: Annotated[str | None, Arg(tr("name shown instead of the patient's"))] = Field(default=None, min_length=1)
 
     def start(self, bench: Bench) -> Work[None]:
@@ -218,6 +229,11 @@ class ConfirmPatient(Command):
             "weight_kg": self.weight,
             "liver_quality": self.quality,
             "liver_formula": self.formula,
+            "disease": self.disease,
+            "icg_r15_percent": self.icg_r15,
+            "age_years": self.age,
+            "thoracic_width_cm": self.thorax,
+            "asian": self.asian,
             "pseudonym": self.pseudonym,
             "name": self.pseudonym,
         }
@@ -226,12 +242,9 @@ class ConfirmPatient(Command):
             with bench.transaction(tr("Patient data")) as tx:
                 tx.set(case.id, **{key: value for key, value in given.items() if value is not None})
             now = bench.scene.case
+            shown = {key: getattr(now, key) for key in given if key not in ("name",)}
             return {
-                "pseudonym": now.pseudonym,
-                "height_cm": now.height_cm,
-                "weight_kg": now.weight_kg,
-                "liver_quality": now.liver_quality or None,
-                "liver_formula": now.liver_formula or None,
+                **{key: None if value == "" else value for key, value in shown.items()},
                 "suggested_height_cm": now.patient.height_cm,
                 "suggested_weight_kg": now.patient.weight_kg,
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work
@@ -73,7 +74,9 @@ class MakeSegment(Command):
         )
 
         def compute(ctx: Context) -> tuple[Place, int]:
-            current = source_labels == source.value if source is not None else None
+            current: NDArray[np.bool_] | None = None
+            if source is not None and source_labels is not None:
+                current = np.asarray(source_labels == source.value)
             mask = method.apply(voxels, volume.geometry, params, ctx, current)
             voxel_count = int(np.count_nonzero(mask))
             if voxel_count == 0:
@@ -89,7 +92,9 @@ class MakeSegment(Command):
                 layer, value = put_in_place(scene, tx, segmentation, place)
                 if target is None:
                     colors = [segment.color for segment in segments_of(scene, segmentation)]
-                    made = make_segment(segmentation, self.into, layer, value, colors, provenance=made_from)
+                    made = make_segment(
+                        segmentation, self.into, layer, value, colors, provenance=made_from, otherwise=method.title
+                    )
                     tx.add(made)
                 else:
                     made = target

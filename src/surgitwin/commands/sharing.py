@@ -160,7 +160,7 @@ class ExportCase(Command):
 
     def _mask(self, entry: SegmentInput) -> Work[Any]:
         def compute(ctx: Context) -> Document:
-            from surgitwin.exchange import write_mask
+            from surgitwin.exchange.labelmap_out import write_mask
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
             written = write_mask(self.out, entry.labels == entry.segment.value, entry.geometry)
@@ -172,7 +172,7 @@ class ExportCase(Command):
         voxels = volume.voxels.frozen()
 
         def compute(ctx: Context) -> Document:
-            from surgitwin.exchange import write_volume
+            from surgitwin.exchange.labelmap_out import write_volume
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
             written = write_volume(self.out, voxels, volume.geometry)
@@ -238,13 +238,17 @@ class TakeSnapshot(Command):
 
             ctx.progress(0.1, tr("Drawing"))
             data = pictures.draw(self.view, self.at)
-            write_atomically(self.out, lambda temporary: temporary.write_bytes(data) and None)
+            write_atomically(self.out, lambda temporary: _write(temporary, data))
             return {"files": [str(self.out)], "view": self.view, "size": [width, height], "warnings": []}
 
         # VTK renders on the main thread only: 3D pictures are drawn in the second half.
         if self.view == "3d":
             return Work(lambda ctx: None, lambda _: compute(Context()))
         return Work(compute, lambda document: document)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def chosen_plan(scene: Scene, name: str | None) -> PlanNode | None:
@@ -296,6 +300,7 @@ class Pictures:
     def draw(self, view: str, at: tuple[float, float, float] | None = None) -> bytes:
         """One view as PNG."""
         from surgitwin.render import twin
+        from surgitwin.render.slicing import Orientation
         from surgitwin.render.snapshot import snapshot_3d, snapshot_slice
         from surgitwin.render.windowing import window_for
 
@@ -309,7 +314,7 @@ class Pictures:
             raise BadInput(tr("The point {point} lies outside the image.").format(point=point))
         slices = twin.slice_content(self._scene, self._volume, self._plan, self.spans())
         window = window_for(self._volume.voxels.read(), self._volume.identity.modality)
-        return snapshot_slice(view, slices, self._size, focus=at or self.focus(), window=window)
+        return snapshot_slice(slices, Orientation[view.upper()], at or self.focus(), self._size, window=window)
 
 
 def frozen_scene(scene: Scene) -> Scene:

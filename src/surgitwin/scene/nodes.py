@@ -84,6 +84,11 @@ class CaseNode(Node):
     weight_kg: float | None = None
     liver_quality: str = ""
     liver_formula: str = ""
+    disease: str = ""
+    icg_r15_percent: float | None = None
+    age_years: float | None = None
+    thoracic_width_cm: float | None = None
+    asian: bool | None = None
     log_confirmations: tuple[str, ...] = ()
 
 

@@ -10,7 +10,8 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QListWidget
 
 from surgitwin.commands.properties import SetReportSettings
-from surgitwin.commands.sharing import ExportCase, MakeReport, TakeSnapshot
+from surgitwin.commands.reporting import MakeReport
+from surgitwin.commands.sharing import ExportCase, TakeSnapshot
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.panels.parts import Panel, button
