@@ -170,6 +170,8 @@ def _make(tx: Transaction, scene: Scene, change: Change) -> None:
     if kind == 0:
         tx.add(LandmarkNode(name=f"L{a}", parent=scene.case.id, position_mm=(a / 3, b / 7, -c / 11)))
     elif kind == 1 and not isinstance(node, CaseNode):
+        for segment in scene.segments_of_layer(node.id):  # a segment without its layer would mean nothing
+            tx.remove(segment.id)
         tx.remove(node.id)
     elif kind == 2:
         tx.set(node.id, name=f"Name {b % 5}", visible=bool(c % 2))

@@ -28,9 +28,8 @@ from surgitwin.scene.nodes import Node
 from surgitwin.scene.scene import Scene
 from surgitwin.storage import copies, failures, reader, versions, whole_files
 from surgitwin.storage.batches import Batch, LogRow, batch_of, now, to_json
-from surgitwin.storage.connection import connect_to_read, connect_to_write, look, wal_path
+from surgitwin.storage.connection import connect_to_read, connect_to_write, look, needs_copy
 from surgitwin.storage.files import refuse_existing
-from surgitwin.storage.migrations import FORMAT
 from surgitwin.storage.network import WorkingCopy, is_network_path
 from surgitwin.storage.storage_thread import SaveState, StorageThread
 from surgitwin.storage.versions import Version, revert_edits
@@ -170,16 +169,15 @@ class CaseFile:
     @classmethod
     def _open_to_read(cls, path: Path, key: str | None, vfs: str) -> CaseFile:
         look(path, key, vfs)
-        if not wal_path(path).exists():
-            db = connect_to_read(path, key, vfs)
-            current = int(db.pragma("user_version")) == FORMAT
-            db.close()
-            if current:
-                return cls(path, functools.partial(connect_to_read, path, key, vfs), key=key, read_only=True)
+        if not needs_copy(path, key, vfs):
+            return cls(path, functools.partial(connect_to_read, path, key, vfs), key=key, read_only=True)
         folder = Path(tempfile.mkdtemp(prefix="surgitwin-"))
         try:
             copy = copies.copy_while_open(path, folder, vfs)
-            message = tr("This case is open elsewhere or was not closed properly; you see a copy of it, read-only.")
+            message = tr(
+                "This case is open elsewhere, was not closed properly, or is of an older format; you see a copy of it, "
+                "read-only."
+            )
             notices = (Notice("read-only-copy", message),)
             connect = functools.partial(connect_to_write, copy, key)
             return cls(path, connect, key=key, read_only=True, notices=notices, temporary=folder)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from surgitwin.core.geometry import Box
 
 SIDE = 64
-# Measured on CT-like noise with `benchmarks/case_saving.py --levels`: with shuffled bytes, levels 2 and 3 are slower
-# and gain less than 1 %.
+# Measured with `benchmarks/case_saving.py --levels`: with bytes sorted by significance a CT becomes a third smaller
+# than without, three times as fast; higher levels gain less than 1 % more.
 LEVEL = 1
 Codec = Literal["zstd", "shuffle+zstd"]
 

@@ -14,7 +14,7 @@ from surgitwin.storage import failures
 from surgitwin.storage.migrations import FORMAT, migrate
 
 APPLICATION_ID = 0x5477696E  # “Twin”
-PAGE_SIZE = 8192  # measured: 16 and 32 KiB are no faster, and every table and index takes a page at least
+PAGE_SIZE = 8192  # measured: 4, 16 and 32 KiB save no faster, and every table takes a page at least
 CIPHER = "chacha20"
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
@@ -143,6 +143,17 @@ def connect_to_read(path: Path, key: str | None, vfs: str = "") -> apsw.Connecti
             raise failures.not_opened(path, error) from error
         raise
     return db
+
+
+def needs_copy(path: Path, key: str | None, vfs: str = "") -> bool:
+    """True if the case must be read from a copy: somebody has it open, a crash left a log, or its format is older."""
+    if wal_path(path).exists():
+        return True
+    db = connect_to_read(path, key, vfs)
+    try:
+        return int(db.pragma("user_version")) < FORMAT
+    finally:
+        db.close()
 
 
 def _uri(path: Path) -> str:

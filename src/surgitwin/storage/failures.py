@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from surgitwin.core.errors import BadInput, CaseLocked, StorageFailed
+from surgitwin.core.errors import BadInput, CaseLocked, StorageFailed, SurgitwinError
 from surgitwin.core.text import tr
 
 
@@ -32,10 +32,16 @@ def not_written(path: Path, error: BaseException) -> StorageFailed:
 _NO_SPACE = {28, 112, 122}  # ENOSPC, ERROR_DISK_FULL, EDQUOT
 
 
-def not_opened(path: Path, error: BaseException) -> BadInput:
+def not_opened(path: Path, error: BaseException) -> SurgitwinError:
     """The sentence for a file that cannot be opened or read."""
     if isinstance(error, BadInput):
         return error
+    if isinstance(error, apsw.FullError):
+        message = tr("“{name}” cannot be opened because its disk is full; free some space, then try again.")
+        return StorageFailed(message.format(name=path.name))
+    if isinstance(error, apsw.IOError | OSError) and not isinstance(error, PermissionError):
+        message = tr("“{name}” cannot be read because its drive reported an error; check it, then try again.")
+        return StorageFailed(message.format(name=path.name))
     if isinstance(error, apsw.BusyError | apsw.LockedError):
         return locked(path)
     if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError | apsw.CantOpenError | PermissionError):

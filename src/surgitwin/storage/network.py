@@ -149,6 +149,10 @@ class WorkingCopy:
         target, notice = self.path, None
         new = not self._origin.exists()
         try:
+            if not self.path.parent.is_dir():
+                raise FileNotFoundError(self.path.parent)
+            if not self.path.exists():
+                new = True  # the first time, or somebody removed it
             if not new and not self._recorded().fits(self.path):
                 target, new = self._free_name(), True
                 message = tr(

@@ -21,7 +21,7 @@ from surgitwin.core.text import tr
 from surgitwin.scene.nodes import Node
 from surgitwin.storage import failures, reader
 from surgitwin.storage.chunks import decode
-from surgitwin.storage.connection import connect_to_read, connect_to_write, look, wal_path
+from surgitwin.storage.connection import connect_to_read, connect_to_write, look, needs_copy
 from surgitwin.storage.copies import copy_while_open
 from surgitwin.storage.writer import PRESENT, WORKERS
 
@@ -96,7 +96,8 @@ class _Findings:
 def verify(path: Path, *, key: str | None = None, ctx: Context | None = None) -> VerifyReport:
     """Check a case file; nothing in it is changed, and it may be open at the same time.
 
-    A case that is open, or that a crash interrupted, is checked in a private copy, as it will be when opened.
+    A case that is open, that a crash interrupted, or that is of an older format is checked in a private copy, as it
+    will be when opened.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def verify(path: Path, *, key: str | None = None, ctx: Context | None = None) ->
     path = Path(path)
     ctx = ctx or Context()
     look(path, key)
-    if not wal_path(path).exists():
+    if not needs_copy(path, key):
         db = connect_to_read(path, key)
         try:
             return _check(db, ctx)
