@@ -267,6 +267,37 @@ def test_missing_files_and_other_kinds_are_refused(tmp_path: Path) -> None:
         read_labelmap(tmp_path / "map.stl")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"NDims = 3", b"NDims = 12"),
+        (b"NDims = 3", b"NDims = three"),
+        (b"DimSize = 9 7 5", b"DimSize = 9 7"),
+        (b"Offset = -33.25", b"Offset = -33.25 1"),
+        (b"ElementDataFile", b"ElementDateFile"),
+    ],
+)
+def test_a_metaimage_with_a_damaged_header_is_refused_and_does_not_reach_the_reader(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    path = tmp_path / "map.mha"
+    SimpleITK.WriteImage(itk_image(some_labels(), geometry_of(np.eye(3))), str(path))
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(BadInput, match=r"map\.mha is damaged"):
+        read_labelmap(path)
+
+
+def test_a_nifti_with_an_impossible_quaternion_is_refused(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "map.nii", some_labels(), geometry_of(DIRECTIONS["oblique"]))
+    content = bytearray(path.read_bytes())
+    content[256:268] = np.array([2, 2, 2], "<f4").tobytes()  # quatern_b, c and d
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"map\.nii does not place"):
+        read_labelmap(path)
+
+
 def test_a_nifti_with_a_degenerate_affine_is_refused_by_name(tmp_path: Path) -> None:
     image = nib.Nifti1Image(some_labels().T, np.eye(4))
     image.header["sform_code"], image.header["qform_code"] = 1, 0

@@ -33,7 +33,7 @@ def read_itk_labels(path: Path) -> RawLabels:
     reader.SetFileName(str(path))
     is_nrrd = path.suffix.lower() in (".nrrd", ".nhdr")
     reader.SetImageIO("NrrdImageIO" if is_nrrd else "MetaImageIO")
-    header = _nrrd_header(path) if is_nrrd else {}
+    header = _nrrd_header(path) if is_nrrd else _meta_header(path)
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -44,14 +44,24 @@ def read_itk_labels(path: Path) -> RawLabels:
         SimpleITK.GetArrayFromImage(image), image.GetNumberOfComponentsPerPixel(), image.GetDimension(), path
     )
     geometry = _geometry(image, layers[0].shape, path)
-    metadata = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    names, colors = _segments(metadata)
+    names, colors = _segments(_metadata(image))
     notices: list[Notice] = []
     side_known = not is_nrrd or bool(_PATIENT_SPACES.match(header.get("space", "")))
     if not side_known:
         message = tr("{file} does not name its space: which side is left is not known.")
         notices.append(Notice("side-unknown", message.format(file=path.name)))
     return RawLabels(geometry, layers, names, colors, notices, side_known)
+
+
+def _metadata(image: Any) -> dict[str, str]:
+    """The header's text fields; those that are not text (in a damaged header) are passed over."""
+    fields: dict[str, str] = {}
+    for key in image.GetMetaDataKeys():
+        try:
+            fields[key] = image.GetMetaData(key)
+        except (TypeError, UnicodeError):
+            continue
+    return fields
 
 
 def _nrrd_header(path: Path) -> dict[str, str]:
@@ -68,6 +78,36 @@ def _nrrd_header(path: Path) -> dict[str, str]:
             if mark and ":=" not in name and not line.startswith("#"):
                 fields[name.strip().lower()] = content.strip()
     return fields
+
+
+def _meta_header(path: Path) -> dict[str, str]:
+    """The fields of a MetaImage header, checked: ITK's own reader can crash on a damaged one."""
+    fields: dict[str, str] = {}
+    with path.open("rb") as file:
+        for _ in range(1000):
+            line = file.readline(4096)
+            name, mark, content = line.decode("latin-1").partition("=")
+            if not mark:
+                break
+            fields[name.strip()] = content.strip()
+            if name.strip() == "ElementDataFile":
+                break
+    if "ElementDataFile" not in fields or "NDims" not in fields:
+        raise BadInput(tr("{file} is damaged or is not MetaImage, whatever its name says.").format(file=path.name))
+    counts = {"DimSize": 1, "ElementSpacing": 1, "ElementSize": 1, "Offset": 1, "Position": 1, "Origin": 1}
+    counts |= {"TransformMatrix": 2, "Rotation": 2, "Orientation": 2, "CenterOfRotation": 1}
+    dimensions = int(fields["NDims"]) if re.fullmatch(r"[234]", fields["NDims"]) else 0
+    for name, power in counts.items():
+        numbers = fields[name].split() if name in fields else ["1"] * dimensions**power
+        if not dimensions or len(numbers) != dimensions**power or not all(map(_is_number, numbers)):
+            message = tr("{file} is damaged: its header has the line '{name} = {content}'.")
+            content = fields.get(name, fields["NDims"])[:40] if dimensions else fields["NDims"][:40]
+            raise BadInput(message.format(file=path.name, name=name if dimensions else "NDims", content=content))
+    return fields
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text))
 
 
 def _cause(error: RuntimeError) -> str:

@@ -46,11 +46,12 @@ def read_nifti_labels(path: Path) -> RawLabels:
         message = tr("{file} is damaged or cut short: its voxels cannot be read ({cause}).")
         raise BadInput(message.format(file=path.name, cause=_first_line(error))) from None
     voxels = _one_volume(stored, path)
-    affine, notices, side_known = _placement(image.header, image.affine, voxels.shape, path)
     try:
+        affine, notices, side_known = _placement(image.header, image.affine, voxels.shape, path)
         geometry = Geometry.from_affine(voxels.shape, affine)
-    except BadInput as error:
-        raise BadInput(f"{path.name}: {error}") from None
+    except (BadInput, ValueError) as error:  # nibabel's ValueError: the quaternion is none
+        message = tr("The header of {file} does not place its voxels in space: {cause}")
+        raise BadInput(message.format(file=path.name, cause=error)) from None
     names, colors = _extension(image.header)
     # Fortran order in the file is [k, j, i] in C order: the transpose is a view, not a copy.
     return RawLabels(geometry, [voxels.T], names, colors, notices, side_known)
