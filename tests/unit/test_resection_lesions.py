@@ -237,7 +237,7 @@ def test_vessels_and_holes_outside_the_label_are_reported_in_ml() -> None:
     assert notices["vessel-outside-organ"].details["outside_ml"] == pytest.approx(np.count_nonzero(vessel) / 1000)
     assert 0 < notices["vessel-outside-organ"].details["surrounded_ml"] < np.count_nonzero(vessel) / 1000
     assert notices["holes-in-organ"].details["holes_ml"] == pytest.approx(np.count_nonzero(hole) / 1000)
-    assert "segment-empty" in notices
+    assert "empty-segment" in notices
 
 
 def test_what_needs_a_vessel_tree_is_not_assessed_in_the_document() -> None:

@@ -116,7 +116,7 @@ def test_a_side_is_known_if_the_file_has_an_orientation_code(
     geometry = geometry_of(DIRECTIONS["oblique"])
     read = read_labelmap(write_nifti(tmp_path / "map.nii", some_labels(), geometry, s_code, q_code))
     assert read.side_known is known
-    assert [notice.code for notice in read.notices] == ([] if known else ["side-unknown"])
+    assert [notice.code for notice in read.notices] == ([] if known else ["unknown-side"])
     if known:
         assert np.abs(read.geometry.affine_lps - geometry.affine_lps).max() < 1e-3
 
@@ -132,7 +132,7 @@ def test_conflicting_sform_and_qform_leave_the_side_unknown_and_are_measured(tmp
     read = read_labelmap(tmp_path / "map.nii")
     assert not read.side_known
     (notice,) = read.notices
-    assert notice.code == "sform-qform-conflict"
+    assert notice.code == "conflicting-orientation"
     assert notice.details["difference_mm"] == pytest.approx(2 * 8 * 0.8, abs=1e-3)
 
 
@@ -188,7 +188,7 @@ def test_nrrd_in_ras_is_turned_and_nrrd_without_a_space_has_no_side(tmp_path: Pa
     bare = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 9 7 5\nspacings: 2 3 4\nencoding: raw\n\n"
     path.write_bytes(bare.encode() + some_labels().tobytes())
     read = read_labelmap(path)
-    assert not read.side_known and read.notices[0].code == "side-unknown"
+    assert not read.side_known and read.notices[0].code == "unknown-side"
     assert np.allclose(read.geometry.spacing_mm, (2, 3, 4))
 
 

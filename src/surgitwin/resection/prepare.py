@@ -150,7 +150,7 @@ def prepare(
         ctx.progress(0.1 + 0.6 * number / (len(lesions) + len(vessels)), item.name)
         part, part_box = _cropped(item, geometry)
         if part_box.empty:
-            notices.append(Notice("segment-empty", tr("{name} has no voxel and was left out.").format(name=item.name)))
+            notices.append(Notice("empty-segment", tr("{name} has no voxel and was left out.").format(name=item.name)))
             continue
         here, there = _overlap(part_box, box)
         taken[here] |= part[there]

@@ -49,7 +49,7 @@ def read_itk_labels(path: Path) -> RawLabels:
     side_known = not is_nrrd or bool(_PATIENT_SPACES.match(header.get("space", "")))
     if not side_known:
         message = tr("{file} does not name its space: which side is left is not known.")
-        notices.append(Notice("side-unknown", message.format(file=path.name)))
+        notices.append(Notice("unknown-side", message.format(file=path.name)))
     return RawLabels(geometry, layers, names, colors, notices, side_known)
 
 

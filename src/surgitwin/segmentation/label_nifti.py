@@ -90,7 +90,7 @@ def _placement(
     if not s_code and not q_code:
         side_known = False
         message = tr("{file} has no orientation code: which side is left is not known.")
-        notices.append(Notice("side-unknown", message.format(file=path.name)))
+        notices.append(Notice("unknown-side", message.format(file=path.name)))
     elif s_code and q_code and _farthest(sform, qform, shape) * scale > _CONFLICT_MM:
         side_known = False
         apart = _farthest(sform, qform, shape) * scale
@@ -98,7 +98,7 @@ def _placement(
             "The sform and the qform of {file} differ by up to {apart:.1f} mm; the sform is used, the side is not sure."
         )
         details = {"difference_mm": apart}
-        notices.append(Notice("sform-qform-conflict", message.format(file=path.name, apart=apart), details))
+        notices.append(Notice("conflicting-orientation", message.format(file=path.name, apart=apart), details))
     affine = np.asarray(affine_ras, dtype=np.float64).copy()
     affine[:3] *= scale
     return np.asarray(lps_to_ras(affine)), notices, side_known

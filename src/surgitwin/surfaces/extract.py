@@ -171,7 +171,7 @@ def _surfaces(
 
 def _nothing() -> SurfaceResult:
     empty = Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
-    notice = Notice("segment-empty", tr("The segment has no voxels, so it has no surface."))
+    notice = Notice("empty-segment", tr("The segment has no voxels, so it has no surface."))
     return SurfaceResult(empty, 0, 0.0, None, False, False, (notice,))
 
 
@@ -224,7 +224,7 @@ class _Maker:
         edge = self._extent(quads).touches_edge(self._geometry.size_ijk)
         if edge:
             message = tr("The segment reaches the edge of the image: it is cut off there, and its surface closed.")
-            notices.append(Notice("segment-cut-off", message))
+            notices.append(Notice("cut-off", message))
         if abs(error) > VOLUME_BOUND_PERCENT:
             message = tr("The surface's volume differs from that of the voxels by {error:.1f} %.").format(error=error)
             notices.append(Notice("surface-volume-differs", message, {"volume_error_percent": error}))
