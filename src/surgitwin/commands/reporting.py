@@ -53,11 +53,12 @@ class MakeReport(Command):
 
         def commit(statistics: dict[NodeId, Document]) -> Document:
             # 3D pictures are drawn here, on the main thread, where VTK may draw.
-            from surgitwin.commands.report_content import report_content
+            from surgitwin.commands.report_parts import plan_pictures, report_content
             from surgitwin.exchange.report import write_report
 
-            content = report_content(scene, plans, statistics, pictures, settings, identity)
-            write_report(content, self.out)
+            drawn = [plan_pictures(scene, plan, picture) for plan, picture in zip(shown, pictures, strict=True)]
+            content = report_content(scene, plans, statistics, drawn, settings, identity)
+            write_report(content, self.out, Context())
             return {"files": [str(self.out)], "warnings": []}
 
         return Work(compute, commit)

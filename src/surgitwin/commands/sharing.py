@@ -277,6 +277,10 @@ class Pictures:
         self._scene = frozen_scene(scene)
         self._spans: Any = None
 
+    @property
+    def has_image(self) -> bool:
+        return self._volume is not None
+
     def spans(self) -> Any:
         """Where segments lie; found when first asked for, as that looks at every voxel."""
         from surgitwin.render.twin import spans_of

@@ -17,7 +17,8 @@ from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.jobs import Job
-from surgitwin.scene.nodes import PlanNode, SegmentationNode, SurfaceNode, VolumeNode
+from surgitwin.render.twin import side_known
+from surgitwin.scene.nodes import PlanNode, VolumeNode
 from surgitwin.scene.scene import Scene
 from surgitwin.session import Session
 from surgitwin.storage.case_file import SaveState
@@ -143,9 +144,7 @@ class Desk(QObject):
     @property
     def side_known(self) -> bool:
         """False if anything that is shown may have left and right swapped."""
-        volume = self.volume
-        nodes = [*self.scene.of_type(SegmentationNode), *self.scene.of_type(SurfaceNode)]
-        return (volume is None or volume.side_known) and all(node.side_known for node in nodes)
+        return side_known(self.scene)
 
     # ---- work --------------------------------------------------------------------------------------------------
 

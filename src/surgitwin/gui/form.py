@@ -110,8 +110,12 @@ class Form(QWidget):
             box.setDecimals(2 if high - low <= 10 else 1)
             step = 0.05 if high - low <= 2 else 1.0
         automatic = max(low, -(2**31) + 1) - step  # one step below the range stands for “automatic”
-        box.setRange(*(int(v) if kind is int else v for v in (automatic if optional else low, min(high, 2**31 - 1))))
-        box.setSingleStep(int(step) if kind is int else step)
+        lowest, highest = automatic if optional else low, min(high, 2**31 - 1)
+        if isinstance(box, QSpinBox):
+            box.setRange(int(lowest), int(highest))
+        else:
+            box.setRange(lowest, highest)
+            box.setSingleStep(step)
         if optional:
             box.setSpecialValueText(tr("automatic"))
         box.setValue(kind(automatic if default is None and optional else default or 0))

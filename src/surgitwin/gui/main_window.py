@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ from surgitwin.gui.theme import Theme, set_role
 from surgitwin.gui.top_bar import TopBar
 from surgitwin.gui.tree import TwinTree
 from surgitwin.gui.widgets.banner import Banner
+from surgitwin.render.tokens import RESOURCES
 from surgitwin.render.windowing import window_presets
 from surgitwin.scene.nodes import SegmentNode
 
@@ -80,7 +83,7 @@ class MainWindow(QMainWindow):
         self.start_page = StartPage(theme)
         self.status = StatusBar(desk, theme)
         self.banner = Banner(theme)
-        self.study = StudyPanel(desk, theme, list(window_presets()), volume_preset_names())
+        self.study = StudyPanel(desk, theme, list(window_presets()), volume_preset_choices())
         self.segment = SegmentPanel(desk, theme)
         self.plan = PlanPanel(desk, theme, self.live, self.spans.of)
         self.deliver = DeliverPanel(desk, theme)
@@ -123,7 +126,7 @@ class MainWindow(QMainWindow):
     def _left_column(self) -> QWidget:
         left = QWidget()
         set_role(left, "panel")
-        left.setFixedWidth(250)
+        left.setFixedWidth(288)
         column = QVBoxLayout(left)
         column.setContentsMargins(8, 12, 8, 8)
         heading = QLabel(tr("Twin").upper())
@@ -169,13 +172,11 @@ class MainWindow(QMainWindow):
             return self.desk.session is not None
 
         steps = [
-            Action(
-                tr("Step: {title}").format(title=title), lambda n=name: self.show_step(n), f"Ctrl+{number}", has_case
-            )
+            Action(tr("Step: {title}").format(title=title), partial(self.show_step, name), f"Ctrl+{number}", has_case)
             for number, (name, title) in enumerate(STEPS, start=1)
         ]
         looks = [
-            Action(tr("Window: {name}").format(name=p.name), lambda p=p: self.stage.set_window(p.window), "", has_case)
+            Action(tr("Window: {name}").format(name=p.name), partial(self.stage.set_window, p.window), "", has_case)
             for p in window_presets()
         ]
         return [
@@ -391,10 +392,10 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
 
-def volume_preset_names() -> list[str]:
-    from surgitwin.render.volume_presets import volume_presets
-
-    return [preset.name for preset in volume_presets()]
+def volume_preset_choices() -> list[tuple[str, str]]:
+    """Name and id of each way to render a volume, read without importing VTK."""
+    data = json.loads((RESOURCES / "presets" / "volumes.json").read_text(encoding="utf-8"))
+    return [(str(entry["name"]), str(entry["id"])) for entry in data["presets"]]
 
 
 def _table_beside(path: Path) -> Path | None:

@@ -18,7 +18,7 @@ class Rail(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         set_role(self, "panel")
-        self.setFixedWidth(64)
+        self.setFixedWidth(76)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 8, 4, 8)
         column.setSpacing(4)
@@ -31,7 +31,8 @@ class Rail(QWidget):
             button.setIconSize(QSize(20, 20))
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setCheckable(True)
-            button.setFixedSize(56, 52)
+            button.setFixedSize(68, 54)
+            button.setFont(theme.font("font-small", "medium"))
             button.setToolTip(tr("{title} (Ctrl+{number})").format(title=title, number=number))
             button.setObjectName(f"step-{name}")
             set_role(button, "step")

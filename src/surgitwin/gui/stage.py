@@ -116,7 +116,7 @@ class Stage(QWidget):
     def reset_views(self) -> None:
         for view in self.slices:
             view.reset_view()
-        self.view3d.reset_camera()
+        self.view3d.reset_view()
 
     def _toggle_overlay(self, visible: bool) -> None:
         for view in self.slices:
@@ -222,4 +222,4 @@ class Stage(QWidget):
     def close_views(self) -> None:
         """Give the render window back; nothing may be drawn afterwards."""
         self._later.stop()
-        self.view3d.close()
+        self.view3d.shut_down()

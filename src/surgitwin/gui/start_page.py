@@ -67,10 +67,6 @@ class StartPage(QWidget):
         set_role(hint, "faint")
         column.addWidget(hint)
         column.addStretch(3)
-        disclaimer = QLabel(tr("Research and planning aid, not a medical device"))
-        set_role(disclaimer, "faint")
-        column.addWidget(disclaimer)
-        column.addSpacing(8)
 
     def show_recent(self, paths: list[Path]) -> None:
         self.recent.clear()

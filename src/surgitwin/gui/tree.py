@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from surgitwin.commands.properties import ConfirmSide, EditNode, RemoveNode, ShowSegments
 from surgitwin.commands.segments import MakeSurfaces
-from surgitwin.core.ids import NodeId
+from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.icons import icon, swatch
@@ -52,7 +53,7 @@ class TwinTree(QTreeWidget):
         self._desk = desk
         self._theme = theme
         self._filling = False
-        self._volumes: dict[tuple[NodeId, str], float] = {}
+        self._volumes: dict[tuple[NodeId, Revision], float] = {}
         self._icons = {
             True: icon("eye", theme.colour("text-muted"), 14),
             False: icon("eye-off", theme.colour("text-faint"), 14),
@@ -65,15 +66,15 @@ class TwinTree(QTreeWidget):
         self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setAccessibleName(tr("Twin"))
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(DETAIL, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(EYE, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(EYE, 28)
         header.setMinimumSectionSize(16)
+        header.resizeSection(EYE, 26)
         self.customContextMenuRequested.connect(self._show_menu)
         self.itemChanged.connect(self._rename)
         self.itemClicked.connect(self._clicked)
@@ -88,7 +89,7 @@ class TwinTree(QTreeWidget):
         self._volumes.clear()
         self.refresh()
 
-    def set_volumes(self, volumes: dict[tuple[NodeId, str], float]) -> None:
+    def set_volumes(self, volumes: dict[tuple[NodeId, Revision], float]) -> None:
         """Millilitres by (segment id, revision), as the latest count gave them."""
         self._volumes = volumes
         self.refresh()
@@ -233,14 +234,12 @@ class TwinTree(QTreeWidget):
             menu.addAction(tr("Colour …"), lambda: self._choose_color(node))
             opacities = menu.addMenu(tr("Opacity"))
             for percent in (100, 75, 50, 25, 10):
-                opacities.addAction(
-                    f"{percent} %", lambda p=percent: self._desk.do_now(EditNode(node=node.id, opacity=p / 100))
-                )
+                opacities.addAction(f"{percent} %", partial(self._set_opacity, node, percent))
         if isinstance(node, SegmentNode):
             menu.addAction(tr("Make surface"), lambda: self._desk.do(MakeSurfaces(segment=(node.id,))))
             kinds = menu.addMenu(tr("This is"))
             for kind in ("organ", "lesion", "vessel", "bone", "body", "other"):
-                action = kinds.addAction(tr(kind), lambda k=kind: self._set_kind(node, k))
+                action = kinds.addAction(tr(kind), partial(self._set_kind, node, kind))
                 action.setCheckable(True)
                 action.setChecked(node.kind == kind)
             menu.addAction(tr("Show only this"), lambda: self._show_only(node))
@@ -265,6 +264,9 @@ class TwinTree(QTreeWidget):
         if color.isValid():
             rgb = (color.red(), color.green(), color.blue())
             self._desk.do_now(EditNode(node=node.id, color=rgb))
+
+    def _set_opacity(self, node: Node, percent: int) -> None:
+        self._desk.do_now(EditNode(node=node.id, opacity=percent / 100))
 
     def _set_kind(self, node: SegmentNode, kind: Any) -> None:
         self._desk.do_now(EditNode(node=node.id, type_=kind))

@@ -28,17 +28,17 @@ class DeliverPanel(Panel):
         self.section(tr("Report"))
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
-        self.heading = QLineEdit()
+        self.report_title = QLineEdit()
         self.author = QLineEdit()
         self.notes = QLineEdit()
-        form.addRow(tr("Title"), self.heading)
+        form.addRow(tr("Title"), self.report_title)
         form.addRow(tr("Author"), self.author)
         form.addRow(tr("Notes"), self.notes)
         self.column.addLayout(form)
         self.identity = QCheckBox(tr("Name the patient in the report"))
         self.identity.setToolTip(tr("Off: the report shows the pseudonym only"))
         self.add(self.identity)
-        for line in (self.heading, self.author, self.notes):
+        for line in (self.report_title, self.author, self.notes):
             line.editingFinished.connect(self._keep_settings)
         self.identity.clicked.connect(lambda _: self._keep_settings())
         self.report_button = button(tr("Make report (PDF) …"), self.make_report, "primary")
@@ -87,7 +87,7 @@ class DeliverPanel(Panel):
         found = scene.of_type(ReportSettingsNode)
         settings = found[0] if found else None
         for line, text in (
-            (self.heading, settings.title if settings else ""),
+            (self.report_title, settings.title if settings else ""),
             (self.author, settings.author if settings else ""),
             (self.notes, settings.notes if settings else ""),
         ):
@@ -103,7 +103,7 @@ class DeliverPanel(Panel):
     def _keep_settings(self) -> None:
         if self._desk.session is None or len(self._desk.scene) == 0:
             return
-        wanted = (self.heading.text(), self.author.text(), self.notes.text(), self.identity.isChecked())
+        wanted = (self.report_title.text(), self.author.text(), self.notes.text(), self.identity.isChecked())
         found = self._desk.scene.of_type(ReportSettingsNode)
         now = (
             (found[0].title, found[0].author, found[0].notes, found[0].show_identity) if found else ("", "", "", False)

@@ -313,7 +313,7 @@ class PlanPanel(Panel):
             detail += "\n" + tr("tumour-free {percent:.1f} %").format(percent=free)
         if percent is None:
             text = f"{document['remnant_ml']:.0f}"
-            verdict = Verdict("caution", tr("organ cut off by the image: no share"))
+            verdict = Verdict("caution", tr("cut off by the image"))
             self.remnant_card.set_value(text, tr("ml"), detail, statuses, verdict)
         else:
             self.remnant_card.set_value(f"{percent:.1f}", "%", detail, statuses, worst_verdict(document))
@@ -344,12 +344,24 @@ class PlanPanel(Panel):
 
 def limits_text(document: dict[str, Any]) -> str:
     """Each published limit in a line: shape, what was compared, for whom it holds."""
-    marks = {"meets": "✓", "below": "✕", "not assessed": "–"}
+    marks = {"meets": "✓", "below": "✕"}
+    limits = document.get("limits", [])
     lines = [
-        f"{marks.get(limit['verdict'], '–')} {limit['label']}: {tr(limit['verdict'])}"
-        for limit in document.get("limits", [])
+        tr("{mark} {value:.4g} {unit}: {verdict}, {label}").format(mark=marks[limit["verdict"]], **_texts(limit))
+        for limit in limits
+        if limit["verdict"] in marks
     ]
+    reasons: dict[str, list[str]] = {}
+    for limit in limits:
+        if limit["verdict"] not in marks:
+            reasons.setdefault(limit["reason"], []).append(limit["author"])
+    for reason, authors in reasons.items():
+        lines.append(tr("– not assessed, {reason} ({authors})").format(reason=reason, authors=", ".join(authors)))
     return "\n".join(lines) or tr("not assessed")
+
+
+def _texts(limit: dict[str, Any]) -> dict[str, Any]:
+    return {key: limit[key] for key in ("value", "unit", "verdict", "label")}
 
 
 def worst_verdict(document: dict[str, Any]) -> Verdict | None:

@@ -36,7 +36,7 @@ class StudyPanel(Panel):
     volume_preset_wanted = Signal(object)  # str or None
     interpolation_wanted = Signal(bool)
 
-    def __init__(self, desk: Desk, theme: Theme, windows: list[Any], volume_presets: list[str]) -> None:
+    def __init__(self, desk: Desk, theme: Theme, windows: list[Any], volume_presets: list[tuple[str, str]]) -> None:
         super().__init__(theme, tr("Study"), tr("Images"))
         self._desk = desk
         self._path: Path | None = None
@@ -86,8 +86,8 @@ class StudyPanel(Panel):
         look.addRow(tr("Thickness"), self.slab_mm)
         self.volume_preset = QComboBox()
         self.volume_preset.addItem(tr("Off"), None)
-        for name in volume_presets:
-            self.volume_preset.addItem(name, name)
+        for title, preset_id in volume_presets:
+            self.volume_preset.addItem(title, preset_id)
         self.volume_preset.currentIndexChanged.connect(
             lambda _: self.volume_preset_wanted.emit(self.volume_preset.currentData())
         )
@@ -119,7 +119,7 @@ class StudyPanel(Panel):
             widget.setVisible(bool(series))
         for row in range(self.series.count()):
             item_at = self.series.item(row)
-            if item_at is not None and item_at.flags() & Qt.ItemFlag.ItemIsEnabled:
+            if item_at.flags() & Qt.ItemFlag.ItemIsEnabled:
                 self.series.setCurrentRow(row)
                 break
         self.refresh()
@@ -145,9 +145,9 @@ class StudyPanel(Panel):
         rows.setContentsMargins(0, 0, 0, 0)
         box = QComboBox()
         box.addItem(tr("Window preset …"), None)
-        for number, window in enumerate(windows, start=1):
-            key = f"   {number}" if number <= 4 else ""
-            box.addItem(f"{window.name}  W {window.width:.0f} L {window.level:.0f}{key}", window)
+        for window in windows:
+            key = f"   ({window.key})" if window.key else ""
+            box.addItem(f"{window.name}  {window.window.text}{key}", window)
         box.activated.connect(lambda _: self.window_wanted.emit(box.currentData()) if box.currentData() else None)
         rows.addRow(tr("Window"), box)
         self.window_choice = box
@@ -155,8 +155,8 @@ class StudyPanel(Panel):
         return holder
 
     def _chosen(self) -> str | None:
-        item = self.series.currentItem()
-        return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else None
+        row = self.series.currentRow()
+        return str(self.series.item(row).data(Qt.ItemDataRole.UserRole)) if row >= 0 else None
 
     def _load(self) -> None:
         chosen = self._chosen()
