@@ -145,6 +145,16 @@ def test_a_change_that_waits_behind_a_failed_one_is_written_after_it(
     assert finished == sorted(finished)
 
 
+def test_a_disk_that_is_full_only_when_closing_leaves_a_log_that_the_sentence_names(
+    vfs: PowerCutVFS, twin: CountedTwin, tmp_path: Path
+) -> None:
+    make_full(vfs)
+    with pytest.raises(StorageFailed, match=r"is saved, but not in one file; keep “case\.twin-wal”"):
+        (tmp_path / "case.twin-wal").touch()  # the engine's files are in memory only
+        twin.case_file.close()
+    assert check_counted(left(vfs, tmp_path / "left"), 3, 3) == 3
+
+
 def test_closing_once_the_drive_works_again_saves_everything(
     vfs: PowerCutVFS, twin: CountedTwin, tmp_path: Path
 ) -> None:

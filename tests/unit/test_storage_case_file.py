@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from surgitwin.core.geometry import Box
 from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.nodes import LandmarkNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
+from surgitwin.storage import writer
 from surgitwin.storage.case_file import CaseFile, SaveState
 from surgitwin.storage.verification import verify
 from twins import SHAPE, Twin, small_twin
@@ -194,6 +197,29 @@ def test_at_most_one_change_waits_behind_the_one_that_is_being_written(tmp_path:
         thread.join()
     case_file.close()
     assert digest_in(tmp_path / "case.twin") == twin.scene.digest()
+
+
+def test_arrays_can_be_read_while_a_change_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin, case_file = stored_twin(tmp_path)
+    case_file.close()
+    case_file, scene = reopened(tmp_path / "case.twin")
+    twin.scene.load(list(scene))
+    twin.editor.journal = case_file
+    real = writer.put_chunk
+
+    def slow(db: apsw.Connection, row: int, position: int, data: bytes) -> None:
+        real(db, row, position, data)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(writer, "put_chunk", slow)
+    with twin.editor.transaction("Replace") as tx:
+        tx.set(twin.layer.id, labels=ArrayData.of(np.ones(SHAPE, np.uint8), constant=False))
+    voxels = scene.of_type(VolumeNode)[0].voxels.read()
+    assert case_file.pending == 1  # four chunks take longer than the two questions that reading asks
+    assert np.array_equal(voxels, twin.volume.voxels.read())
+    digest = twin.scene.digest()
+    case_file.close()
+    assert digest_in(tmp_path / "case.twin") == digest
 
 
 def test_the_state_of_saving_is_told(tmp_path: Path) -> None:

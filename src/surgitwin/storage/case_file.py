@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import getpass
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +29,7 @@ from surgitwin.scene.nodes import Node
 from surgitwin.scene.scene import Scene
 from surgitwin.storage import copies, failures, reader, versions, whole_files
 from surgitwin.storage.batches import Batch, LogRow, batch_of, now, to_json
-from surgitwin.storage.connection import connect_to_read, connect_to_write, look, needs_copy
+from surgitwin.storage.connection import connect_to_read, connect_to_write, look, needs_copy, wal_path
 from surgitwin.storage.files import refuse_existing
 from surgitwin.storage.network import WorkingCopy, is_network_path
 from surgitwin.storage.storage_thread import SaveState, StorageThread
@@ -36,6 +37,7 @@ from surgitwin.storage.versions import Version, revert_edits
 from surgitwin.storage.writer import PRESENT, Writer, drop_unused
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 __all__ = ["CaseFile", "LogRow", "SaveState", "Version", "revert_edits"]
 
 
@@ -228,6 +230,11 @@ class CaseFile:
         self._thread.retry()
 
     @property
+    def local_path(self) -> Path:
+        """The file that is worked on: the local copy of a case on a network drive, else `path`."""
+        return self._working_copy.local if self._working_copy is not None else self.path
+
+    @property
     def state(self) -> SaveState:
         return self._thread.state
 
@@ -394,13 +401,16 @@ class CaseFile:
         self._closed = True
         try:
             self._thread.stop(self._finish)
-            if self._working_copy is not None:
-                self._bring_final_back(self._working_copy)
         except (apsw.Error, OSError) as error:
-            failure = failure or failures.not_written(self.path, error)
-        finally:
-            if self._temporary is not None:
-                shutil.rmtree(self._temporary, ignore_errors=True)
+            logger.warning("The case could not be tidied up on closing: %s", type(error).__name__)
+        if wal_path(self.local_path).exists() and not self.read_only:
+            message = tr("“{name}” is saved, but not in one file; keep “{log}” beside it and open it once more.")
+            names = {"name": self.path.name, "log": wal_path(self.path).name}
+            failure = failure or StorageFailed(message.format(**names))
+        elif self._working_copy is not None:
+            self._bring_final_back(self._working_copy)
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
         if failure is not None:
             raise failure
 
@@ -415,8 +425,9 @@ class CaseFile:
     def _finish(self, db: apsw.Connection) -> None:
         """The last work of the storage thread."""
         try:
-            if not self.read_only and not db.in_transaction:
-                drop_unused(db)
+            if not self.read_only:
+                with contextlib.suppress(apsw.Error):  # room that cannot be given back now is given back next time
+                    drop_unused(db)
                 db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         finally:
             db.close()
