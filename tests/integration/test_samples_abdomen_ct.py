@@ -96,7 +96,7 @@ def test_licence_and_source_lie_beside_it_and_no_real_patient_is_named(folder: P
 def test_the_demo_plans_cut_the_right_kidney_in_two(case: AbdomenCT) -> None:
     kidney = np.argwhere(case.labels == 2)[:, ::-1]
     for plan in SAMPLES["abdomen-ct"].plans:
-        assert plan.organ == "kidney_right"
+        assert plan.organ == "Right kidney"
         point, normal = np.array(plan.planes[0][:3]), np.array(plan.planes[0][3:])
         removed = np.count_nonzero((case.geometry.to_lps(kidney) - point) @ normal > 0) / len(kidney)
         assert 0.15 < removed < 0.5

@@ -14,7 +14,7 @@ from surgitwin.commands.properties import (
     ShowSegments,
 )
 from surgitwin.commands.reporting import MakeReport
-from surgitwin.commands.segments import MakeSegment, MakeSurfaces
+from surgitwin.commands.segments import MakeSegment, MakeSurfaces, Unite
 from surgitwin.commands.sharing import ExportCase, TakeSnapshot
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
@@ -28,6 +28,7 @@ COMMANDS: dict[str, type[Command]] = {
         ShowTree,
         ShowStatistics,
         MakeSegment,
+        Unite,
         MakeSurfaces,
         PlanResection,
         ComparePlans,

@@ -12,6 +12,7 @@ from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.labels import (
     Place,
+    crop_of,
     find_place,
     find_segmentation,
     freeze_segmentation,
@@ -118,6 +119,59 @@ def _segment_of(scene: Scene, name: str) -> SegmentNode | None:
     folded = name.casefold()
     hits = [s for s in scene.of_type(SegmentNode) if folded == s.name.casefold() or s.id == name]
     return scene.resolve(name, SegmentNode) if hits else None
+
+
+class Unite(Command):
+    """Add voxels of other segments to an organ, such as lesions that were cut out of its label; undoable."""
+
+    name: ClassVar[str] = "unite"
+    title: ClassVar[str] = tr("Add to an organ")
+    summary: ClassVar[str] = tr("Add lesions or vessels that lie outside an organ's label to it; they stay segments.")
+
+    organ: Annotated[str, Arg(tr("the segment that grows"), positional=True)]
+    parts: Annotated[tuple[str, ...], Arg(tr("segments whose voxels are added"), option="with")] = Field(min_length=1)
+    surrounded_only: Annotated[bool, Arg(tr("add only what the organ surrounds, as for a vessel that leaves it"))] = (
+        False
+    )
+
+    def start(self, bench: Bench) -> Work[Any]:
+        scene = bench.scene
+        organ = scene.resolve(self.organ, SegmentNode)
+        parts = [scene.resolve(name, SegmentNode) for name in self.parts]
+        for part in parts:
+            if part.parent != organ.parent or part.id == organ.id:
+                message = tr("“{part}” cannot be added to “{organ}”: it is the same, or lies on another image.")
+                raise BadInput(message.format(part=part.name, organ=organ.name))
+        segmentation = scene.segmentation_of(organ)
+        layers = freeze_segmentation(scene, segmentation)
+        frozen = [(segment, scene.layer_of(segment).labels.frozen()) for segment in (organ, *parts)]
+        made_from = provenance(bench, "unite", [segment for segment, _ in frozen[1:]], surrounded=self.surrounded_only)
+
+        def compute(ctx: Context) -> tuple[Place, int, int]:
+            from surgitwin.resection.prepare import Structure, united
+
+            ctx.progress(0.1, tr("Adding to {organ}").format(organ=organ.name))
+            structures = [Structure(s.name, *crop_of(labels, s.value)) for s, labels in frozen]
+            mask = united(structures[0], segmentation.geometry, structures[1:], surrounded_only=self.surrounded_only)
+            before = int(np.count_nonzero(structures[0].mask))
+            return find_place(layers, mask, organ), before, int(np.count_nonzero(mask))
+
+        def commit(outcome: tuple[Place, int, int]) -> Document:
+            place, before, after = outcome
+            names = ", ".join(part.name for part in parts)
+            with bench.transaction(tr("Add {names} to {organ}").format(names=names, organ=organ.name)) as tx:
+                layer, value = put_in_place(scene, tx, segmentation, place)
+                tx.set(organ.id, layer=layer, value=value, provenance=organ.provenance or made_from)
+            voxel_ml = segmentation.geometry.voxel_volume_mm3 / 1000.0
+            return {
+                "node": describe(organ),
+                "voxels": after,
+                "volume_ml": after * voxel_ml,
+                "added_ml": (after - before) * voxel_ml,
+                "warnings": [],
+            }
+
+        return Work(compute, commit)
 
 
 class MakeSurfaces(Command):

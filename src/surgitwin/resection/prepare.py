@@ -177,6 +177,42 @@ def prepare(
     )
 
 
+def united(organ: Structure, geometry: Geometry, parts: Sequence[Structure], *, surrounded_only: bool) -> BoolArray:
+    """An organ's label with voxels of other structures added to it.
+
+    Parameters
+    ----------
+    parts
+        Lesions, vessels; all their voxels are added, or with ``surrounded_only`` those that the organ has to both
+        sides along each axis of the grid.
+
+    Returns
+    -------
+    The new label on the whole grid, [k, j, i].
+
+    Raises
+    ------
+    BadInput
+        If the organ is empty or a mask does not fit the grid.
+    """
+    mask, box = _cropped(organ, geometry)
+    if box.empty:
+        raise BadInput(tr("The organ {organ} has no voxel; segment it first.").format(organ=organ.name))
+    inside = _Surroundings(mask, box).surrounded()
+    whole = np.zeros(geometry.shape_kji, dtype=np.bool_)
+    whole[box.slices] = mask
+    for item in parts:
+        part, part_box = _cropped(item, geometry)
+        if part_box.empty:
+            continue
+        if surrounded_only:
+            here, there = _overlap(part_box, box)
+            whole[box.slices][here] |= part[there] & inside[here]
+        else:
+            whole[part_box.slices] |= part
+    return whole
+
+
 def _cropped(item: Structure, geometry: Geometry) -> tuple[BoolArray, Box]:
     """The structure's voxels and the smallest box of the grid around them."""
     cover = item.box or geometry.full_box

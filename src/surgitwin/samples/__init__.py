@@ -25,8 +25,8 @@ def _write_phantom(out: Path, ctx: Context) -> None:
 
 # The right kidney's long axis runs through its centroid (-69.6, -132.1, 345.7); each plan takes one pole, 20 mm off.
 _KIDNEY_PLANS = (
-    SamplePlan("Lower pole", "kidney_right", ((-76.5, -139.8, 328.6, -0.347, -0.386, -0.854),)),
-    SamplePlan("Upper pole", "kidney_right", ((-62.7, -124.4, 362.8, 0.347, 0.386, 0.854),)),
+    SamplePlan("Lower pole", "Right kidney", ((-76.5, -139.8, 328.6, -0.347, -0.386, -0.854),)),
+    SamplePlan("Upper pole", "Right kidney", ((-62.7, -124.4, 362.8, 0.347, 0.386, 0.854),)),
 )
 
 # Upright planes through the vena cava: to the gallbladder's fossa (Cantlie) and along the umbilical fissure.
@@ -45,7 +45,7 @@ SAMPLES: dict[str, SampleCase] = {
                 "A real, unenhanced CT of the abdomen at 3 mm with 61 structures. Both kidneys lie in it whole."
             ),
             write=_write_abdomen,
-            label_maps=(LabelMap("labels.nii.gz", "labels.json"),),
+            label_maps=(LabelMap("labels.nii.gz", "labels_plain.json"),),
             plans=_KIDNEY_PLANS,
         ),
         SampleCase(

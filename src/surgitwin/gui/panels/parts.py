@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -122,3 +123,48 @@ def value_row(label: str, value: str = "") -> tuple[QWidget, QLabel]:
     row.addWidget(left, 1)
     row.addWidget(right)
     return line, right
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that a warning lets the user do about it."""
+
+    title: str
+    run: Callable[[], object]
+
+
+class WarningList(QWidget):
+    """Sentences with a warning sign, each with a button if something can be done about it."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 4, 0, 4)
+        self._column.setSpacing(4)
+        self._shown: list[str] = []
+
+    def show_warnings(self, warnings: list[tuple[str, Offer | None]]) -> None:
+        texts = [text for text, _ in warnings]
+        if texts == self._shown:
+            return
+        self._shown = texts
+        while (item := self._column.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        for text, offer in warnings:
+            label = QLabel(f"⚠ {text}")
+            label.setWordWrap(True)
+            label.setFont(self._theme.font("font-small"))
+            set_role(label, "caution")
+            self._column.addWidget(label)
+            if offer is not None:
+                made = button(offer.title, offer.run, "quiet")
+                made.setFont(self._theme.font("font-small"))
+                self._column.addWidget(made, alignment=Qt.AlignmentFlag.AlignLeft)
+
+    @property
+    def texts(self) -> list[str]:
+        return list(self._shown)

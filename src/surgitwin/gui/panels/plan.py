@@ -20,11 +20,12 @@ from PySide6.QtWidgets import (
 
 from surgitwin.commands.planning import PlanResection, compare_document, format_plane, smallest_margin
 from surgitwin.commands.properties import ConfirmPatient, Formula, LiverQuality
+from surgitwin.commands.segments import MakeSegment, Unite
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan, PlanNumbers
-from surgitwin.gui.panels.parts import NodeChoice, Panel, button, value_row
+from surgitwin.gui.panels.parts import NodeChoice, Offer, Panel, WarningList, button, value_row
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdict
 from surgitwin.render.twin import Span
@@ -49,7 +50,8 @@ class PlanPanel(Panel):
         self._choose_plan_and_organ()
         self._show_cards(theme)
         self._show_rows()
-        self.warnings = self.note(role="caution")
+        self.warnings = WarningList(theme)
+        self.add(self.warnings)
         self._ask_for_patient()
         self._show_comparison()
         self.column.addStretch(1)
@@ -288,7 +290,7 @@ class PlanPanel(Panel):
         if document is None:
             for card in (self.remnant_card, self.removed_card, self.margin_card, self.lesion_card):
                 card.set_value(None)
-            self.warnings.setText("")
+            self.warnings.show_warnings([])
             return
         self._show_remnant(document, statuses)
         self.removed_card.set_value(f"{document['removed_ml']:.0f}", tr("ml"), "", statuses)
@@ -299,7 +301,28 @@ class PlanPanel(Panel):
         self._rows["weight"].setText(f"{weight:.2f} %" if weight is not None else tr("not assessed"))
         self.limits.setText(limits_text(document))
         if not numbers.moving:
-            self.warnings.setText("\n\n".join(f"⚠ {w['message']}" for w in document["warnings"]))
+            self.warnings.show_warnings([(w["message"], self._offer(w)) for w in document["warnings"]])
+
+    def _offer(self, warning: dict[str, Any]) -> Offer | None:
+        """What a warning offers: to add what lies outside the organ's label, never done unasked."""
+        plan = self._desk.plan
+        organ = self._desk.scene.get(plan.organ, SegmentNode) if plan is not None else None
+        code, details = warning["code"], warning.get("details", {})
+        if organ is None:
+            return None
+        title = tr("Add to {organ}").format(organ=organ.name)
+        if code == "holes-in-organ":
+            fill = MakeSegment(method="fill-holes", into=organ.id, onto=self._image_of(organ))
+            return Offer(title, lambda: self._desk.do(fill))
+        named = [s for s in self._desk.scene.of_type(SegmentNode) if s.name == details.get("segment")]
+        lesion = code == "lesion-outside-organ"
+        if len(named) != 1 or not (lesion or (code == "vessel-outside-organ" and details["surrounded_ml"] > 0)):
+            return None
+        unite = Unite(organ=organ.id, parts=(named[0].id,), surrounded_only=not lesion)
+        return Offer(title if lesion else tr("Add the surrounded part"), lambda: self._desk.do(unite))
+
+    def _image_of(self, organ: SegmentNode) -> NodeId | None:
+        return self._desk.scene.segmentation_of(organ).volume
 
     def _show_remnant(self, document: dict[str, Any], statuses: tuple[Status, ...]) -> None:
         percent = document["flr_percent"]
