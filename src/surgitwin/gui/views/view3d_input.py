@@ -29,28 +29,25 @@ SIDE_KEYS = {
 }
 
 
-class _Interactor(QtInteractor):  # type: ignore[misc]
-    """pyvistaqt's widget, telling when a frame starts and ends, with the habits taken away that a viewer must not have."""
+class _Interactor(QtInteractor):
+    """pyvistaqt's widget, telling when a frame starts and ends."""
 
     on_frame: Callable[[bool], None] | None = None
 
     def paintGL(self) -> None:
         if self.on_frame is not None:
             self.on_frame(True)
-        super().paintGL()
+        super().paintGL()  # type: ignore[no-untyped-call]
         if self.on_frame is not None:
             self.on_frame(False)
 
 
 def new_interactor(parent: QWidget) -> Any:
-    """The OpenGL widget; no timer, no files dropped into the scene, no keys of its own."""
+    """The OpenGL widget; no timer of its own, and no files dropped into the scene."""
     interactor = _Interactor(parent, auto_update=False, multi_samples=0)
     interactor.setAcceptDrops(False)
     interactor.setFocusPolicy(Qt.FocusPolicy.WheelFocus)
     interactor.setMinimumSize(16, 16)
-    # pyvista binds letters to quitting and to wireframes.
-    interactor.reset_key_events()
-    interactor.clear_events_for_key("q") if hasattr(interactor, "clear_events_for_key") else None
     return interactor
 
 

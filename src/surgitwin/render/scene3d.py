@@ -1,0 +1,294 @@
+"""The 3D scene of one view: surfaces, cuts, lesion numbers, a volume, and what helps to read them.
+
+It draws into a vtkRenderer that somebody else owns: the window's, or an off-screen one. Main thread only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from surgitwin.core.geometry import FloatArray
+from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
+from surgitwin.render.content import SceneContent, Vec3
+from surgitwin.render.cutting import corners
+from surgitwin.render.figure import OrientationFigure, style_text
+from surgitwin.render.notes3d import FlatNotes
+from surgitwin.render.plane_props import PlaneActors
+from surgitwin.render.surface_props import SurfaceActor
+from surgitwin.render.tokens import Tokens
+from surgitwin.render.volume_props import VolumeActor, volume_preset
+
+MOST_PEELS = 6
+FOCUS_PX = 12.0
+
+
+class Scene3D:
+    """Keeps VTK's props in step with a `SceneContent`.
+
+    Parameters
+    ----------
+    renderer
+        The main vtkRenderer, already in its window.
+    window
+        The vtkRenderWindow; a second renderer for the orientation figure and one in front of all are added to it.
+    peeling
+        Exact order of translucent surfaces (depth peeling, one pass for each layer); otherwise weighted blending.
+    software
+        True where the processor draws, which decides how a volume is rendered.
+    """
+
+    def __init__(
+        self, renderer: Any, window: Any, tokens: Tokens, peeling: bool = False, software: bool = True
+    ) -> None:
+        from vtkmodules.vtkRenderingCore import vtkRenderer
+
+        self.renderer, self._window, self.tokens = renderer, window, tokens
+        self.pixel_ratio = 1.0
+        self.software = software
+        self.content = SceneContent()
+        self.front: Any = vtkRenderer()
+        self.front.SetLayer(1)
+        self.front.InteractiveOff()
+        self.figure = OrientationFigure(tokens)
+        self.notes = FlatNotes(tokens)
+        self._surfaces: dict[str, SurfaceActor] = {}
+        self._planes: dict[str, PlaneActors] = {}
+        self._markers: list[Any] = []
+        self._volume: VolumeActor | None = None
+        self._focus_data, self._focus = _cross(tokens)
+        self._prepare(peeling)
+        self._observer = renderer.AddObserver("StartEvent", self._before_render)
+        self._framed = False
+
+    # Content ---------------------------------------------------------------------------------------------------
+
+    def set_content(self, content: SceneContent) -> None:
+        """Show ``content``; only what changed is touched. The first surfaces or volume are framed."""
+        self.content = content
+        self._update_surfaces()
+        self._update_planes()
+        self._update_markers()
+        self._update_volume()
+        self._focus.SetVisibility(content.focus is not None)
+        self.figure.set_sure(content.side_confirmed)
+        self.notes.set_sure(content.side_confirmed)
+        if not self._framed and self.bounds() is not None:
+            self.look_from(Side.ANTERIOR)
+            self._framed = True
+
+    def set_tokens(self, tokens: Tokens) -> None:
+        """Change the background's colour; all else keeps its own until it is built anew."""
+        self.tokens = tokens
+        self.renderer.SetBackground(*tokens.unit_rgb("scene"))
+
+    def bounds(self) -> tuple[FloatArray, FloatArray] | None:
+        """The LPS box around everything visible, or around the image; None if there is nothing."""
+        boxes = [
+            (s.content.mesh.points.min(axis=0), s.content.mesh.points.max(axis=0))
+            for s in self._surfaces.values()
+            if s.content.visible and not s.content.mesh.empty
+        ]
+        boxes += [(c.min(axis=0), c.max(axis=0)) for p in self.content.planes if p.visible for c in (corners(p),)]
+        if not boxes and self.content.image is not None:
+            boxes = [self.content.image.geometry.bounds_mm()]
+        if not boxes:
+            return None
+        low = np.min([box[0] for box in boxes], axis=0)
+        return low.astype(np.float64), np.max([box[1] for box in boxes], axis=0).astype(np.float64)
+
+    # Camera ----------------------------------------------------------------------------------------------------
+
+    def look_from(self, side: Side) -> None:
+        """Show everything, seen from one side of the patient."""
+        bounds = self.bounds()
+        low, high = (np.full(3, -50.0), np.full(3, 50.0)) if bounds is None else bounds
+        width, height = self.renderer.GetSize()
+        self.set_camera(camera_from(side, low, high, max(width, 1) / max(height, 1)))
+
+    @property
+    def camera(self) -> CameraState:
+        return CameraState.of(self.renderer)
+
+    def set_camera(self, state: CameraState) -> None:
+        state.apply(self.renderer)
+
+    def centre_on(self, point: Vec3) -> None:
+        """Turn about an LPS point from now on, at the same scale and from the same side."""
+        camera = self.renderer.GetActiveCamera()
+        shift = np.asarray(point) - np.asarray(camera.GetFocalPoint())
+        camera.SetPosition(*(np.asarray(camera.GetPosition()) + shift))
+        camera.SetFocalPoint(*point)
+        self.renderer.ResetCameraClippingRange()
+
+    # Handles ---------------------------------------------------------------------------------------------------
+
+    def planes(self) -> tuple[PlaneActors, ...]:
+        return tuple(self._planes.values())
+
+    def pickable(self) -> tuple[Any, ...]:
+        """The props that a click can hit: visible surfaces and the volume."""
+        found = [s.actor for s in self._surfaces.values() if s.actor.GetVisibility()]
+        return (*found, self._volume.volume) if self._volume is not None else tuple(found)
+
+    def close(self) -> None:
+        """Take everything out of the window again and let go of it."""
+        self.renderer.RemoveObserver(self._observer)
+        for renderer in (self.front, self.figure.renderer):
+            renderer.RemoveAllViewProps()
+            renderer.ReleaseGraphicsResources(self._window)
+            self._window.RemoveRenderer(renderer)
+        for actor in self.notes.actors:
+            self.renderer.RemoveViewProp(actor)
+        for surface in self._surfaces.values():
+            self.renderer.RemoveActor(surface.actor)
+        self._surfaces.clear()
+        self._planes.clear()
+        self._markers.clear()
+        self._drop_volume()
+        self.renderer.RemoveAllViewProps()
+
+    # ------------------------------------------------------------------------------------------------------------
+
+    def _prepare(self, peeling: bool) -> None:
+        from vtkmodules.vtkRenderingCore import vtkLightKit
+
+        renderer = self.renderer
+        renderer.SetBackground(*self.tokens.unit_rgb("scene"))
+        renderer.GradientBackgroundOff()
+        renderer.RemoveAllLights()
+        renderer.AutomaticLightCreationOff()
+        lights = vtkLightKit()
+        lights.SetKeyLightIntensity(0.9)
+        lights.SetKeyToFillRatio(2.2)
+        lights.SetKeyToBackRatio(4.0)
+        # White light, so that an organ has the colour that the tree shows for it.
+        for warmth in (lights.SetKeyLightWarmth, lights.SetFillLightWarmth):
+            warmth(0.5)
+        lights.SetHeadLightWarmth(0.5)
+        lights.SetBackLightWarmth(0.5)
+        lights.AddLightsToRenderer(renderer)
+        renderer.SetUseDepthPeeling(peeling)
+        renderer.SetMaximumNumberOfPeels(MOST_PEELS)
+        renderer.SetOcclusionRatio(0.0)
+        renderer.GetActiveCamera().SetParallelProjection(True)
+        self.front.SetActiveCamera(renderer.GetActiveCamera())
+        self.front.AddActor(self._focus)
+        self._window.SetNumberOfLayers(2)
+        self._window.AddRenderer(self.front)
+        self._window.AddRenderer(self.figure.renderer)
+        for actor in self.notes.actors:
+            renderer.AddViewProp(actor)
+
+    def _before_render(self, *_: Any) -> None:
+        """Things of a fixed size on the screen follow the camera and the window."""
+        if self.front.GetActiveCamera() is not self.renderer.GetActiveCamera():
+            self.front.SetActiveCamera(self.renderer.GetActiveCamera())
+        self.figure.follow(self.renderer, self.pixel_ratio)
+        self.notes.place(self.renderer, self.pixel_ratio)
+        scale = millimetres_per_pixel(self.renderer) * self.pixel_ratio
+        for plane in self._planes.values():
+            plane.resize(scale, self.pixel_ratio)
+        if self.content.focus is not None:
+            self._focus_data.SetPoints(_cross_points(self.content.focus, FOCUS_PX * scale))
+        self.renderer.ResetCameraClippingRange()
+
+    def _update_surfaces(self) -> None:
+        wanted = {surface.id: surface for surface in self.content.surfaces}
+        for gone in self._surfaces.keys() - wanted.keys():
+            self.renderer.RemoveActor(self._surfaces.pop(gone).actor)
+        for key, content in wanted.items():
+            known = self._surfaces.get(key)
+            if known is None:
+                known = self._surfaces[key] = SurfaceActor(content)
+                self.renderer.AddActor(known.actor)
+            elif known.content is not content:
+                known.update(content)
+
+    def _update_planes(self) -> None:
+        wanted = {plane.id: plane for plane in self.content.planes}
+        for gone in self._planes.keys() - wanted.keys():
+            actors = self._planes.pop(gone)
+            for actor in actors.scene_actors:
+                self.renderer.RemoveActor(actor)
+            for actor in actors.front_actors:
+                self.front.RemoveActor(actor)
+        for key, content in wanted.items():
+            known = self._planes.get(key)
+            if known is None:
+                known = self._planes[key] = PlaneActors(content, self.tokens)
+                for actor in known.scene_actors:
+                    self.renderer.AddActor(actor)
+                for actor in known.front_actors:
+                    self.front.AddActor(actor)
+            elif known.content != content:
+                known.update(content)
+
+    def _update_markers(self) -> None:
+        from vtkmodules.vtkRenderingCore import vtkBillboardTextActor3D
+
+        for actor in self._markers:
+            self.front.RemoveActor(actor)
+        self._markers = []
+        for marker in self.content.markers:
+            actor = vtkBillboardTextActor3D()
+            actor.SetInput(f" {marker.text} ")
+            actor.SetPosition(*marker.point)
+            style = actor.GetTextProperty()
+            style_text(style, self.tokens.unit_rgb("on-lesion"), "semibold")
+            style.SetFontSize(round(12 * self.pixel_ratio))
+            style.SetBackgroundColor(*self.tokens.unit_rgb("lesion"))
+            style.SetBackgroundOpacity(1.0)
+            style.SetJustificationToCentered()
+            style.SetVerticalJustificationToCentered()
+            self.front.AddActor(actor)
+            self._markers.append(actor)
+
+    def _update_volume(self) -> None:
+        content = self.content
+        if content.image is None or content.volume_preset is None:
+            self._drop_volume()
+            return
+        preset = volume_preset(content.volume_preset)
+        known = self._volume
+        if known is None or known.image is not content.image or known.preset is not preset:
+            self._drop_volume()
+            self._volume = VolumeActor(content.image, preset, self.software)
+            self.renderer.AddVolume(self._volume.volume)
+
+    def _drop_volume(self) -> None:
+        if self._volume is not None:
+            self.renderer.RemoveVolume(self._volume.volume)
+            self._volume.volume.GetMapper().ReleaseGraphicsResources(self._window)
+            self._volume = None
+
+
+def _cross(tokens: Tokens) -> tuple[Any, Any]:
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+
+    data, cells = vtkPolyData(), vtkCellArray()
+    for first in (0, 2, 4):
+        cells.InsertNextCell(2, (first, first + 1))
+    data.SetLines(cells)
+    data.SetPoints(_cross_points((0.0, 0.0, 0.0), 1.0))
+    mapper, actor = vtkPolyDataMapper(), vtkActor()
+    mapper.SetInputData(data)
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetColor(*tokens.unit_rgb("crosshair"))
+    actor.GetProperty().LightingOff()
+    actor.VisibilityOff()
+    return data, actor
+
+
+def _cross_points(centre: Vec3, reach_mm: float) -> Any:
+    from vtkmodules.vtkCommonCore import vtkPoints
+
+    points = vtkPoints()
+    for axis in range(3):
+        for sign in (-1.0, 1.0):
+            place = list(centre)
+            place[axis] += sign * reach_mm
+            points.InsertNextPoint(*place)
+    return points

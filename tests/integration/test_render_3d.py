@@ -1,0 +1,252 @@
+"""The 3D picture: sides, colours, sizes, volume rendering, and that it needs no display and leaves nothing open."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.mesh import Mesh
+from surgitwin.render.camera import CameraState, Side, camera_from
+from surgitwin.render.content import (
+    ImageContent,
+    MarkerContent,
+    PlaneContent,
+    SceneContent,
+    SurfaceContent,
+    vec3,
+)
+from surgitwin.render.offscreen import new_offscreen_window, render_offscreen
+from surgitwin.render.scene3d import Scene3D
+from surgitwin.render.tokens import load_tokens
+from surgitwin.render.volume_props import reduced, volume_preset, volume_presets
+
+SIZE = (320, 240)
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+def ball(centre: tuple[float, float, float], radius: float = 12.0) -> Mesh:
+    """A triangulated sphere."""
+    rings, sectors = 12, 18
+    polar = np.pi * np.arange(rings + 1) / rings
+    around = 2 * np.pi * np.arange(sectors) / sectors
+    p, a = np.meshgrid(polar, around, indexing="ij")
+    points = np.stack([np.sin(p) * np.cos(a), np.sin(p) * np.sin(a), np.cos(p)], axis=-1).reshape(-1, 3)
+    one = np.arange(rings * sectors).reshape(rings, sectors)
+    right = np.roll(one, -1, axis=1)
+    quads = np.stack([one, one + sectors, right + sectors, right], axis=-1).reshape(-1, 4)
+    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+    return Mesh((points * radius + centre).astype(np.float32), triangles)
+
+
+def three_balls(**changes: object) -> SceneContent:
+    """Red on the patient's right, green in front of the middle, blue above."""
+    surfaces = (
+        SurfaceContent("right", ball((-40, 0, 0)), RED),
+        SurfaceContent("front", ball((0, -40, 0)), GREEN),
+        SurfaceContent("above", ball((0, 0, 40)), BLUE),
+        SurfaceContent("middle", ball((0, 0, 0)), (128, 128, 128)),
+    )
+    return SceneContent(surfaces=surfaces, **changes)  # type: ignore[arg-type]
+
+
+def place_of(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> tuple[float, float, int]:
+    """Mean column and row of the pixels of one pure colour, 0 to 1, and how many there are."""
+    channels = picture.astype(int)
+    main = int(np.argmax(colour))
+    others = [c for c in range(3) if c != main]
+    mask = (channels[..., main] > 90) & (channels[..., others].max(axis=-1) < channels[..., main] / 3)
+    rows, columns = np.nonzero(mask)
+    if rows.size == 0:
+        return float("nan"), float("nan"), 0
+    return float(columns.mean()) / picture.shape[1], float(rows.mean()) / picture.shape[0], rows.size
+
+
+@pytest.fixture(scope="module")
+def from_front() -> NDArray[np.uint8]:
+    return render_offscreen(three_balls(), SIZE)
+
+
+def test_from_the_front_the_patients_right_is_on_the_screens_left(from_front: NDArray[np.uint8]) -> None:
+    x, y, _ = place_of(from_front, RED)
+    assert x < 0.4 and y > 0.5
+    x, y, _ = place_of(from_front, BLUE)
+    assert abs(x - 0.5) < 0.25 and y < 0.4
+
+
+@pytest.mark.parametrize(
+    ("side", "colour", "where"),
+    [
+        (Side.POSTERIOR, RED, "right"),
+        (Side.LEFT, GREEN, "left"),
+        (Side.RIGHT, GREEN, "right"),
+        (Side.SUPERIOR, GREEN, "top"),
+        (Side.SUPERIOR, RED, "right"),
+        (Side.INFERIOR, RED, "left"),
+        (Side.INFERIOR, GREEN, "top"),
+    ],
+)
+def test_every_side_shows_the_patient_as_seen_from_there(side: Side, colour: tuple[int, int, int], where: str) -> None:
+    x, y, count = place_of(render_offscreen(three_balls(), SIZE, side, oversampling=1), colour)
+    assert count > 20
+    assert {"left": x < 0.42, "right": x > 0.58, "top": y < 0.42}[where]
+
+
+def test_the_picture_has_the_size_asked_for_and_the_background_of_the_theme(from_front: NDArray[np.uint8]) -> None:
+    assert from_front.shape == (240, 320, 3)
+    assert tuple(from_front[2, 160]) == load_tokens("dark").rgb("scene")
+    light = render_offscreen(three_balls(), (64, 48), tokens=load_tokens("light"), oversampling=1)
+    assert tuple(light[1, 32]) == load_tokens("light").rgb("scene")
+
+
+def test_a_length_on_the_picture_is_the_length_that_the_camera_says() -> None:
+    camera = CameraState((0, -500, 0), (0, 0, 0), (0, 0, 1), half_height_mm=60.0)
+    content = SceneContent(surfaces=(SurfaceContent("a", ball((0, 0, 0), 30.0), RED),))
+    picture = render_offscreen(content, (240, 240), camera, oversampling=1)
+    columns = np.nonzero((picture[..., 0] > 60) & (picture[..., 1] < 40))[1]
+    assert (columns.max() - columns.min() + 1) / 2 == pytest.approx(60, abs=1.5), "30 mm radius, 2 pixels to the mm"
+
+
+def test_hidden_surfaces_do_not_show_and_translucent_ones_let_others_through() -> None:
+    organ = SurfaceContent("organ", ball((0, 0, 0), 40), (0, 0, 255), opacity=0.15)
+    lesion = SurfaceContent("lesion", ball((0, 0, 0), 12), RED)
+    _, _, through = place_of(render_offscreen(SceneContent(surfaces=(organ, lesion)), SIZE, oversampling=1), RED)
+    solid = SurfaceContent("organ", organ.mesh, organ.colour)
+    _, _, covered = place_of(render_offscreen(SceneContent(surfaces=(solid, lesion)), SIZE, oversampling=1), RED)
+    hidden = SurfaceContent("organ", organ.mesh, organ.colour, visible=False)
+    _, _, alone = place_of(render_offscreen(SceneContent(surfaces=(hidden, lesion)), SIZE, oversampling=1), RED)
+    assert through > 100 and covered == 0 and alone > through
+
+
+def test_the_cut_is_drawn_in_its_colour_and_lesion_numbers_in_theirs() -> None:
+    plain = render_offscreen(three_balls(), SIZE, oversampling=1)
+    plane = PlaneContent("cut", (0.0, 0.0, 0.0), (0.3, -1.0, 0.2), half_size_mm=45)
+    marker = MarkerContent("1", (40.0, -60.0, -30.0), (0, 0, 0), (0, 0, 0))
+    marked = render_offscreen(three_balls(planes=(plane,), markers=(marker,)), SIZE, oversampling=1)
+    tokens = load_tokens("dark")
+    for name, least in (("cut", 60), ("lesion", 20)):
+        near = [np.abs(p.astype(int) - tokens.rgb(name)).max(axis=-1) < 12 for p in (plain, marked)]
+        assert near[0].sum() == 0 and near[1].sum() > least
+
+
+def test_an_empty_scene_draws_too() -> None:
+    assert render_offscreen(SceneContent(), (60, 40), oversampling=1).shape == (40, 60, 3)
+
+
+def test_pictures_need_no_display_and_say_nothing_on_standard_error() -> None:
+    script = (
+        "from surgitwin.render.offscreen import render_offscreen\n"
+        "from surgitwin.render.content import SceneContent\n"
+        "import sys\n"
+        "picture = render_offscreen(SceneContent(), (40, 30), oversampling=1)\n"
+        "assert picture.shape == (30, 40, 3)\n"
+        "assert not any(name.startswith('PySide6') for name in sys.modules)\n"
+    )
+    bare = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run([sys.executable, "-c", script], env=bare, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_scene_changes_only_what_changed_and_lets_go_of_everything() -> None:
+    from vtkmodules.vtkRenderingCore import vtkRenderer
+
+    window, renderer = new_offscreen_window(80, 60), vtkRenderer()
+    window.AddRenderer(renderer)
+    scene = Scene3D(renderer, window, load_tokens("dark"))
+    content = three_balls(planes=(PlaneContent("cut", (0, 0, 0), (1, 0, 0)),))
+    scene.set_content(content)
+    before = {key: actor.actor for key, actor in scene._surfaces.items()}
+    camera = scene.camera
+    recoloured = (SurfaceContent("right", content.surfaces[0].mesh, GREEN), *content.surfaces[1:3])
+    scene.set_content(SceneContent(surfaces=recoloured))
+    assert {k: a.actor for k, a in scene._surfaces.items()} == {k: before[k] for k in ("right", "front", "above")}
+    assert before["right"].GetProperty().GetColor() == (0.0, 1.0, 0.0)
+    assert scene.camera == camera, "new content does not move the camera"
+    assert scene.planes() == ()
+    scene.close()
+    assert renderer.GetViewProps().GetNumberOfItems() == 0
+    assert window.GetRenderers().GetNumberOfItems() == 1
+    window.Finalize()
+
+
+def test_the_camera_frames_the_whole_box_from_every_side() -> None:
+    low, high = np.array((-10.0, -20.0, -70.0)), np.array((30.0, 60.0, 40.0))
+    for side in Side:
+        for aspect in (0.5, 1.0, 2.0):
+            camera = camera_from(side, low, high, aspect)
+            across = np.abs(np.cross(side.up, side.towards_viewer)) @ (high - low)
+            height = np.abs(np.asarray(side.up)) @ (high - low)
+            assert 2 * camera.half_height_mm >= height and 2 * camera.half_height_mm * aspect >= across
+            assert camera.focal_point == pytest.approx((10, 20, -15))
+
+
+@pytest.mark.parametrize("flip", [1.0, -1.0])
+def test_a_reduced_volume_stays_where_it_is_and_is_right_handed(flip: float) -> None:
+    turn = np.deg2rad(25)
+    direction = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, flip]])
+    geometry = Geometry.from_parts((61, 47, 38), (0.8, 0.8, 2.5), (10.0, -30.0, 55.0), direction)
+    k, j, i = np.indices(geometry.shape_kji)
+    points = geometry.to_lps(np.stack([i, j, k], axis=-1))
+    blob = np.array(geometry.to_lps((40, 15, 20)))
+    array = np.where(np.linalg.norm(points - blob, axis=-1) < 7, 1000, 0).astype(np.int16)
+    small, coarse = reduced(array, geometry, 9000)
+    assert small.shape == coarse.shape_kji and small.size <= 9000 and small.flags.c_contiguous
+    assert not coarse.left_handed
+    k, j, i = np.indices(coarse.shape_kji)
+    places = coarse.to_lps(np.stack([i, j, k], axis=-1))
+    centre = (places * small[..., None]).sum(axis=(0, 1, 2)) / small.sum()
+    assert np.linalg.norm(centre - blob) < 0.3
+    assert small.sum() * coarse.voxel_volume_mm3 == pytest.approx(array.sum() * geometry.voxel_volume_mm3, rel=0.02)
+
+
+def test_a_volume_is_drawn_where_its_voxels_lie_for_a_flipped_oblique_grid() -> None:
+    turn = np.deg2rad(30)
+    direction = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, -1.0]])
+    geometry = Geometry.from_parts((50, 50, 40), (2.0, 2.0, 3.0), (0, 0, 0), direction)
+    corner = geometry.centre_mm
+    geometry = Geometry.from_parts((50, 50, 40), (2.0, 2.0, 3.0), -corner, direction)
+    k, j, i = np.indices(geometry.shape_kji)
+    points = geometry.to_lps(np.stack([i, j, k], axis=-1))
+    # Dense bone on the patient's right and above.
+    array = np.where(np.linalg.norm(points - (-25, 0, 30), axis=-1) < 10, 2000, -1000).astype(np.int16)
+    content = SceneContent(image=ImageContent(array, geometry), volume_preset="ct-bone")
+    camera = CameraState((0, -500, 0), (0, 0, 0), (0, 0, 1), half_height_mm=75.0)
+    picture = render_offscreen(content, (300, 300), camera).astype(int)
+    rows, columns = np.nonzero(picture[:200, :230].max(axis=-1) > 45)
+    assert columns.mean() == pytest.approx(150 - 25 * 2, abs=4)
+    assert rows.mean() == pytest.approx(150 - 30 * 2, abs=4)
+
+
+def test_every_preset_is_ascending_and_known_by_its_id() -> None:
+    assert {p.id for p in volume_presets()} >= {"ct-bone", "ct-soft-tissue", "ct-vessels", "ct-lung", "mr"}
+    for preset in volume_presets():
+        assert volume_preset(preset.id) is preset
+        for points in (preset.opacity, preset.colour):
+            values = [point[0] for point in points]
+            assert values == sorted(values)
+        assert all(0 <= opacity <= 1 for _, opacity in preset.opacity)
+    with pytest.raises(BadInput, match="ct-bone"):
+        volume_preset("x-ray")
+
+
+def test_an_unknown_side_is_refused_with_the_list_of_sides() -> None:
+    with pytest.raises(BadInput, match="anterior, posterior"):
+        Side.named("front")
+
+
+def test_mr_is_rendered_by_its_own_range_of_values() -> None:
+    geometry = Geometry.from_parts((30, 30, 30), (2.0, 2.0, 2.0), (-29, -29, -29))
+    k, j, i = np.indices(geometry.shape_kji)
+    inside = (i - 15) ** 2 + (j - 15) ** 2 + (k - 15) ** 2 < 64
+    for scale in (1.0, 1000.0):
+        array = np.where(inside, scale, 0).astype(np.float32)
+        content = SceneContent(image=ImageContent(array, geometry), volume_preset="mr")
+        picture = render_offscreen(content, (120, 90))
+        assert picture[30:60, 45:75].mean() > 80
+        assert vec3(geometry.centre_mm) == (0, 0, 0)
