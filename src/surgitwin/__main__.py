@@ -2,6 +2,6 @@
 
 import sys
 
-from surgitwin.cli.main import main
+from surgitwin.launch import main
 
 sys.exit(main())

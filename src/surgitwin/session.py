@@ -48,7 +48,12 @@ class Session:
         BadInput
             If it is missing, damaged, foreign, newer than this program, or held by another process.
         """
-        return cls(CaseFile.open(path, read_only=read_only))
+        case_file = CaseFile.open(path, read_only=read_only)
+        try:
+            return cls(case_file)
+        except BaseException:
+            case_file.close()
+            raise
 
     @property
     def scene(self) -> Scene:

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from surgitwin import __version__
 from surgitwin.cli import extras
+from surgitwin.cli.extras import OpenWindow
 from surgitwin.cli.progress import terminal_progress
 from surgitwin.cli.show import show
 from surgitwin.commands import COMMANDS
@@ -21,16 +22,17 @@ from surgitwin.core.text import tr
 CASE_HELP = tr("the case file, .twin")
 
 
-def make_app() -> App:
-    """The whole command line."""
+def make_app(open_window: OpenWindow) -> App:
+    """The whole command line; ``open_window`` is called where the window is wanted."""
     app = App(
         name="surgitwin",
         version=__version__,
         help=tr("Surgical planner on a patient's digital twin. Research and planning aid, not a medical device."),
     )
-    app.default(extras.open_window)
-    app.command(extras.open_window, name="gui")
-    app.command(extras.demo, name="demo")
+    window = extras.window_command(open_window)
+    app.default(window)
+    app.command(window, name="gui")
+    app.command(extras.demo_command(open_window), name="demo")
     app.command(extras.sample, name="sample")
     app.command(extras.run_script, name="run")
     for kind in COMMANDS.values():

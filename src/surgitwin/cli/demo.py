@@ -19,8 +19,8 @@ from surgitwin.session import Session
 MARK = ".surgitwin-demo"
 
 
-def run_demo(name: str, out: Path, *, window: bool, as_json: bool) -> int:
-    """Make case, surfaces, two plans, report, meshes and pictures in ``out``; then open the window."""
+def run_demo(name: str, out: Path, *, as_json: bool) -> Path:
+    """Make case, surfaces, two plans, report, meshes and pictures in ``out``, and return the case's path."""
     sample = sample_named(name)
     folder = out / name
     _make_room(folder)
@@ -32,11 +32,7 @@ def run_demo(name: str, out: Path, *, window: bool, as_json: bool) -> int:
         print_json(document)
     else:
         _tell(document)
-    if window and has_display():
-        from surgitwin.gui.main import run_window
-
-        return run_window(Path(document["case"]))
-    return 0
+    return Path(document["case"])
 
 
 def do_main_job(sample: Any, folder: Path, ctx: Context) -> dict[str, Any]:

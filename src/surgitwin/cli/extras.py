@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from surgitwin.cli.progress import terminal_progress
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
+OpenWindow = Callable[[Path | None], int]
 _Json = Annotated[bool, Parameter(name="--json", help=tr("print one JSON document"), negative="")]
 
 
@@ -31,19 +33,23 @@ def refuse_existing(case: Path) -> None:
         raise BadInput(tr("There is no folder {path} to put the case in. Make it first.").format(path=folder))
 
 
-def open_window(path: Path | None = None) -> int:
-    """Open the window, on a case, a folder or a file if one is given.
+def window_command(open_window: OpenWindow) -> Callable[..., int]:
+    """The command that opens the window."""
 
-    Parameters
-    ----------
-    path
-        A .twin case, a folder of images, or an image file.
-    """
-    if path is not None and not path.exists():
-        raise BadInput(tr("There is no command, file or folder “{path}”. See “surgitwin --help”.").format(path=path))
-    from surgitwin.gui.main import run_window
+    def gui(path: Path | None = None) -> int:
+        """Open the window, on a case, a folder or a file if one is given.
 
-    return run_window(path)
+        Parameters
+        ----------
+        path
+            A .twin case, a folder of images, or an image file.
+        """
+        if path is not None and not path.exists():
+            message = tr("There is no command, file or folder “{path}”. See “surgitwin --help”.")
+            raise BadInput(message.format(path=path))
+        return open_window(path)
+
+    return gui
 
 
 def sample(
@@ -83,27 +89,33 @@ def sample(
     return 0
 
 
-def demo(
-    *,
-    case: str = "abdomen-ct",
-    out: Path = Path("demo-out"),
-    window: Annotated[bool, Parameter(negative="--no-window")] = True,
-    json: _Json = False,
-) -> int:
-    """Do the main job on a sample case: import, surfaces, plans, report, meshes, pictures.
+def demo_command(open_window: OpenWindow) -> Callable[..., int]:
+    """The command that does the main job on a sample."""
 
-    Parameters
-    ----------
-    case
-        abdomen-ct or liver-phantom.
-    out
-        Folder for everything that is made; files of an earlier demo in it are replaced.
-    window
-        Open the window on the case afterwards, if there is a display.
-    """
-    from surgitwin.cli.demo import run_demo
+    def demo(
+        *,
+        case: str = "abdomen-ct",
+        out: Path = Path("demo-out"),
+        window: Annotated[bool, Parameter(negative="--no-window")] = True,
+        json: _Json = False,
+    ) -> int:
+        """Do the main job on a sample case: import, surfaces, plans, report, meshes, pictures.
 
-    return run_demo(case, out, window=window, as_json=json)
+        Parameters
+        ----------
+        case
+            abdomen-ct or liver-phantom.
+        out
+            Folder for everything that is made; files of an earlier demo in it are replaced.
+        window
+            Open the window on the case afterwards, if there is a display.
+        """
+        from surgitwin.cli.demo import has_display, run_demo
+
+        made = run_demo(case, out, as_json=json)
+        return open_window(made) if window and has_display() else 0
+
+    return demo
 
 
 def run_script(script: Path, case: Path | None = None, /) -> int:

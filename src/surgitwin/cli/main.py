@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from surgitwin.core.errors import BadInput, Cancelled, SurgitwinError
 from surgitwin.core.text import tr
@@ -15,10 +16,21 @@ DONE, FAILED, USAGE, BAD_INPUT, CANCELLED = 0, 1, 2, 3, 4
 log = logging.getLogger(__name__)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def no_window(path: Path | None) -> int:
+    """What happens where the command line runs without the window behind it."""
+    raise BadInput(tr("No window can be opened from here. Start the program “surgitwin”."))
+
+
+def main(words: Sequence[str] | None = None, open_window: Callable[[Path | None], int] = no_window) -> int:
     """Run ``surgitwin`` with these words (default: the process's own) and return the exit status.
 
     0 done, 1 a fault in the program, 2 wrong usage, 3 bad input, 4 cancelled.
+
+    Parameters
+    ----------
+    open_window
+        Opens the window on a path and returns when it is closed; handed in, because the window lies above the
+        command line.
     """
     words = list(sys.argv[1:] if words is None else words)
     _use_utf8()
@@ -27,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
     from surgitwin.cli.app import make_app
 
-    app = make_app()
+    app = make_app(open_window)
     try:
         status = app(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -31,6 +31,13 @@ from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdi
 from surgitwin.render.twin import Span
 from surgitwin.scene.nodes import CutModel, PlaneModel, PlanNode, SegmentNode
 
+SHORT = {
+    tr("Remnant, share of the organ"): tr("Share"),
+    tr("Future liver remnant (FLR)"): tr("FLR"),
+    tr("FLR, tumour-free"): tr("FLR t.-free"),
+    tr("Smallest margin"): tr("Margin"),
+    tr("Lesions left behind"): tr("Left"),
+}
 DEFAULT_NORMAL = (-1.0, 0.0, 0.0)  # a new plane removes the patient's right side
 
 
@@ -53,7 +60,7 @@ class PlanPanel(Panel):
         self.warnings = WarningList(theme)
         self.add(self.warnings)
         self._ask_for_patient()
-        self._show_comparison()
+        self._show_comparison(theme)
         self.column.addStretch(1)
         live.numbers_changed.connect(self.show_numbers)
         desk.session_changed.connect(lambda _: self.refresh())
@@ -132,14 +139,17 @@ class PlanPanel(Panel):
         self.confirm_button = button(tr("Confirm"), self.confirm_patient)
         self.buttons(self.confirm_button)
 
-    def _show_comparison(self) -> None:
+    def _show_comparison(self, theme: Theme) -> None:
         self.compare_title = self.section(tr("Plans side by side"))
         self.table = QTableWidget()
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
         self.table.setShowGrid(False)
-        self.table.verticalHeader().setDefaultSectionSize(24)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.verticalHeader().setDefaultSectionSize(26)
+        self.table.verticalHeader().setVisible(False)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setFont(theme.font("font-small"))
+        self.table.horizontalHeader().setFont(theme.font("font-small"))
         self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.add(self.table)
         self.again_button = button(tr("Plan again"), self.again, tip=tr("Compute a stale plan from what there is now"))
@@ -262,19 +272,27 @@ class PlanPanel(Panel):
         if not shown:
             return
         document = compare_document(self._desk.scene, counted)
-        rows = [row for row in document["rows"] if any(value is not None for value in row["values"])]
-        self.table.setColumnCount(len(counted))
-        self.table.setRowCount(len(rows))
-        titles = [plan["name"] + (tr(" (stale)") if plan["stale"] else "") for plan in document["plans"]]
-        self.table.setHorizontalHeaderLabels(titles)
-        self.table.setVerticalHeaderLabels([row["label"] for row in rows])
-        for y, row in enumerate(rows):
-            for x, value in enumerate(row["values"]):
-                text = tr("n. a.") if value is None else f"{value:.1f} {row['unit']}" if row["unit"] else str(value)
-                item = QTableWidgetItem(text)
+        rows = [row for row in document["rows"][1:] if any(value is not None for value in row["values"])]
+        self.table.setRowCount(len(counted))
+        self.table.setColumnCount(1 + len(rows))
+        titles = [SHORT.get(row["label"], row["label"]) for row in rows]
+        self.table.setHorizontalHeaderLabels([tr("Plan"), *titles])
+        for y, plan in enumerate(document["plans"]):
+            name = QTableWidgetItem(plan["name"] + (tr(" (stale)") if plan["stale"] else ""))
+            name.setToolTip(name.text())
+            self.table.setItem(y, 0, name)
+            for x, row in enumerate(rows, start=1):
+                value = row["values"][y]
+                digits = 0 if row["unit"] == "ml" else 1
+                text = tr("n. a.") if value is None else f"{value:.{digits}f} {row['unit']}".strip()
+                item = QTableWidgetItem(text if row["unit"] or value is None else str(value))
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                item.setToolTip(row["label"])
                 self.table.setItem(y, x, item)
-        self.table.setFixedHeight(24 * len(rows) + self.table.horizontalHeader().sizeHint().height() + 8)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.table.setFixedHeight(26 * len(counted) + header.sizeHint().height() + 8)
 
     def show_numbers(self, numbers: PlanNumbers) -> None:
         """Fill the cards; called for every mouse event while a cut is dragged."""

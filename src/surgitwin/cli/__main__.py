@@ -1,7 +1,0 @@
-"""``python -m surgitwin.cli`` does what ``surgitwin`` does."""
-
-import sys
-
-from surgitwin.cli.main import main
-
-sys.exit(main())
