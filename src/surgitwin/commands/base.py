@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -82,7 +82,7 @@ class Command(BaseModel):
         Whether it needs a case, and what it does with it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -99,6 +99,16 @@ class Command(BaseModel):
         """
         raise NotImplementedError
 
+    @classmethod
+    def printed(cls, document: Document) -> Any:
+        """What ``--json`` prints, and scripts get, of the document."""
+        return document
+
+    @classmethod
+    def status_of(cls, document: Document) -> int:
+        """The exit status that the document deserves; a check that finds damage is no success."""
+        return 0
+
 
 def perform(command: Command, bench: Bench, ctx: Context) -> Document:
     """Run a command here and now, and return its document."""
@@ -109,7 +119,7 @@ def perform(command: Command, bench: Bench, ctx: Context) -> Document:
 
 
 def build(kind: type[Command], values: dict[str, Any]) -> Command:
-    """Make a command from loose values.
+    """Make a command from loose values; fields may be called by their name or as on the command line.
 
     Raises
     ------
@@ -117,20 +127,51 @@ def build(kind: type[Command], values: dict[str, Any]) -> Command:
         One sentence for the first value that does not fit.
     """
     try:
-        return kind.model_validate(values)
+        return kind.model_validate(_by_field(kind, values))
     except ValidationError as error:
-        raise BadInput(sentence_of(error)) from None
+        raise BadInput(sentence_of(error, kind)) from None
 
 
-def sentence_of(error: ValidationError) -> str:
+def arg_of(kind: type[Command], field: str) -> Arg:
+    """How the field is shown."""
+    return next((m for m in kind.model_fields[field].metadata if isinstance(m, Arg)), Arg(""))
+
+
+def option_name(kind: type[Command], field: str) -> str:
+    """The field's word on the command line, without the dashes."""
+    return arg_of(kind, field).option or field.replace("_", "-")
+
+
+def _by_field(kind: type[Command], values: dict[str, Any]) -> dict[str, Any]:
+    """The values under the names of the fields; one text where a list is wanted is a list of one."""
+    fields = kind.model_fields
+    options = {option_name(kind, name).replace("-", "_"): name for name in fields}
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key if key in fields else options.get(key.replace("-", "_"), key)
+        if name in fields and isinstance(value, str) and get_args(fields[name].annotation)[1:] == (Ellipsis,):
+            value = (value,)
+        named[name] = value
+    return named
+
+
+def is_many(annotation: Any) -> bool:
+    """True for a field that takes any number of values."""
+    return get_origin(annotation) is dict or get_args(annotation)[-1:] == (Ellipsis,)
+
+
+def sentence_of(error: ValidationError, kind: type[Command]) -> str:
     """The first finding of a validation, as one sentence that names the value."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or tr("the values")
+    place = [str(part) for part in first["loc"]] or [tr("the values")]
+    if place[0] in kind.model_fields:
+        place[0] = option_name(kind, place[0])
+    where = place[0]
     if first["type"] == "missing":
         return tr("{where} is missing.").format(where=where)
     if first["type"] == "extra_forbidden":
         return tr("There is no setting called {where}.").format(where=where)
-    given = str(first.get("input"))
-    message = str(first["msg"]).removeprefix("Value error, ")
+    given = str(first.get("input")) or tr("empty")
+    message = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "it should").rstrip(".")
     message = message[:1].lower() + message[1:]
-    return tr("{where} cannot be {given}: {why}.").format(where=where, given=given[:80], why=message.rstrip("."))
+    return tr("{where} cannot be {given}: {why}.").format(where=where, given=given[:80], why=message)

@@ -58,6 +58,10 @@ class ListSeries(Command):
 
         return Work(compute, lambda series: {"series": series})
 
+    @classmethod
+    def printed(cls, document: Document) -> Any:
+        return document["series"]
+
 
 class NewCase(Command):
     """Start a case from images."""

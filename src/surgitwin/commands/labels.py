@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surgitwin import __version__
 from surgitwin.commands.base import Bench, Document, Work
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
@@ -267,6 +268,7 @@ def start_adding_labels(
 
     def commit(read: _Labels) -> Document:
         segments: list[Node] = []
+        origin = Provenance(tool=tr("label map from a file"), version=__version__)
         with bench.transaction(tr("Add segments from a label map")) as tx:
             segmentation = segmentation_for(scene, tx, volume)
             colors = [segment.color for segment in segments_of(scene, segmentation)]
@@ -283,7 +285,8 @@ def start_adding_labels(
                 layer = add_layer(tx, segmentation, array, number)
                 for value, source in values:
                     color = read.colors.get(source)
-                    segment = make_segment(segmentation, read.names[source], layer, value, colors, kind, color)
+                    title = read.names[source]
+                    segment = make_segment(segmentation, title, layer, value, colors, kind, color, origin)
                     colors.append(segment.color)
                     segments.append(tx.add(segment))
         nodes = [{"id": node.id, "type": node.type_name, "name": node.name} for node in segments]

@@ -34,7 +34,9 @@ class PlanResection(Command):
     title: ClassVar[str] = tr("Plan a resection")
     summary: ClassVar[str] = tr("Cut an organ with planes; removed, remnant, margins. An existing name is replaced.")
 
-    plan: Annotated[str, Arg(tr("name of the plan"), positional=True)] = Field(min_length=1, max_length=200)
+    plan: Annotated[str, Arg(tr("name of the plan"), positional=True, option="name")] = Field(
+        min_length=1, max_length=200
+    )
     organ: Annotated[str, Arg(tr("the segment to cut"))]
     plane: Annotated[
         tuple[str, ...],

@@ -107,22 +107,26 @@ def _warnings(scene: Scene, plans: Sequence[PlanNode]) -> list[ReportWarning]:
 
 
 def _provenance(scene: Scene, nodes: Sequence[Node]) -> list[ProvenanceRow]:
-    rows: list[ProvenanceRow] = []
+    """One line for each origin: segments that came in together share theirs."""
+    groups: dict[tuple[str, str, str], list[Node]] = {}
     for node in nodes:
-        made = node.made_from
-        if made is None:
-            from_file = tr("DICOM or image file") if isinstance(node, VolumeNode) else tr("label map from a file")
-            rows.append(ProvenanceRow(node.name, from_file, node.revision))
-            continue
-        shown = ", ".join(f"{key} {value}" for key, value in made.parameters.items() if value is not None)
-        inputs = ", ".join(scene.node(key).name for key in made.inputs if key in scene and key != node.id)
-        text = (
-            made.tool
-            + (f" ({shown})" if shown else "")
-            + (tr(" from {inputs}").format(inputs=inputs) if inputs else "")
-        )
-        rows.append(ProvenanceRow(node.name, text, node.revision, made.version, made.made_at))
+        groups.setdefault(_origin(scene, node), []).append(node)
+    rows: list[ProvenanceRow] = []
+    for (made_by, version, date), members in groups.items():
+        names = ", ".join(node.name for node in members)
+        revisions = members[0].revision if len(members) == 1 else tr("{count} nodes").format(count=len(members))
+        rows.append(ProvenanceRow(names, made_by, revisions, version, date))
     return rows
+
+
+def _origin(scene: Scene, node: Node) -> tuple[str, str, str]:
+    made = node.made_from
+    if made is None:
+        return (tr("DICOM or image file") if isinstance(node, VolumeNode) else tr("a file")), "", ""
+    shown = ", ".join(f"{key} {value}" for key, value in made.parameters.items() if value is not None)
+    inputs = ", ".join(scene.node(key).name for key in made.inputs if key in scene and key != node.id)
+    text = made.tool + (f" ({shown})" if shown else "") + (tr(" from {inputs}").format(inputs=inputs) if inputs else "")
+    return text, made.version, made.made_at.replace("T", " ").removesuffix("+00:00") + (" UTC" if made.made_at else "")
 
 
 def plan_pictures(scene: Scene, plan: PlanNode | None, pictures: Pictures) -> tuple[Picture, ...]:

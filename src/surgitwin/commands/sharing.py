@@ -309,7 +309,9 @@ class Pictures:
         from surgitwin.render.windowing import window_for
 
         if view == "3d":
-            content = twin.scene_content(self._scene, self._volume, self._plan, self.spans(), focus=self.focus())
+            content = twin.scene_content(
+                self._scene, self._volume, self._plan, self.spans(), ghosts=self._plan is not None
+            )
             return snapshot_3d(content, self._size)
         if self._volume is None:
             raise BadInput(tr("This case holds no image to cut a slice from."))

@@ -163,8 +163,10 @@ class MainWindow(QMainWindow):
         self.segment.preview_changed.connect(self.stage.set_preview)
         self.segment.label_map_wanted.connect(self.add_label_map)
         self.plan.report_wanted.connect(self.make_report)
+        self.plan.plan_picked.connect(self.stage.look_at_plan)
         self.spans.changed.connect(lambda: self.tree.set_volumes(self.spans.volumes_ml))
         self.tree.currentItemChanged.connect(lambda now, _: self._tree_chosen())
+        self.tree.plan_chosen.connect(lambda: self.show_step("plan"))
         self.stage.hovered.connect(self._hovered)
 
     def _actions(self) -> list[Action]:
@@ -224,6 +226,9 @@ class MainWindow(QMainWindow):
     def show_step(self, name: str) -> None:
         """Bring a step's panel to the front."""
         self.rail.show_step(name)
+        self.stage.set_planning(name == "plan")
+        if name == "plan":
+            self.stage.look_at_plan()
         self.panels.setCurrentWidget(
             {
                 "study": self.study,

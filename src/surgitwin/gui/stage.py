@@ -29,7 +29,7 @@ from surgitwin.render.content import (
 )
 from surgitwin.render.slice_picture import Slab
 from surgitwin.render.slicing import Orientation
-from surgitwin.render.twin import scene_content, slice_content
+from surgitwin.render.twin import organ_span, scene_content, slice_content
 from surgitwin.render.windowing import Window, window_for
 
 SLAB_MODES = {"mip": "max", "minip": "min", "mean": "mean"}
@@ -51,6 +51,7 @@ class Stage(QWidget):
         self._loading: LoadingImage | None = None
         self._dragged: tuple[PlaneContent, ...] | None = None
         self._volume_preset: str | None = None
+        self._planning = False
         self._surfaces: dict[NodeId, SurfaceContent] = {}
         self._shown_volume: NodeId | None = None
         self.axial = SliceView(theme, Orientation.AXIAL)
@@ -103,6 +104,18 @@ class Stage(QWidget):
         self._volume_preset = name
         self.refresh()
 
+    def set_planning(self, planning: bool) -> None:
+        """While planning, what does not belong to the plan is a ghost in 3D."""
+        if planning != self._planning:
+            self._planning = planning
+            self.refresh()
+
+    def look_at_plan(self) -> None:
+        """Bring the crosshair to the organ of the current plan."""
+        span = organ_span(self._desk.scene, self._desk.plan, self._spans.spans)
+        if span is not None:
+            self._desk.move_crosshair(span.centre)
+
     def set_preview(self, mask: NDArray[np.bool_] | None) -> None:
         """Show a mask that is not taken yet in the accent colour."""
         volume = self._desk.volume
@@ -153,6 +166,7 @@ class Stage(QWidget):
             volume_preset=self._volume_preset,
             focus=desk.crosshair,
             keep=self._surfaces,
+            ghosts=self._planning,
         )
         if self._dragged is not None:
             whole = replace(whole, planes=self._dragged)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -47,6 +47,8 @@ class _Group:
 
 class TwinTree(QTreeWidget):
     """Shows the scene; every edit in it is a command."""
+
+    plan_chosen = Signal()
 
     def __init__(self, desk: Desk, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -197,6 +199,7 @@ class TwinTree(QTreeWidget):
             self._desk.look_at_volume(node.id)
         elif isinstance(node, PlanNode):
             self._desk.look_at_plan(node.id)
+            self.plan_chosen.emit()
 
     def _clicked(self, item: QTreeWidgetItem, column: int) -> None:
         node_id = item.data(NAME, ID_ROLE)

@@ -22,6 +22,7 @@ from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentationNode, Se
 from surgitwin.scene.scene import Scene
 
 Point = tuple[float, float, float]
+GHOST = 0.08
 REACH = 0.95  # of the box's half diagonal: a plane that covers an organ from any usual side
 
 
@@ -99,11 +100,16 @@ def marker_contents(scene: Scene, spans: Spans) -> tuple[MarkerContent, ...]:
     return tuple(markers)
 
 
-def surface_contents(scene: Scene, keep: Mapping[NodeId, SurfaceContent] | None = None) -> tuple[SurfaceContent, ...]:
+def surface_contents(
+    scene: Scene, keep: Mapping[NodeId, SurfaceContent] | None = None, about: PlanNode | None = None
+) -> tuple[SurfaceContent, ...]:
     """Every surface with the look of its segment.
 
     Parameters
     ----------
+    about
+        A plan to look at: its organ, lesions and vessels stay as they are, everything else becomes a ghost that hides
+        nothing.
     keep
         Contents of an earlier call: a surface whose mesh is the same keeps its mesh object, so that views do not
         build it again.
@@ -117,8 +123,14 @@ def surface_contents(scene: Scene, keep: Mapping[NodeId, SurfaceContent] | None 
         same = old is not None and _same(old.mesh, points, triangles)
         mesh = old.mesh if old is not None and same else Mesh(points, triangles)
         visible = surface.visible and looks.visible
-        contents.append(SurfaceContent(surface.id, mesh, looks.color, looks.opacity, visible, looks.name))
+        opacity = looks.opacity if about is None or _belongs(segment, about) else looks.opacity * GHOST
+        contents.append(SurfaceContent(surface.id, mesh, looks.color, opacity, visible, looks.name))
     return tuple(contents)
+
+
+def _belongs(segment: SegmentNode | None, plan: PlanNode) -> bool:
+    """True for what a surgeon must see of a plan: the organ, lesions, vessels."""
+    return segment is not None and (segment.id == plan.organ or segment.kind in ("lesion", "vessel"))
 
 
 def _same(mesh: Mesh, points: object, triangles: object) -> bool:
@@ -146,10 +158,11 @@ def scene_content(
     volume_preset: str | None = None,
     focus: Point | None = None,
     keep: Mapping[NodeId, SurfaceContent] | None = None,
+    ghosts: bool = False,
 ) -> SceneContent:
-    """Everything the 3D view shows of the scene."""
+    """Everything the 3D view shows of the scene; with ``ghosts`` what does not belong to the plan is faint."""
     return SceneContent(
-        surfaces=surface_contents(scene, keep),
+        surfaces=surface_contents(scene, keep, plan if ghosts else None),
         planes=plane_contents(plan, organ_span(scene, plan, spans)),
         markers=marker_contents(scene, spans),
         image=image_content(volume) if volume is not None and volume_preset is not None else None,

@@ -42,9 +42,10 @@ DEFAULT_NORMAL = (-1.0, 0.0, 0.0)  # a new plane removes the patient's right sid
 
 
 class PlanPanel(Panel):
-    """Signals: the user wants the report."""
+    """Signals: the user wants the report, or picked another plan."""
 
     report_wanted = Signal()
+    plan_picked = Signal()
 
     def __init__(self, desk: Desk, theme: Theme, live: LivePlan, span_of: Callable[[SegmentNode], Span | None]) -> None:
         super().__init__(theme, tr("Plan"), tr("No plan yet"))
@@ -210,6 +211,7 @@ class PlanPanel(Panel):
         chosen = self.plans.node_id()
         if chosen is not None:
             self._desk.look_at_plan(NodeId(chosen))
+            self.plan_picked.emit()
 
     # ---- what it shows -----------------------------------------------------------------------------------------
 
