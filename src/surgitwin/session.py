@@ -11,6 +11,7 @@ from typing import Any
 from surgitwin.commands import command_named
 from surgitwin.commands.base import Command, Document, build, perform
 from surgitwin.core.errors import BadInput
+from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.jobs import Job, Runner
@@ -35,6 +36,7 @@ class Session:
         self.editor = Editor(self._scene, self.history)
         self.runner = Runner()
         self.case_file = case_file
+        self._told = False  # whether a document has carried what there is to know about how the case was opened
         if case_file is not None:
             self._scene.load(case_file.load_nodes())
             self.editor.journal = case_file
@@ -67,6 +69,11 @@ class Session:
     def read_only(self) -> bool:
         return self.case_file is not None and self.case_file.read_only
 
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What there is to know about how the case was opened and kept."""
+        return self.case_file.notices if self.case_file is not None else ()
+
     def transaction(self, name: str) -> AbstractContextManager[Transaction]:
         """The only write path; see `Editor.transaction`."""
         if self.read_only:
@@ -86,9 +93,19 @@ class Session:
         self.case_file = CaseFile.create(path, self._scene)
         self.editor.journal = self.case_file
 
-    def run(self, name: str, **values: Any) -> Document:
-        """Do what ``surgitwin NAME`` does, and return the document that it prints with ``--json``."""
-        return self.perform(build(command_named(name), values), Context())
+    def run(self, command: str, /, **values: Any) -> Any:
+        """Do what ``surgitwin COMMAND`` does, and return the document that it prints with ``--json``.
+
+        Values are called as on the command line, or as the command's fields: ``as_="labelmap"`` or
+        ``**{"as": "labelmap"}``, ``settings={...}``.
+
+        Raises
+        ------
+        BadInput
+            If there is no such command, or a value does not fit; nothing was changed.
+        """
+        kind = command_named(command)
+        return kind.printed(self.perform(build(kind, values), Context()))
 
     def perform(self, command: Command, ctx: Context) -> Document:
         """Run a command here and now; an edit is on disk when this returns."""
@@ -96,6 +113,9 @@ class Session:
         self.log(command)
         if self.case_file is not None and command.case == "edit":
             self.case_file.wait()
+        if self.notices and not self._told:
+            self._told = True
+            document["warnings"] = [n.as_json() for n in self.notices] + document.get("warnings", [])
         return document
 
     def submit(

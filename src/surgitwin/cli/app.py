@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -13,17 +13,26 @@ from surgitwin import __version__
 from surgitwin.cli import extras
 from surgitwin.cli.extras import OpenWindow
 from surgitwin.cli.progress import terminal_progress
-from surgitwin.cli.show import show
+from surgitwin.cli.streams import output_kept_clean, print_json
+from surgitwin.cli.words import sort_words
 from surgitwin.commands import COMMANDS
-from surgitwin.commands.base import Arg, Command, build
+from surgitwin.commands.base import Command, Document, arg_of, build, is_many, option_name
 from surgitwin.core.errors import BadInput
+from surgitwin.core.notices import Notice
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 
 CASE_HELP = tr("the case file, .twin")
 
 
-def make_app(open_window: OpenWindow) -> App:
-    """The whole command line; ``open_window`` is called where the window is wanted."""
+def make_app(open_window: OpenWindow, words: Sequence[str] = ()) -> App:
+    """The command line; ``open_window`` is called where the window is wanted.
+
+    Parameters
+    ----------
+    words
+        What was typed. If they name a command, the others are left out: describing them all takes time.
+    """
     app = App(
         name="surgitwin",
         version=__version__,
@@ -35,9 +44,17 @@ def make_app(open_window: OpenWindow) -> App:
     app.command(extras.demo_command(open_window), name="demo")
     app.command(extras.sample, name="sample")
     app.command(extras.run_script, name="run")
-    for kind in COMMANDS.values():
+    chosen = COMMANDS.get(words[0]) if words else None
+    for kind in COMMANDS.values() if chosen is None else (chosen,):
         app.command(_function_for(kind), name=kind.name)
     return app
+
+
+def prepare(words: Sequence[str]) -> list[str]:
+    """The words as the parser takes them."""
+    if not words or words[0] not in COMMANDS:
+        return list(words)
+    return [words[0], *sort_words(COMMANDS[words[0]], words[1:])]
 
 
 def _function_for(kind: type[Command]) -> Callable[..., int]:
@@ -64,17 +81,17 @@ def _signature(kind: type[Command]) -> inspect.Signature:
         parameters.append(_parameter("case", Path, inspect.Parameter.POSITIONAL_ONLY, Parameter(**_place(CASE_HELP))))
     named: list[inspect.Parameter] = []
     for name, field in kind.model_fields.items():
-        arg = next((m for m in field.metadata if isinstance(m, Arg)), Arg(""))
+        arg = arg_of(kind, name)
         default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
         help_text = f"{arg.help} [{arg.unit}]" if arg.unit else arg.help
-        if arg.positional and _is_many(field.annotation):
+        if arg.positional and is_many(field.annotation):
             parameters.append(_parameter(name, str, inspect.Parameter.VAR_POSITIONAL, Parameter(**_place(help_text))))
         elif arg.positional:
             place = Parameter(**_place(help_text))
             parameters.append(_parameter(name, field.annotation, inspect.Parameter.POSITIONAL_ONLY, place, default))
         else:
-            named.append(_option(name, field.annotation, arg, help_text, default))
-    shown = Parameter(help=tr("print one JSON document"), negative="")
+            named.append(_option("--" + option_name(kind, name), name, field.annotation, help_text, default))
+    shown = Parameter(help=tr("print one JSON document"), negative="", show_default=False)
     named.append(_parameter("json", bool, inspect.Parameter.KEYWORD_ONLY, shown, False))
     return inspect.Signature(parameters + named)
 
@@ -84,11 +101,13 @@ def _place(help_text: str) -> dict[str, Any]:
     return {"help": help_text, "allow_leading_hyphen": True}
 
 
-def _option(name: str, annotation: Any, arg: Arg, help_text: str, default: Any) -> inspect.Parameter:
-    option = "--" + (arg.option or name.replace("_", "-"))
+def _option(option: str, name: str, annotation: Any, help_text: str, default: Any) -> inspect.Parameter:
     if get_origin(annotation) is dict:
         annotation, default = tuple[str, ...], ()
-    shown = Parameter(name=option, negative=_negative(annotation), **_place(help_text))
+    # The help speaks of defaults that mean something; "None", "()" and "False" do not.
+    says = default is not inspect.Parameter.empty and default not in (None, (), "", False)
+    place = _place(help_text)
+    shown = Parameter(name=option, negative=_negative(annotation), show_default=says, **place)
     return _parameter(name, annotation, inspect.Parameter.KEYWORD_ONLY, shown, default)
 
 
@@ -96,10 +115,6 @@ def _parameter(
     name: str, annotation: Any, way: Any, shown: Parameter, default: Any = inspect.Parameter.empty
 ) -> inspect.Parameter:
     return inspect.Parameter(name, way, annotation=Annotated[annotation, shown], default=default)
-
-
-def _is_many(annotation: Any) -> bool:
-    return get_origin(annotation) is tuple and get_args(annotation)[-1] is Ellipsis
 
 
 def _negative(annotation: Any) -> tuple[str, ...] | None:
@@ -114,38 +129,49 @@ def _settings(kind: type[Command], values: dict[str, Any]) -> dict[str, Any]:
             pairs: dict[str, str] = {}
             for text in values[name]:
                 key, equals, value = str(text).partition("=")
-                if not equals or not key:
+                if not equals or not key.strip():
                     raise BadInput(tr("A setting is written k=v, not “{text}”.").format(text=text))
+                if key.strip() in pairs:
+                    raise BadInput(tr("The setting “{key}” is given twice.").format(key=key.strip()))
                 pairs[key.strip()] = value.strip()
             values[name] = pairs
     return values
 
 
 def _run(kind: type[Command], case: Path | None, values: dict[str, Any], as_json: bool) -> int:
-    from surgitwin.cli.main import print_json
+    command = build(kind, _settings(kind, values))
+    with terminal_progress(kind.title, quiet=as_json) as ctx, output_kept_clean():
+        document, notices = _perform(command, case, ctx)
+    if as_json:
+        print_json(kind.printed(document))
+    else:
+        from surgitwin.cli.show import show
+
+        show(kind.name, document)
+    for notice in notices:
+        extras.say(notice.message)
+    return kind.status_of(document)
+
+
+def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Document, tuple[Notice, ...]]:
+    """The command's document, and what only closing the case has shown."""
     from surgitwin.session import Session
 
-    command = build(kind, _settings(kind, values))
-    with terminal_progress(kind.title, quiet=as_json) as ctx:
-        if kind.case == "create":
-            assert case is not None
-            extras.refuse_existing(case)
-            session = Session()
-            try:
-                document = session.perform(command, ctx)
-                session.save_as(case)
-                session.log(command)
-            finally:
-                session.close()
-            document["case"] = str(case)
-        elif kind.case == "none":
-            with Session() as session:
-                document = session.perform(command, ctx)
-        else:
-            with Session.open(case, read_only=kind.case == "read") as session:  # type: ignore[arg-type]
-                document = session.perform(command, ctx)
-    if as_json:
-        print_json(document.get("series", document) if kind.name == "series" else document)
+    known: tuple[Notice, ...] = ()
+    if command.case == "none":
+        with Session() as session:
+            document = session.perform(command, ctx)
+    elif command.case == "create":
+        assert case is not None
+        extras.refuse_existing(case)
+        with Session() as session:
+            document = session.perform(command, ctx)
+            session.save_as(case)
+            session.log(command)
+        document["case"] = str(case)
     else:
-        show(kind.name, document)
-    return 0
+        assert case is not None
+        with Session.open(case, read_only=command.case == "read") as session:
+            document = session.perform(command, ctx)
+            known = session.notices
+    return document, tuple(notice for notice in session.notices if notice not in known)

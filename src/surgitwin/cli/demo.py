@@ -27,7 +27,7 @@ def run_demo(name: str, out: Path, *, as_json: bool) -> Path:
     with terminal_progress(tr("Demo: {title}").format(title=sample.title), quiet=as_json) as ctx:
         document = do_main_job(sample, folder, ctx)
     if as_json:
-        from surgitwin.cli.main import print_json
+        from surgitwin.cli.streams import print_json
 
         print_json(document)
     else:

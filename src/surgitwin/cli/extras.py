@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import runpy
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from surgitwin.cli.progress import terminal_progress
-from surgitwin.core.errors import BadInput
+from surgitwin.cli.streams import output_kept_clean, print_json
+from surgitwin.core.errors import BadInput, SurgitwinError
 from surgitwin.core.text import tr
 
 OpenWindow = Callable[[Path | None], int]
 _Json = Annotated[bool, Parameter(name="--json", help=tr("print one JSON document"), negative="")]
+
+
+def say(sentence: str) -> None:
+    """A line for the person at the terminal."""
+    sys.stderr.write(sentence + "\n")
 
 
 def refuse_existing(case: Path) -> None:
@@ -24,19 +32,17 @@ def refuse_existing(case: Path) -> None:
     Raises
     ------
     BadInput
-        If the file exists or its folder does not.
+        If the file exists or its folder does not, or may not be written to.
     """
-    if case.exists():
-        raise BadInput(tr("{path} exists already. Choose another name; nothing was overwritten.").format(path=case))
-    folder = case.absolute().parent
-    if not folder.is_dir():
-        raise BadInput(tr("There is no folder {path} to put the case in. Make it first.").format(path=folder))
+    from surgitwin.storage.files import refuse_existing as refuse
+
+    refuse(case)
 
 
 def window_command(open_window: OpenWindow) -> Callable[..., int]:
     """The command that opens the window."""
 
-    def gui(path: Path | None = None) -> int:
+    def gui(path: Path | None = None, *, json: _Json = False) -> int:
         """Open the window, on a case, a folder or a file if one is given.
 
         Parameters
@@ -47,7 +53,11 @@ def window_command(open_window: OpenWindow) -> Callable[..., int]:
         if path is not None and not path.exists():
             message = tr("There is no command, file or folder “{path}”. See “surgitwin --help”.")
             raise BadInput(message.format(path=path))
-        return open_window(path)
+        with output_kept_clean():
+            status = open_window(path)
+        if json:
+            print_json({"path": str(path) if path is not None else None})
+        return status
 
     return gui
 
@@ -77,10 +87,9 @@ def sample(
     seed
         liver-phantom only: another number gives another liver.
     """
-    from surgitwin.cli.main import print_json
     from surgitwin.cli.samples import write_sample
 
-    with terminal_progress(tr("Writing the sample"), quiet=json) as ctx:
+    with terminal_progress(tr("Writing the sample"), quiet=json) as ctx, output_kept_clean():
         document = write_sample(name, out, ctx, size=size, spacing=spacing, seed=seed)
     if json:
         print_json(document)
@@ -118,21 +127,55 @@ def demo_command(open_window: OpenWindow) -> Callable[..., int]:
     return demo
 
 
-def run_script(script: Path, case: Path | None = None, /) -> int:
-    """Run a Python script with ``session`` open on the case.
+def run_script(script: Path, case: Path | None = None, /, *, json: _Json = False) -> int:
+    """Run a Python script with `session` open on the case.
 
     Parameters
     ----------
     script
-        The script; it finds ``session`` (and ``case``, the path) defined.
+        The script; it finds `session` and `case`, the path, defined.
     case
         The case file; without it the session is empty and lives in memory.
+    json
+        Print one JSON document: script, case, and what the script has called `result`; its own output goes to
+        standard error.
     """
     from surgitwin.session import Session
 
     if not script.is_file():
         raise BadInput(tr("There is no script {path}.").format(path=script))
-    session = Session.open(case) if case is not None else Session()
-    with session:
-        runpy.run_path(str(script), init_globals={"session": session, "case": case}, run_name="__main__")
+    with contextlib.ExitStack() as stack:
+        if json:
+            stack.enter_context(output_kept_clean())
+        session = stack.enter_context(Session.open(case) if case is not None else Session())
+        found = _run_file(script, {"session": session, "case": case})
+    if json:
+        print_json({"script": str(script), "case": str(case) if case is not None else None, "result": found})
     return 0
+
+
+def _run_file(script: Path, names: dict[str, Any]) -> Any:
+    """Run the script and return what it has called ``result``.
+
+    Raises
+    ------
+    BadInput
+        If the script fails for a reason of its own; the sentence names the line.
+    """
+    sys.path.insert(0, str(script.absolute().parent))
+    try:
+        return runpy.run_path(str(script), init_globals=names, run_name="__main__").get("result")
+    except (SurgitwinError, KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except Exception as error:
+        raise BadInput(_what_went_wrong(script, error)) from error
+    finally:
+        sys.path.remove(str(script.absolute().parent))
+
+
+def _what_went_wrong(script: Path, error: Exception) -> str:
+    lines = [row.lineno for row in traceback.extract_tb(error.__traceback__) if row.filename == str(script)]
+    line = error.lineno if isinstance(error, SyntaxError) and not lines else (lines or [None])[-1]
+    message = tr("{script}, line {line}: {kind}: {what}.")
+    what = error.msg if isinstance(error, SyntaxError) else str(error).rstrip(".")
+    return message.format(script=script, line=line, kind=type(error).__name__, what=what)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from surgitwin.core.errors import BadInput, Cancelled, SurgitwinError
+from surgitwin.cli.streams import discard_output, quiet_libraries, use_utf8
+from surgitwin.core.errors import Cancelled, SurgitwinError
 from surgitwin.core.text import tr
 
 DONE, FAILED, USAGE, BAD_INPUT, CANCELLED = 0, 1, 2, 3, 4
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def no_window(path: Path | None) -> int:
     """What happens where the command line runs without the window behind it."""
-    raise BadInput(tr("No window can be opened from here. Start the program “surgitwin”."))
+    raise SurgitwinError(tr("No window can be opened from here. Start the program “surgitwin”."))
 
 
 def main(words: Sequence[str] | None = None, open_window: Callable[[Path | None], int] = no_window) -> int:
@@ -32,56 +32,48 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[Path | None]
         Opens the window on a path and returns when it is closed; handed in, because the window lies above the
         command line.
     """
-    words = list(sys.argv[1:] if words is None else words)
-    _use_utf8()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    from cyclopts import CycloptsError
-
-    from surgitwin.cli.app import make_app
-
-    app = make_app(open_window)
+    use_utf8()
     try:
-        status = app(words, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        return _complain(USAGE, tr("{what} See “surgitwin --help”.").format(what=_one_line(str(error))))
-    except Cancelled as error:
-        return _complain(CANCELLED, str(error))
-    except KeyboardInterrupt:
-        return _complain(CANCELLED, str(Cancelled()))
-    except BadInput as error:
-        return _complain(BAD_INPUT, _one_line(str(error)))
+        with quiet_libraries():
+            return _run(list(sys.argv[1:] if words is None else words), open_window)
+    except (KeyboardInterrupt, Cancelled) as error:
+        return _complain(CANCELLED, str(error) or str(Cancelled()))
     except SurgitwinError as error:
-        return _complain(FAILED, _one_line(str(error)))
+        return _complain(BAD_INPUT, str(error))
     except MemoryError:
-        return _complain(FAILED, tr("There was not enough memory. Close other programs or use a smaller image."))
+        return _complain(BAD_INPUT, tr("There was not enough memory. Close other programs or use a smaller image."))
     except BrokenPipeError:
+        discard_output()
         return DONE
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else DONE
+        return _status_of(stop)
     except Exception as error:  # the last resort: a sentence instead of a traceback
         log.debug("Fault", exc_info=error)
         message = tr("A fault in the program stopped this ({kind}: {what}). Nothing more was changed.")
-        return _complain(FAILED, message.format(kind=type(error).__name__, what=_one_line(str(error))))
+        return _complain(FAILED, message.format(kind=type(error).__name__, what=error))
+
+
+def _run(words: list[str], open_window: Callable[[Path | None], int]) -> int:
+    from cyclopts import CycloptsError
+
+    from surgitwin.cli.app import make_app, prepare
+
+    app = make_app(open_window, words)
+    try:
+        status = app(prepare(words), exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _complain(USAGE, tr("{what} See “surgitwin --help”.").format(what=str(error).strip()))
     return status if isinstance(status, int) else DONE
 
 
-def print_json(document: object) -> None:
-    """One JSON document on standard output, UTF-8, nothing else."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    sys.stdout.flush()
-
-
-def _use_utf8() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(encoding="utf-8", errors="replace")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _status_of(stop: SystemExit) -> int:
+    """The status that ``sys.exit`` in a script asks for; a text is an error message."""
+    if stop.code is None or isinstance(stop.code, int):
+        return stop.code or DONE
+    return _complain(FAILED, str(stop.code))
 
 
 def _complain(status: int, sentence: str) -> int:
-    sys.stderr.write(sentence + "\n")
+    """One line on standard error, whatever it was made of."""
+    sys.stderr.write(" ".join(sentence.split()) + "\n")
     return status
