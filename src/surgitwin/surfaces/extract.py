@@ -194,7 +194,10 @@ class _Maker:
         self._ctx.check()
         fairer = fair(quads, self._fairing)
         points, faces = split_pinches(quads, self._grid, fairer.points, self._triangles(fairer.quads))
-        return self._result(quads, Mesh(self._in_mm(points), faces), fairer.volume)
+        mesh = Mesh(self._in_mm(points), faces)
+        mended = points is not fairer.points
+        volume = mesh.volume_mm3 / self._geometry.voxel_volume_mm3 if mended else fairer.volume
+        return self._result(quads, mesh, volume)
 
     def _triangles(self, quads: NDArray[np.int64]) -> NDArray[np.int32]:
         """Two triangles for each quad, with their outside outside in LPS too."""

@@ -2,14 +2,14 @@
 
 Every pass is the average over the quads around a vertex, ``M``: on a flat grid the kernel (1/4, 1/2, 1/4) squared,
 which has no negative or oscillating part. Two passes on the positions even the mesh out. After that vertices move along
-their normals only, so that the rest is a linear problem for one height per vertex:
+their (averaged) normals only, so that the rest is a linear problem for one height per vertex:
 
 1. ``h`` flattens the roughness ``b = (M p - p) . n``: the solution of ``(1 - M) h = b``, by Chebyshev's iteration,
    which removes every wave shorter than a cut-off and leaves longer ones alone.
 2. Smoothing shrinks whatever is curved, thin vessels most. The shrinkage is the slowly varying part of the
    displacement from the voxel faces, ``M^k (d + h)``, and is taken back. A terrace moves in and out in turn and stays
    flat; a vessel moves inwards all around and gets its radius again.
-3. No vertex may leave its cell by more than its cell's extent along the normal, which keeps neighbouring sheets apart.
+3. No vertex may move much farther than to the border of its cell, which keeps neighbouring sheets apart.
 4. What is left of the volume's error, usually far below 1 %, goes in an even offset along the normals.
 """
 
@@ -26,8 +26,13 @@ from surgitwin.surfaces.tables import corner_tables
 
 FloatRow = NDArray[np.float32]
 
-# Share of a cell that a vertex may move in; below one half, two sheets that are one voxel apart do not meet.
-_CELL_SHARE = 0.45
+# How far a vertex may move from its cell's centre, in extents of the cell along the normal. One half is the cell
+# itself, which every surface between the voxel centres runs through; a little more lets shallow steps vanish, and a
+# little less keeps the two sides of a wall or a gap of one voxel apart.
+_CELL_SHARE = 0.75
+_THIN_CELL_SHARE = 0.45
+# Normals are averaged so often: neighbours that move along nearly the same direction do not cross.
+_NORMAL_PASSES = 2
 # Voxels from a shared cell's centre to each of its vertices, at least; far more than a file format rounds off.
 _APART = 0.05
 _VOLUME_TOLERANCE = 2e-4
@@ -144,7 +149,7 @@ def fair(mesh: QuadMesh, fairing: Fairing | None) -> FairMesh:
     points = np.stack([average(average(row)) for row in start])
     quads, normals, area = _cut_and_normals(points, mesh.quads, average)
     if fairing is not None:
-        height = _heights(average, start, points, normals, fairing)
+        height = _heights(average, mesh.thin, points - start, points, normals, fairing)
         for axis in range(3):
             points[axis] += height * normals[axis]
     volume = _match_volume(points, normals, quads, area, mesh.voxels, _Apart.of(mesh, start))
@@ -171,9 +176,16 @@ def _match_volume(
     return volume
 
 
-def _heights(average: QuadAverage, start: FloatRow, points: FloatRow, normals: FloatRow, fairing: Fairing) -> FloatRow:
-    """How far each vertex moves along its normal (steps 1 to 3 of the module's text), in voxels."""
-    moved = _dot(points - start, normals)
+def _heights(
+    average: QuadAverage,
+    thin: NDArray[np.bool_],
+    way: FloatRow,
+    points: FloatRow,
+    normals: FloatRow,
+    fairing: Fairing,
+) -> FloatRow:
+    """How far each vertex moves along its normal, in voxels, after it has come the ``way`` from its cell's centre."""
+    moved = _dot(way, normals)
     rough = np.zeros_like(moved)
     for axis in range(3):
         rough += (average(points[axis]) - points[axis]) * normals[axis]
@@ -181,9 +193,18 @@ def _heights(average: QuadAverage, start: FloatRow, points: FloatRow, normals: F
     shrinkage = height + moved
     for _ in range(fairing.shrink_passes):
         shrinkage = average(shrinkage)
-    limit = _CELL_SHARE * np.abs(normals).sum(axis=0)
+    limit = _limits(average, thin) * np.abs(normals).sum(axis=0)
     result: FloatRow = np.clip(height + moved - shrinkage, -limit, limit) - moved
     return result
+
+
+def _limits(average: QuadAverage, thin: NDArray[np.bool_]) -> FloatRow:
+    """How far each vertex may be from its cell's centre in the end, with a soft border around thin places."""
+    limits = np.full(thin.size, _CELL_SHARE, np.float32)
+    if thin.any():
+        near = average(average(thin.astype(np.float32)))
+        limits -= np.float32(_CELL_SHARE - _THIN_CELL_SHARE) * np.minimum(2 * near, 1)
+    return limits
 
 
 def _solve(average: QuadAverage, rough: FloatRow, fairing: Fairing) -> FloatRow:
@@ -218,6 +239,8 @@ def _cut_and_normals(
     areas = _cross(first, second)
     area = float(np.sqrt(_dot(areas, areas)).sum(dtype=np.float64)) / 2
     normals = np.stack([average.scatter(row) for row in areas])
+    for _ in range(_NORMAL_PASSES):
+        normals = np.stack([average(row) for row in normals])
     normals /= np.maximum(np.sqrt(_dot(normals, normals)), np.float32(1e-12))
     turn = _dot(second, second) < _dot(first, first)
     turned = np.stack([np.where(turn, after, before) for before, after in ((a, b), (b, c), (c, d), (d, a))])

@@ -30,6 +30,8 @@ class QuadMesh:
         Shape (n,): position of each vertex's cell in ``cells``.
     vertex_loop
         uint8, shape (n,): which loop of its cell a vertex stands for.
+    thin
+        Shape (n,): a face of the vertex lies only one voxel away from a face that looks the other way.
     voxels
         Number of voxels inside.
     """
@@ -39,6 +41,7 @@ class QuadMesh:
     quads: NDArray[np.int64]
     vertex_cell: NDArray[np.int64]
     vertex_loop: NDArray[np.uint8]
+    thin: NDArray[np.bool_]
     voxels: int
 
 
@@ -79,7 +82,10 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     first = np.zeros(codes.size + 1, np.int64)
     np.cumsum(loops, out=first[1:])
     neighbours = lookup.neighbours(label.cells)
-    quads = np.concatenate([_axis_quads(axis, codes, first, neighbours) for axis in range(3)], axis=1)
+    parts = [_axis_quads(axis, codes, first, neighbours) for axis in range(3)]
+    thin = np.zeros(int(first[-1]), np.bool_)
+    for axis, part in enumerate(parts):
+        thin[part[:, _facing(axis, label, grid, neighbours)]] = True
     i, j, k = grid.ijk(label.cells)
     corners = np.stack((i, j, k)).astype(np.float32) - np.float32(0.5)
     if int(first[-1]) == codes.size:
@@ -92,7 +98,7 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     # Each run of voxels along i starts at one face and ends at another: the difference is its length.
     ends = np.flatnonzero(np.take(tables.crossing[0], codes))
     voxels = int(np.where(codes[ends] & 1, i[ends], -i[ends]).sum())
-    return QuadMesh(label, corners, quads, vertex_cell, vertex_loop, voxels)
+    return QuadMesh(label, corners, np.concatenate(parts, axis=1), vertex_cell, vertex_loop, thin, voxels)
 
 
 def _axis_quads(
@@ -129,6 +135,21 @@ def _around(
         return u, at - 1, u - 1
     v = minus_j[at]
     return at - 1, v, v - 1
+
+
+def _facing(
+    axis: int, label: LabelCells, grid: CellGrid, neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Quads of ``axis`` that have another one a voxel before or behind them: walls and gaps of one voxel."""
+    cells = label.cells
+    at = np.flatnonzero(np.take(corner_tables().crossing[axis], label.codes))
+    rank = np.full(cells.size, -1, np.int64)
+    rank[at] = np.arange(at.size)
+    before = at - 1 if axis == 0 else np.take(neighbours[axis - 1], at)
+    stride = (1, grid.row, grid.plane)[axis]
+    # Where there is no cell before, the position found is that of some other cell (or -1, the last).
+    close = np.flatnonzero((np.take(cells, before, mode="wrap") == cells[at] - stride) & (rank[before] >= 0))
+    return np.concatenate((close, rank[before[close]]))
 
 
 def quad_owners(mesh: QuadMesh, grid: CellGrid) -> CellIndex:

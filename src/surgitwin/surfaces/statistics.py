@@ -221,7 +221,7 @@ class _Runs:
         voxels = np.zeros(size, np.int64)
         np.add.at(voxels, number, lengths)
         middles = ((self.first + self.last) / 2, self.j, self.k)
-        sums = np.stack([np.bincount(number, middle * lengths, size) for middle in middles], axis=1)
+        sums = np.stack([np.bincount(number, middle * lengths, size).astype(np.float64) for middle in middles], axis=1)
         low: NDArray[np.int64] = np.zeros((size, 3), np.int64)
         high: NDArray[np.int64] = np.zeros((size, 3), np.int64)
         order = np.argsort(number, kind="stable")
