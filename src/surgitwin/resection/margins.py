@@ -12,8 +12,8 @@ Method
 ------
 The interface is planar piece by piece, so the point of it nearest to a lesion point x is either the foot of x on a
 plane, if that foot is on the interface, or on the interface's rim. Feet are exact. The rim is found by sampling the
-plane in steps of half the smallest voxel spacing, then closer where that came nearest, and only when no foot settles
-the question. No sample lies off the interface, so sampling can only enlarge a margin, and by less than half a voxel.
+plane in steps of half the smallest voxel spacing (leaving out what is far from the organ, or farther from the lesion
+than a point already found), then closer where that came nearest, and only when no foot settles the question. No sample lies off the interface, so sampling can only enlarge a margin, and by less than half a voxel.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ BoolArray = NDArray[np.bool_]
 
 _ON_RIM_MM = 1e-6
 _COARSE_STEPS = 3
+_BLOCK = 4
+_FINE_IN_COARSE = 8
 _CLOSER_LOOKS = 2
 _FINER = 3
 _CANDIDATES = 5
-_MAX_SAMPLES = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,21 @@ class Organ:
     def framed(self) -> BoolArray:
         """The mask in a frame of one voxel that is not organ, flat: whatever lies outside is looked up there."""
         return np.pad(self.mask, 1).reshape(-1)
+
+    @cached_property
+    def blocks(self) -> tuple[BoolArray, tuple[int, int, int]]:
+        """Where the organ is within a block of `_BLOCK` voxels or a neighbour of it, flat, in a frame of one block.
+
+        The second value is the number of blocks along i, j and k.
+        """
+        nk, nj, ni = (-(-n // _BLOCK) for n in self.mask.shape)
+        filled = np.zeros((nk * _BLOCK, nj * _BLOCK, ni * _BLOCK), dtype=np.bool_)
+        filled[tuple(slice(0, n) for n in self.mask.shape)] = self.mask
+        held = np.pad(filled.reshape(nk, _BLOCK, nj, _BLOCK, ni, _BLOCK).any(axis=(1, 3, 5)), 1)
+        for axis in range(3):
+            low, high = np.roll(held, 1, axis), np.roll(held, -1, axis)  # the frame is empty, so nothing wraps around
+            held = held | low | high
+        return held.reshape(-1), (ni, nj, nk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +123,8 @@ class _Face:
         self.axes = _in_plane_axes(self.normal)
         geometry = organ.geometry
         to_index = geometry.inverse[:3, :3]
-        # The frame, and half a voxel so that cutting off the decimals rounds.
-        self._index_origin = geometry.to_index(self.origin) + 1.5 - np.asarray(organ.box.start)
+        # Half a voxel more, so that cutting off the decimals rounds.
+        self._index_origin = geometry.to_index(self.origin) + 0.5 - np.asarray(organ.box.start)
         self._index_axes = self.axes @ to_index.T
         self._same_cut = [self._line(other) for other in cut.planes if other is not plane]
         self._other_cuts = [[self._line(p) for p in other.planes] for other in cuts if other is not cut]
@@ -120,19 +136,39 @@ class _Face:
 
     def on_interface(self, u: FloatArray, v: FloatArray) -> BoolArray:
         """Which points of the plane belong to the interface."""
-        ni, nj, _ = self.organ.box.size_ijk
+        good = self._look_up(self.organ.framed, self.organ.box.size_ijk, u, v, 1)
+        return self._bounded(good, u, v, _ON_RIM_MM)
+
+    def near_interface(self, u: FloatArray, v: FloatArray, within_mm: float) -> BoolArray:
+        """False only where no point of the interface is within a distance of less than `_BLOCK` voxels."""
+        held, size = self.organ.blocks
+        return self._bounded(self._look_up(held, size, u, v, _BLOCK), u, v, within_mm)
+
+    def _look_up(
+        self, flat: BoolArray, size: tuple[int, int, int], u: FloatArray, v: FloatArray, voxels: int
+    ) -> BoolArray:
+        """What a framed, flat array of blocks of ``voxels`` says at points of the plane."""
+        ni, nj, _ = size
         i, j, k = (
-            np.clip(self._index_origin[a] + u * self._index_axes[0, a] + v * self._index_axes[1, a], 0, n + 1)
-            for a, n in enumerate(self.organ.box.size_ijk)
+            np.clip(
+                (self._index_origin[a] / voxels + 1.0)
+                + u * (self._index_axes[0, a] / voxels)
+                + v * (self._index_axes[1, a] / voxels),
+                0,
+                n + 1,
+            ).astype(np.intp)
+            for a, n in enumerate(size)
         )
-        flat = (k.astype(np.intp) * (nj + 2) + j.astype(np.intp)) * (ni + 2) + i.astype(np.intp)
-        good = np.asarray(self.organ.framed[flat])
+        return np.asarray(flat[(k * (nj + 2) + j) * (ni + 2) + i])
+
+    def _bounded(self, good: BoolArray, u: FloatArray, v: FloatArray, slack: float) -> BoolArray:
+        """Those of the ``good`` points that other planes leave, give or take ``slack`` mm."""
         for du, dv, constant in self._same_cut:
-            good &= constant + u * du + v * dv >= -_ON_RIM_MM
+            good &= constant + u * du + v * dv >= -slack
         for lines in self._other_cuts:
             inside = np.ones(good.shape, dtype=np.bool_)
             for du, dv, constant in lines:
-                inside &= constant + u * du + v * dv > _ON_RIM_MM
+                inside &= constant + u * du + v * dv > slack
             good &= ~inside
         return good
 
@@ -235,20 +271,36 @@ def _nearest_sample(face: _Face, lesion: LesionSurface, distance: FloatArray, be
         reach = np.sqrt(max(best**2 - float(distance.min()) ** 2, 0.0))
         feet = face.uv(lesion, np.flatnonzero(distance <= best))
         window = [(max(a, w.min() - reach), min(b, w.max() + reach)) for (a, b), w in zip(window, feet, strict=True)]
-    u, v = ball.raster(window, step, best + step)
-    for _ in range(_CLOSER_LOOKS):
+    u, v = _fine_raster(face, ball, window, step, best)
+    for look in range(_CLOSER_LOOKS):
         near = ball.at_least(u, v) <= best + step
         u, v = u[near], v[near]
         on = face.on_interface(u, v)
         u, v = u[on], v[on]
-        best, close = ball.nearest(u, v, best, step)
+        best, close = ball.nearest(u, v, best, step if look + 1 < _CLOSER_LOOKS else 0.0)
         # Closer around the samples that came nearest: that also finds tips too thin for the raster.
         close = close[:_CANDIDATES]
-        offsets = np.arange(-_FINER, _FINER + 1) * (step / _FINER)
-        aside = np.repeat(offsets, len(offsets)), np.tile(offsets, len(offsets))
-        u, v = ((w[close][:, None] + a).reshape(-1) for w, a in zip((u, v), aside, strict=True))
+        u, v = _around(u[close], v[close], np.arange(-_FINER, _FINER + 1) * (step / _FINER))
         step /= _FINER
     return best
+
+
+def _around(u: FloatArray, v: FloatArray, offsets: NDArray[np.floating[Any]]) -> tuple[FloatArray, FloatArray]:
+    """A little raster around each of the points."""
+    aside, along = np.repeat(offsets, len(offsets)), np.tile(offsets, len(offsets))
+    return (u[:, None] + aside).reshape(-1), (v[:, None] + along).reshape(-1)
+
+
+def _fine_raster(
+    face: _Face, ball: _Ball, window: Sequence[tuple[float, float]], step: float, best: float
+) -> tuple[FloatArray, FloatArray]:
+    """Points of a fine raster, without the cells that hold no interface or none near enough."""
+    cell = step * _FINE_IN_COARSE
+    radius = cell / np.sqrt(2)  # within a block: 4 fine steps are 2 of the smallest voxels
+    u, v = ball.raster(window, cell, best + radius)
+    near = face.near_interface(u, v, radius)
+    offsets = (np.arange(_FINE_IN_COARSE) - (_FINE_IN_COARSE - 1) / 2) * step
+    return _around(u[near], v[near], offsets)
 
 
 class _Ball:
@@ -269,8 +321,6 @@ class _Ball:
         """Points of a raster over a rectangle of the plane that may be within ``reach`` of the lesion."""
         if any(high < low for low, high in window):
             return np.zeros(0), np.zeros(0)
-        area = float(np.prod([high - low for low, high in window]))
-        step = max(step, float(np.sqrt(area / _MAX_SAMPLES)))
         u, v = (np.arange(low, high + step, step) for low, high in window)
         room = (reach + self._lesion.radius) ** 2 - self._height**2
         within = np.flatnonzero(((u - self._u) ** 2)[:, None] + (v - self._v) ** 2 <= room)
