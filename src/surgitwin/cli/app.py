@@ -150,7 +150,10 @@ def _run(kind: type[Command], case: Path | None, values: dict[str, Any], as_json
         show(kind.name, document)
     for notice in notices:
         extras.say(notice.message)
-    return kind.status_of(document)
+    complaint = kind.complaint(document)
+    if complaint:
+        raise BadInput(complaint)
+    return 0
 
 
 def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Document, tuple[Notice, ...]]:

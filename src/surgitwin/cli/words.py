@@ -1,4 +1,4 @@
-"""Sorts the words of a command line before they are parsed: ``--segment A B`` and ``--at -10,20,30`` as people write them."""
+"""Sorts the words of a command line before they are parsed, so that ``--segment A B`` and ``--at -1,2,3`` work."""
 
 from __future__ import annotations
 

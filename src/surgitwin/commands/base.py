@@ -105,9 +105,9 @@ class Command(BaseModel):
         return document
 
     @classmethod
-    def status_of(cls, document: Document) -> int:
-        """The exit status that the document deserves; a check that finds damage is no success."""
-        return 0
+    def complaint(cls, document: Document) -> str:
+        """One sentence if the document is bad news, such as a check that found damage: the command then fails."""
+        return ""
 
 
 def perform(command: Command, bench: Bench, ctx: Context) -> Document:

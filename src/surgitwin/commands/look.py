@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
-from surgitwin.commands.segments import surface_of
+from surgitwin.commands.segments import cut_off_warning, surface_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.ids import NodeId
@@ -127,17 +127,7 @@ class ShowStatistics(Command):
                 part = ctx.part(number / len(layers), (number + 1) / len(layers))
                 found |= statistics_document(layer, part)
             segments = [found[node_id] for node_id in order]
-            warnings = [
-                {
-                    "code": "cut-off",
-                    "message": tr(
-                        "{name} reaches the image's edge: it is cut off, its volume is that of the part in view."
-                    ).format(name=entry["name"]),
-                    "segment": entry["name"],
-                }
-                for entry in segments
-                if entry["cut_off"]
-            ]
+            warnings = [cut_off_warning(entry["name"]) for entry in segments if entry["cut_off"]]
             return {"segments": segments, "warnings": warnings}
 
         return Work(compute, lambda document: document)
@@ -164,3 +154,10 @@ class VerifyCase(Command):
             return {**report.as_json(), "stale": stale}
 
         return Work(compute, lambda document: document)
+
+    @classmethod
+    def complaint(cls, document: Document) -> str:
+        if document["ok"]:
+            return ""
+        message = tr("The case is damaged in {count} places: {first} Go back to a copy of it.")
+        return message.format(count=len(document["problems"]), first=document["problems"][0]["message"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
 from surgitwin.commands.images import describe, provenance
@@ -45,6 +45,13 @@ class PlanResection(Command):
     lesion: Annotated[tuple[str, ...], Arg(tr("a lesion to take out; without it all lesions of the case"))] = ()
     notes: Annotated[str, Arg(tr("free text for the report"))] = ""
 
+    @field_validator("plane", mode="before")
+    @classmethod
+    def _planes_as_text(cls, planes: Any) -> Any:
+        """Scripts may give each plane as six numbers."""
+        planes = planes.tolist() if hasattr(planes, "tolist") else planes
+        return tuple(_plane_text(plane) for plane in planes) if isinstance(planes, list | tuple) else planes
+
     def start(self, bench: Bench) -> Work[Any]:
         scene = bench.scene
         organ = scene.resolve(self.organ, SegmentNode)
@@ -79,6 +86,14 @@ class PlanResection(Command):
         return Work(compute, commit)
 
 
+def _plane_text(plane: Any) -> Any:
+    """Six numbers as `parse_plane` reads them; everything else as it is."""
+    plane = plane.tolist() if hasattr(plane, "tolist") else plane
+    if isinstance(plane, list | tuple) and all(isinstance(number, int | float) for number in plane):
+        return ",".join(repr(float(number)) for number in plane)
+    return plane
+
+
 def parse_plane(text: str) -> PlaneModel:
     """Read ``px,py,pz,nx,ny,nz``.
 
@@ -109,6 +124,13 @@ def lesions_of(scene: Scene, organ: SegmentNode) -> list[SegmentNode]:
     """All lesions on the organ's grid."""
     return [
         s for s in scene.of_type(SegmentNode) if s.kind == "lesion" and s.parent == organ.parent and s.id != organ.id
+    ]
+
+
+def vessels_of(scene: Scene, organ: SegmentNode) -> list[SegmentNode]:
+    """All vessels on the organ's grid."""
+    return [
+        s for s in scene.of_type(SegmentNode) if s.kind == "vessel" and s.parent == organ.parent and s.id != organ.id
     ]
 
 
@@ -155,12 +177,11 @@ def freeze_plan(scene: Scene, organ: SegmentNode, lesions: list[SegmentNode]) ->
     def frozen(segment: SegmentNode) -> tuple[SegmentNode, NDArray[Any]]:
         return segment, scene.layer_of(segment).labels.frozen()
 
-    vessels = [s for s in scene.of_type(SegmentNode) if s.kind == "vessel" and s.parent == organ.parent]
     return FrozenPlan(
         scene.segmentation_of(organ).geometry,
         frozen(organ),
         tuple(frozen(lesion) for lesion in lesions),
-        tuple(frozen(vessel) for vessel in vessels),
+        tuple(frozen(vessel) for vessel in vessels_of(scene, organ)),
     )
 
 
@@ -224,8 +245,8 @@ def put_plan(
         # The plan's own revision is an input: a cut that moves makes its old numbers stale. It is given here, so
         # that the numbers belong to exactly the revision that this step makes.
         tx.bump_revisions()
-        inputs: list[Node] = [scene.node(plan.id), *(scene.node(n) for n in (organ.id, *(s.id for s in lesions)))]
-        inputs.append(scene.case)
+        read = dict.fromkeys(node.id for node in (organ, *lesions, *vessels_of(scene, organ)))
+        inputs: list[Node] = [scene.node(plan.id), *(scene.node(node_id) for node_id in read), scene.case]
         made_from = provenance(bench, "plan", inputs)
         tx.set(plan.id, numbers=document, provenance=made_from)
     stored = scene.expect(plan.id, PlanNode)
@@ -280,8 +301,17 @@ def compare_document(scene: Scene, plans: list[PlanNode]) -> Document:
             "message": tr("“{name}” is stale: what it was computed from has changed. Plan it again.").format(name=name),
         }
         for name in stale
-    ]
+    ] + organ_warnings(plans)
     return {"plans": columns, "rows": rows, "warnings": warnings}
+
+
+def organ_warnings(plans: list[PlanNode]) -> list[Document]:
+    """What the plans found about their organs' images, once each: their volumes are shown here as well."""
+    found: list[Document] = []
+    for plan in plans:
+        warnings = (plan.numbers or {}).get("warnings", [])
+        found += [w for w in warnings if w["code"] == "organ-cut-off" and w not in found]
+    return found
 
 
 def _row(label: str, key: str, unit: str, plans: list[PlanNode]) -> Document:

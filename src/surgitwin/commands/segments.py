@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -23,7 +24,9 @@ from surgitwin.commands.labels import (
     segments_of,
 )
 from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId
+from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import ArrayData
@@ -74,7 +77,7 @@ class MakeSegment(Command):
             bench, f"segment {self.method}", inputs, automatic=True, **params.model_dump(mode="json")
         )
 
-        def compute(ctx: Context) -> tuple[Place, int]:
+        def compute(ctx: Context) -> tuple[Place, int, bool]:
             current: NDArray[np.bool_] | None = None
             if source is not None and source_labels is not None:
                 current = np.asarray(source_labels == source.value)
@@ -82,10 +85,11 @@ class MakeSegment(Command):
             voxel_count = int(np.count_nonzero(mask))
             if voxel_count == 0:
                 raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
-            return find_place(layers, mask, target), voxel_count
+            cut_off = Box.of_mask(mask).touches_edge(volume.geometry.size_ijk)
+            return find_place(layers, mask, target), voxel_count, cut_off
 
-        def commit(outcome: tuple[Place, int]) -> Document:
-            place, voxel_count = outcome
+        def commit(outcome: tuple[Place, int, bool]) -> Document:
+            place, voxel_count, cut_off = outcome
             if target is not None and target.id not in scene:
                 raise BadInput(tr("The segment “{name}” was removed meanwhile.").format(name=self.into))
             with bench.transaction(tr("{method}: {name}").format(method=method.title, name=self.into)) as tx:
@@ -108,7 +112,8 @@ class MakeSegment(Command):
                 "node": describe(scene.node(made.id)),
                 "voxels": voxel_count,
                 "volume_ml": volume_ml,
-                "warnings": [],
+                "cut_off": cut_off,
+                "warnings": [cut_off_warning(self.into)] if cut_off else [],
             }
 
         return Work(compute, commit)
@@ -256,12 +261,30 @@ class MakeSurfaces(Command):
                         "closed": result.closed,
                     }
                 )
-                warnings += [notice.as_json() | {"segment": segment.name} for notice in result.notices]
+                warnings += surface_warnings(segment.name, result.notices)
         missing = [segment.name for segment in wanted if segment.id not in results]
         if missing:
             message = tr("Empty segments have no surface: {names}.").format(names=", ".join(missing))
             warnings.append({"code": "empty-segment", "message": message})
         return {"surfaces": surfaces, "warnings": warnings}
+
+
+def cut_off_warning(name: str) -> Document:
+    """What to say wherever the volume of a segment at the image's edge is shown."""
+    message = tr("{name} reaches the image's edge: it is cut off, its volume is that of the part in view.")
+    return {"code": "cut-off", "message": message.format(name=name), "segment": name}
+
+
+def surface_warnings(name: str, notices: Iterable[Notice]) -> list[Document]:
+    """What a surface's maker found, with the name of the segment."""
+    warnings: list[Document] = []
+    for notice in notices:
+        if notice.code == "cut-off":
+            warnings.append(cut_off_warning(name))
+            continue
+        message = tr("{name}: {message}").format(name=name, message=notice.message[:1].lower() + notice.message[1:])
+        warnings.append(notice.as_json() | {"message": message, "segment": name})
+    return warnings
 
 
 def percent_error(value: float, reference: float) -> float | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
-from surgitwin.commands.segments import percent_error, surface_of
+from surgitwin.commands.segments import cut_off_warning, percent_error, surface_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.ids import NodeId
 from surgitwin.core.mesh import Mesh
-from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import AnyArray
@@ -30,19 +30,24 @@ def check_target(path: Path, suffixes: tuple[str, ...], overwrite: bool) -> str:
     Raises
     ------
     BadInput
-        If the suffix is unknown, the folder is missing, or the file exists and may not be replaced.
+        If the suffix is unknown, the folder is missing or closed to us, or the file exists and may not be replaced.
     """
     name = path.name.lower()
     suffix = next((known for known in suffixes if name.endswith(known)), None)
     if suffix is None:
         message = tr("{path} should end in {known}.")
         raise BadInput(message.format(path=path.name, known=", ".join(suffixes)))
-    if not path.absolute().parent.is_dir():
-        raise BadInput(tr("There is no folder {path} to write to. Make it first.").format(path=path.absolute().parent))
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise BadInput(tr("There is no folder {path} to write to. Make it first.").format(path=folder))
     if path.is_dir():
         raise BadInput(tr("{path} is a folder; give a file name.").format(path=path))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInput(tr("The folder {path} may not be written to. Choose another one.").format(path=folder))
     if path.exists() and not overwrite:
         raise BadInput(tr("{path} exists already. Use --overwrite to replace it.").format(path=path))
+    if path.exists() and not path.is_file():
+        raise BadInput(tr("{path} is not a file, so it cannot be replaced. Choose another name.").format(path=path))
     return suffix
 
 
@@ -154,7 +159,8 @@ class ExportCase(Command):
             ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
             written = export_meshes([MeshItem(m.name, m.mesh, m.color, m.opacity) for m in meshes], self.out)
             check |= {"unit": written.unit, "frame": written.frame}
-            return {"files": [str(f) for f in written.files], "check": check, "warnings": cut_off_warnings(meshes)}
+            warnings = [cut_off_warning(m.name) for m in meshes if m.cut_off]
+            return {"files": [str(f) for f in written.files], "check": check, "warnings": warnings}
 
         return Work(compute, lambda document: document)
 
@@ -163,7 +169,8 @@ class ExportCase(Command):
             from surgitwin.exchange.labelmap_out import write_mask
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
-            written = write_mask(self.out, entry.labels == entry.segment.value, entry.geometry)
+            segment, mask = entry.segment, entry.labels == entry.segment.value
+            written = write_mask(self.out, mask, entry.geometry, segment.name, segment.color, ctx.part(0.2, 1.0))
             return {"files": [str(written)], "check": None, "warnings": []}
 
         return Work(compute, lambda document: document)
@@ -175,7 +182,7 @@ class ExportCase(Command):
             from surgitwin.exchange.labelmap_out import write_volume
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
-            written = write_volume(self.out, voxels, volume.geometry)
+            written = write_volume(self.out, voxels, volume.geometry, ctx.part(0.2, 1.0))
             return {"files": [str(written)], "check": None, "warnings": []}
 
         return Work(compute, lambda document: document)
@@ -204,11 +211,6 @@ def check_document(meshes: list[NamedMesh], ctx: Context) -> Document:
         "triangles": sum(entry["triangles"] for entry in each),
         "meshes": each,
     }
-
-
-def cut_off_warnings(meshes: list[NamedMesh]) -> list[Document]:
-    message = tr("{name} is cut off by the image's edge: the mesh is closed there by a flat face.")
-    return [Notice("cut-off", message.format(name=m.name)).as_json() for m in meshes if m.cut_off]
 
 
 class TakeSnapshot(Command):

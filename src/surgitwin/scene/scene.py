@@ -13,7 +13,7 @@ from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.scene.edits import AddNode, Edit, PatchArray, RemoveNode, SetField
-from surgitwin.scene.nodes import CaseNode, LabelLayerNode, Node, Provenance, SegmentationNode, SegmentNode
+from surgitwin.scene.nodes import CaseNode, LabelLayerNode, Node, PlanNode, Provenance, SegmentationNode, SegmentNode
 
 NodeT = TypeVar("NodeT", bound=Node)
 
@@ -133,8 +133,20 @@ class Scene:
         raise BadInput(message.format(kind=kind.type_name, name=name_or_id, names=names))
 
     def is_stale(self, node: Node) -> bool:
-        """True if the node was computed from something that has changed, or is gone, since."""
-        return node.made_from is not None and self.provenance_is_stale(node.made_from)
+        """True if the node was computed from something that has changed, is gone, or has come since."""
+        if node.made_from is None:
+            return False
+        missed = isinstance(node, PlanNode) and self._misses_structures(node, node.made_from)
+        return missed or self.provenance_is_stale(node.made_from)
+
+    def _misses_structures(self, plan: PlanNode, made_from: Provenance) -> bool:
+        """True if a lesion or a vessel came to the organ's grid after the plan was computed, which counts them all."""
+        organ = self.get(plan.organ, SegmentNode)
+        counted = ("vessel",) if plan.lesions is not None else ("lesion", "vessel")
+        return organ is not None and any(
+            segment.kind in counted and segment.parent == organ.parent and segment.id not in made_from.inputs
+            for segment in self.of_type(SegmentNode)
+        )
 
     def provenance_is_stale(self, provenance: Provenance) -> bool:
         return any(
