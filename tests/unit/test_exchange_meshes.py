@@ -207,7 +207,7 @@ def write_text_stl(path: Path, mesh: Mesh, header: str = "solid part") -> Path:
 def test_a_text_stl_is_read_and_has_no_known_side(tmp_path: Path) -> None:
     read = read_surface_file(write_text_stl(tmp_path / "a.stl", tetrahedron()))
     assert same_surface(read.mesh, tetrahedron()) and len(read.mesh.points) == 4
-    assert not read.frame_known and [notice.code for notice in read.notices] == ["frame-unknown"]
+    assert not read.frame_known and [notice.code for notice in read.notices] == ["unknown-side"]
 
 
 def test_ras_is_turned_to_lps_without_mirroring(tmp_path: Path) -> None:

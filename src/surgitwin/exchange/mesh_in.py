@@ -46,7 +46,7 @@ def read_surface_file(path: Path) -> SurfaceFile:
 
     The frame is taken from ``SPACE=LPS`` or ``SPACE=RAS`` (STL header, OBJ or PLY comment, VTP field data), the unit
     from ``UNIT=mm`` and the like or ``1 unit = 1000 mm``; without them LPS and millimetres are assumed and the notices
-    ``frame-unknown`` and, where the size is implausible, ``unit-implausible`` say so.
+    ``unknown-side`` and, where the size is implausible, ``unit-implausible`` say so.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _to_lps_mm(raw: RawSurface, path: Path) -> tuple[NDArray[np.float32], bool, 
     notices: list[Notice] = []
     if space is None:
         message = tr("{file} does not name its frame: LPS is assumed, which side is left is not known.")
-        notices.append(Notice("frame-unknown", message.format(file=path.name)))
+        notices.append(Notice("unknown-side", message.format(file=path.name)))
     elif space.group(1).upper() == "RAS":
         # Half a turn around z: both frames are right-handed, the triangles keep their sense.
         points[:, :2] *= -1

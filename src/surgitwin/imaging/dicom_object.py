@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
 
 from surgitwin.core.text import tr
-from surgitwin.imaging.dicom_values import MALFORMED, integer, text, texts
+from surgitwin.imaging.dicom_values import MALFORMED, integer, text, texts, value
 from surgitwin.imaging.files import FileRef
 from surgitwin.imaging.volume import VOLUME
 
@@ -85,8 +85,12 @@ class DicomObject:
 
     Attributes
     ----------
-    pixel_offset, pixel_length
-        Where uncompressed pixels lie in the file; ``pixel_offset`` is -1 if they must be decoded by a codec.
+    pixel_offset
+        Where uncompressed pixels lie in the file; -1 if they do not lie there as they are.
+    fragments_offset
+        Where compressed frames lie in the file (the first byte after the element's own head); -1 if there are none.
+    frame_table
+        Offsets and lengths of the compressed frames, where the file lists them (Extended Offset Table).
     high_bit
         Position of the highest bit that counts.
     big_endian
@@ -117,7 +121,8 @@ class DicomObject:
     has_pixels: bool
     has_lookup_table: bool
     pixel_offset: int = -1
-    pixel_length: int = 0
+    fragments_offset: int = -1
+    frame_table: tuple[bytes, bytes] | None = None
     big_endian: bool = False
     truncated: bool = False
 
@@ -233,17 +238,22 @@ def _find_pixels(stream: IO[bytes], found: DicomObject, dataset: FileDataset) ->
     length = struct.unpack(order + "L", head[8:12] if explicit else head[4:8])[0]
     begin = start + (12 if explicit else 8)
     if length == _UNDEFINED:
-        stream.seek(begin)
+        found.fragments_offset = begin
+        found.frame_table = _frame_table(dataset)
         found.truncated = not _fragments_complete(stream, begin, found.file.size)
         return
     if found.syntax not in _NATIVE_SYNTAXES:
         return
-    found.pixel_length = length
     needed = found.frame_bytes * found.frames
     if found.samples == 1 and found.bits_allocated >= 8:
         found.truncated = begin + needed > found.file.size or length < needed
     if found.bits_allocated in (8, 16, 32) and not found.has_lookup_table:
         found.pixel_offset = begin
+
+
+def _frame_table(dataset: Dataset) -> tuple[bytes, bytes] | None:
+    offsets, lengths = value(dataset, "ExtendedOffsetTable"), value(dataset, "ExtendedOffsetTableLengths")
+    return (offsets, lengths) if isinstance(offsets, bytes) and isinstance(lengths, bytes) else None
 
 
 def _fragments_complete(stream: IO[bytes], position: int, size: int) -> bool:

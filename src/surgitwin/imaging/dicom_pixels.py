@@ -9,21 +9,21 @@ from typing import Any, cast
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut
 
 from surgitwin.core.text import tr
+from surgitwin.imaging.decode_pool import DecodePool, PoolUnavailable, WorkerFailed
+from surgitwin.imaging.dicom_codecs import DECODING_ERRORS, FrameLayout, Pixels, decode_frame, is_robust
 from surgitwin.imaging.dicom_frames import Plane
 from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile
-from surgitwin.imaging.dicom_values import quiet_pydicom
 
-Pixels = NDArray[Any]
 # Hounsfield value of air: what lies outside a CT scanner's circle is shown as air, not as far below it.
 AIR_HU = -1024
-# What pydicom and the codecs behind it raise on a damaged or unsupported frame.
-_DECODING = (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError, OSError, EOFError, MemoryError)
+# Starting processes takes about as long as decoding this many pixels (115 slices of 512 x 512).
+_POOL_FROM_PIXELS = 30_000_000
 
 
 class TooWide(Exception):
@@ -47,11 +47,20 @@ class Scaling:
 
 
 class FrameDecoder:
-    """Reads stored pixels; keeps the object read last, because its next frame is likely wanted next."""
+    """Reads stored pixels, from the file or through a codec.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    pool
+        Processes for compressed frames; without them, only codecs that cannot crash are used, in this process.
+    """
+
+    def __init__(self, pool: DecodePool | None = None) -> None:
+        self._pool = pool
         self._lock = threading.Lock()
-        self._open: tuple[DicomObject, Dataset] | None = None
+        # The object or mosaic read last: its next frame or tile is likely wanted next.
+        self._dataset: tuple[DicomObject, Dataset] | None = None
+        self._mosaic: tuple[DicomObject, Pixels] | None = None
 
     def stored(self, plane: Plane) -> tuple[Pixels, Pixels | None]:
         """The stored pixels of one slice as a new array [j, i] before any scaling, and where they are mere padding.
@@ -62,10 +71,7 @@ class FrameDecoder:
             If they are missing, cut off or damaged.
         """
         source = plane.source
-        frame = _native(source, plane.frame) if source.pixel_offset >= 0 else self._decoded(source, plane.frame)
-        if plane.tile is not None:
-            top, left = plane.tile
-            frame = frame[top : top + plane.rows, left : left + plane.columns].copy()
+        frame = self._frame(source, plane.frame) if plane.tile is None else self._tile(plane, plane.tile)
         if frame.shape != (plane.rows, plane.columns):
             raise UnreadableFile(
                 tr("its pixels have the shape {found} instead of {wanted}").format(
@@ -77,31 +83,76 @@ class FrameDecoder:
         frame = _clean(frame, source)
         return (self._looked_up(frame, source) if source.has_lookup_table else frame), padding
 
-    def _decoded(self, source: DicomObject, frame: int) -> Pixels:
+    def _frame(self, source: DicomObject, frame: int) -> Pixels:
+        if source.pixel_offset >= 0:
+            return _native(source, frame)
         try:
-            with self._lock:
-                dataset = self._dataset(source)
-                decoder = get_decoder(source.syntax or pydicom.uid.ImplicitVRLittleEndian)
-                pixels = np.asarray(decoder.as_array(dataset, index=frame, raw=True)[0])
-        except _DECODING as error:
-            other = _by_gdcm(source, frame)
-            if other is None:
-                raise UnreadableFile(_why(source)) from error
-            return other
+            if source.fragments_offset >= 0:
+                pixels = self._decoded(source, frame)
+            else:
+                with self._lock:
+                    decoder = get_decoder(source.syntax or pydicom.uid.ImplicitVRLittleEndian)
+                    pixels = np.asarray(decoder.as_array(self._parsed(source), index=frame, raw=True)[0])
+        except (WorkerFailed, *DECODING_ERRORS) as error:
+            raise UnreadableFile(_why(source)) from error
         return pixels if pixels.flags.writeable else pixels.copy()
+
+    def _tile(self, plane: Plane, corner: tuple[int, int]) -> Pixels:
+        with self._lock:
+            known = self._mosaic
+        if known is None or known[0] is not plane.source:
+            known = (plane.source, self._frame(plane.source, plane.frame))
+            with self._lock:
+                self._mosaic = known
+        top, left = corner
+        return known[1][top : top + plane.rows, left : left + plane.columns].copy()
+
+    def _decoded(self, source: DicomObject, frame: int) -> Pixels:
+        with source.file.open() as stream:
+            stream.seek(source.fragments_offset)
+            data = get_frame(stream, frame, extended_offsets=source.frame_table, number_of_frames=source.frames)
+        layout = FrameLayout(
+            syntax=source.syntax,
+            rows=source.rows,
+            columns=source.columns,
+            samples=source.samples,
+            photometric=source.photometric,
+            bits_allocated=source.bits_allocated,
+            bits_stored=source.bits_stored,
+            signed=source.signed,
+        )
+        if self._pool is not None:
+            try:
+                return self._pool.decode(data, layout)
+            except PoolUnavailable:
+                # Better decoded in this process, at its risk, than not at all.
+                with self._lock:
+                    return decode_frame(data, layout, isolated=True)
+        with self._lock:
+            return decode_frame(data, layout)
 
     def _looked_up(self, pixels: Pixels, source: DicomObject) -> Pixels:
         try:
             with self._lock:
-                return np.array(apply_modality_lut(pixels, self._dataset(source)))
-        except _DECODING as error:
+                return np.array(apply_modality_lut(pixels, self._parsed(source)))
+        except DECODING_ERRORS as error:
             raise UnreadableFile(tr("its table of values cannot be applied")) from error
 
-    def _dataset(self, source: DicomObject) -> Dataset:
-        if self._open is None or self._open[0] is not source:
-            with source.file.open() as stream, quiet_pydicom():
-                self._open = (source, pydicom.dcmread(stream, force=True))
-        return self._open[1]
+    def _parsed(self, source: DicomObject) -> Dataset:
+        if self._dataset is None or self._dataset[0] is not source:
+            with source.file.open() as stream:
+                self._dataset = (source, pydicom.dcmread(stream, force=True))
+        return self._dataset[1]
+
+
+def needs_pool(planes: Sequence[Plane]) -> bool:
+    """True if decoding these slices should not happen in this process: a codec might crash, or block it for long."""
+    compressed = [plane for plane in planes if plane.source.fragments_offset >= 0]
+    if any(not is_robust(plane.source.syntax) for plane in compressed):
+        return True
+    # RLE is decoded in Python, which gives way to other threads by itself.
+    slow = [plane for plane in compressed if plane.source.syntax != pydicom.uid.RLELossless]
+    return sum(plane.rows * plane.columns for plane in slow) > _POOL_FROM_PIXELS
 
 
 def _why(source: DicomObject) -> str:
@@ -129,28 +180,6 @@ def _native(source: DicomObject, frame: int) -> Pixels:
     except OSError as error:
         raise UnreadableFile(tr("it cannot be read")) from error
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-
-
-def _by_gdcm(source: DicomObject, frame: int) -> Pixels | None:
-    """GDCM reads a few encodings that pydicom's plug-ins do not; None if it cannot read this file either."""
-    local = source.file.local
-    if local is None or source.truncated or source.has_lookup_table:
-        return None
-    import gdcm
-
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(local))
-    if not reader.Read():
-        return None
-    raw = reader.GetImage().GetBuffer()
-    data = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else raw
-    if not isinstance(data, bytes):
-        return None
-    kind = ("i" if source.signed else "u") + str(source.bits_allocated // 8)
-    if len(data) != source.frame_bytes * source.frames or source.samples != 1:
-        return None
-    frames = np.frombuffer(data, dtype=kind).reshape(source.frames, source.rows, source.columns)
-    return np.array(frames[frame])
 
 
 def _clean(pixels: Pixels, source: DicomObject) -> Pixels:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +17,12 @@ from surgitwin.core.identity import ImageIdentity, PatientIdentity
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.imaging.decode_pool import DecodePool
 from surgitwin.imaging.dicom_frames import Plane
 from surgitwin.imaging.dicom_grid import StackPlan, plan_stack
 from surgitwin.imaging.dicom_identity import identity_of, patient_of
 from surgitwin.imaging.dicom_object import UnreadableFile, read_header
-from surgitwin.imaging.dicom_pixels import AIR_HU, FrameDecoder, Scaling, TooWide, hoped_dtype, scaled
+from surgitwin.imaging.dicom_pixels import AIR_HU, FrameDecoder, Scaling, TooWide, hoped_dtype, needs_pool, scaled
 from surgitwin.imaging.dicom_values import quiet_pydicom
 from surgitwin.imaging.planes import move_plane
 from surgitwin.imaging.volume import LoadedVolume, OnSlice, SeriesInfo, SeriesReader, Voxels, narrowest
@@ -105,7 +107,8 @@ class DicomReader(SeriesReader):
         """
         plane = plan.planes[len(plan.planes) // 2]
         try:
-            pixels, padding = FrameDecoder().stored(plane)
+            with ExitStack() as resources:
+                pixels, padding = _decoder([plane], resources)[0].stored(plane)
             values = scaled(pixels, padding, plane, scaling, np.dtype(np.float32))
         except UnreadableFile:
             return False
@@ -116,16 +119,21 @@ class DicomReader(SeriesReader):
     def _without(self, damaged: Sequence[_Damaged]) -> StackPlan:
         bad = {id(found.plane) for found in damaged}
         good = [plane for plane in self._plan.planes if id(plane) not in bad]
-        if not good or len(bad) > max(2, len(good) // 4):
+        if not good or _too_many(len(bad), len(self._plan.planes)):
             raise BadInput(_refusal(damaged, len(self._plan.planes)))
         return plan_stack(good)
+
+
+def _too_many(damaged: int, count: int) -> bool:
+    """True if so many slices are damaged that the rest would not be the volume any more."""
+    return damaged > max(2, count // 5)
 
 
 def _refusal(damaged: Sequence[_Damaged], count: int) -> str:
     first = damaged[0]
     if count == 1:
         return tr("'{file}' cannot be loaded: {why}.").format(file=first.plane.source.file.name, why=first.why)
-    return tr("{n} of {count} slices cannot be read, '{file}' among them: {why}.").format(
+    return tr("At least {n} of {count} slices cannot be read, '{file}' among them: {why}.").format(
         n=len(damaged), count=count, file=first.plane.source.file.name, why=first.why
     )
 
@@ -170,6 +178,8 @@ def _read_as(
     for index, failure in _decode_all(plan, scaling, stack, slots, ctx):
         if failure is not None:
             damaged.append(failure)
+            if _too_many(len(damaged), len(plan.planes)):
+                break
         elif on_slice is not None and slots is not None:
             on_slice(slots[index], voxels[slots[index]])
     if not damaged:
@@ -181,10 +191,9 @@ def _decode_all(
     plan: StackPlan, scaling: Scaling, stack: Voxels, slots: dict[int, int] | None, ctx: Context
 ) -> Iterator[tuple[int, _Damaged | None]]:
     """Decode every plane into ``stack``, the middle one first; yields each plane's index as it is done."""
-    decoder = FrameDecoder()
     size = plan.geometry.size_ijk[:2]
 
-    def decode(index: int) -> _Damaged | None:
+    def decode(decoder: FrameDecoder, index: int) -> _Damaged | None:
         ctx.check()
         plane = plan.planes[index]
         target = stack[slots[index] if slots is not None else index]
@@ -200,14 +209,25 @@ def _decode_all(
         return None
 
     order = middle_first(len(plan.planes))
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="decode") as pool:
-        futures: list[Future[_Damaged | None]] = [pool.submit(decode, index) for index in order]
+    with ExitStack() as resources:
+        decoder, threads = _decoder(plan.planes, resources)
+        pool = resources.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
+        futures = [pool.submit(decode, decoder, index) for index in order]
         try:
             for done, (index, future) in enumerate(zip(order, futures, strict=True)):
                 yield index, future.result()
                 ctx.progress((done + 1) / len(order), tr("Slice {n} of {count}").format(n=done + 1, count=len(order)))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _decoder(planes: Sequence[Plane], resources: ExitStack) -> tuple[FrameDecoder, int]:
+    """A decoder and how many threads may use it."""
+    if needs_pool(planes):
+        pool = resources.enter_context(DecodePool(min(_THREADS, os.cpu_count() or 1, len(planes))))
+        return FrameDecoder(pool), pool.count
+    # Codecs keep Python's lock while they decode: more threads would not be faster, but would starve the window.
+    return FrameDecoder(), 1 if any(plane.source.fragments_offset >= 0 for plane in planes) else _THREADS
 
 
 def middle_first(count: int) -> list[int]:

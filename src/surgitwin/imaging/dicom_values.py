@@ -12,9 +12,21 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 
 # What pydicom raises when a stored value does not fit its type.
-MALFORMED = (ValueError, TypeError, NotImplementedError, KeyError, AttributeError, struct.error, OSError, IndexError)
+MALFORMED = (
+    BytesLengthException,
+    ValueError,
+    TypeError,
+    NotImplementedError,
+    KeyError,
+    AttributeError,
+    struct.error,
+    OSError,
+    IndexError,
+    OverflowError,
+)
 
 
 @contextmanager

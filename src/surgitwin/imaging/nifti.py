@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,11 @@ from surgitwin.core.geometry import Geometry, lps_to_ras
 from surgitwin.core.notices import Notice
 from surgitwin.core.text import tr
 from surgitwin.imaging.files import FileRef
-from surgitwin.imaging.plain import PlainImage
+from surgitwin.imaging.plain import MOST_VOLUMES, PlainImage
 from surgitwin.imaging.volume import Voxels
 
+# What reading a damaged file raises, by way of nibabel, gzip and numpy.
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, OverflowError, zlib.error)
 _MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 
 
@@ -33,6 +37,9 @@ def open_nifti(file: FileRef) -> PlainImage:
     shape = tuple(int(n) for n in image.shape)
     if not 2 <= len(shape) <= 7 or min(shape, default=0) < 1:
         raise BadInput(tr("'{file}' has {n} dimensions instead of 3.").format(file=file.name, n=len(shape)))
+    volumes = math.prod(shape[3:])
+    if volumes > MOST_VOLUMES:
+        raise BadInput(tr("'{file}' claims to hold {n} volumes; it is damaged.").format(file=file.name, n=volumes))
     stored = np.dtype(header.get_data_dtype())
     if stored.kind not in "iufb":
         raise BadInput(tr("'{file}' holds colours or complex numbers, not grey values.").format(file=file.name))
@@ -51,7 +58,7 @@ def open_nifti(file: FileRef) -> PlainImage:
 
     return PlainImage(
         geometry=geometry,
-        volumes=int(np.prod(shape[3:], dtype=np.int64)) if len(shape) > 3 else 1,
+        volumes=volumes,
         dtype=np.dtype(np.float32) if scaled and not _whole(slope, intercept) else stored,
         side_known=side_known,
         notices=tuple(notices),
@@ -71,7 +78,7 @@ def _load(file: FileRef) -> Any:
             data = gzip.decompress(data)
         kind = nibabel.Nifti2Image if data[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") else nibabel.Nifti1Image
         return kind.from_stream(io.BytesIO(data))
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError, KeyError) as error:
+    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *_DAMAGED) as error:
         raise BadInput(
             tr("'{file}' is not a readable NIfTI file; it may be damaged.").format(file=file.name)
         ) from error
@@ -115,7 +122,10 @@ def _corner_distance(one: NDArray[np.float64], other: NDArray[np.float64], shape
 
 
 def _whole(slope: float, intercept: float) -> bool:
-    return slope == round(slope) and intercept == round(intercept)
+    """True if scaling keeps whole numbers whole, and of a size that integers can hold."""
+    return bool(np.isfinite([slope, intercept]).all()) and all(
+        part == round(part) and abs(part) < 1 << 31 for part in (slope, intercept)
+    )
 
 
 def _read(image: Any, file: FileRef, number: int, scaling: tuple[float, float]) -> Voxels:
@@ -125,7 +135,7 @@ def _read(image: Any, file: FileRef, number: int, scaling: tuple[float, float]) 
         # Fortran order on disk: reshaping in that order keeps i fastest, and the transpose is [k, j, i] in C order.
         stack = stored.reshape((*shape[:3], -1), order="F") if stored.ndim != 3 else stored[..., np.newaxis]
         voxels = np.asarray(stack[..., number]).T
-    except (OSError, EOFError, ValueError) as error:
+    except _DAMAGED as error:
         raise BadInput(tr("'{file}' ends before its voxels do; it is incomplete.").format(file=file.name)) from error
     voxels = voxels.astype(voxels.dtype.newbyteorder("="))
     slope, intercept = scaling

@@ -6,6 +6,7 @@ Format: http://teem.sourceforge.net/nrrd/format.html. Axes that are not space (t
 from __future__ import annotations
 
 import bz2
+import math
 import re
 import zlib
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from surgitwin.core.geometry import Geometry
 from surgitwin.core.notices import Notice
 from surgitwin.core.text import tr
 from surgitwin.imaging.files import FileRef
-from surgitwin.imaging.plain import PlainImage
+from surgitwin.imaging.plain import MOST_VOLUMES, PlainImage
 from surgitwin.imaging.volume import Voxels
 
 _TYPES = {
@@ -73,15 +74,17 @@ def open_nrrd(file: FileRef) -> PlainImage:
         raise _damaged(file)
     dtype = _dtype(header)
     spatial = _spatial_axes(header, len(sizes))
+    volumes = math.prod(size for axis, size in enumerate(sizes) if axis not in spatial)
+    if volumes > MOST_VOLUMES:
+        raise _damaged(file)
     geometry, side_known, notices = _geometry(header, sizes, spatial)
-    others = [size for axis, size in enumerate(sizes) if axis not in spatial]
 
     def read(number: int) -> Voxels:
         return _voxels(header, dtype, sizes, spatial, number)
 
     return PlainImage(
         geometry=geometry,
-        volumes=int(np.prod(others, dtype=np.int64)) if others else 1,
+        volumes=volumes,
         dtype=dtype,
         side_known=side_known,
         notices=notices,
@@ -213,7 +216,7 @@ def _spacings(header: _Header, spatial: Sequence[int]) -> list[float]:
 
 
 def _voxels(header: _Header, dtype: np.dtype[Any], sizes: Sequence[int], spatial: Sequence[int], number: int) -> Voxels:
-    flat = _values(header, dtype, int(np.prod(sizes, dtype=np.int64)))
+    flat = _values(header, dtype, math.prod(sizes))
     # The first axis runs fastest: in numpy's order the axes are reversed, then those of space come last.
     count = len(sizes)
     grid = flat.reshape(tuple(reversed(sizes)))

@@ -29,6 +29,9 @@ from surgitwin.imaging.volume import (
     narrowest,
 )
 
+# A header that claims more is damaged.
+MOST_VOLUMES = 20_000
+
 
 @dataclass(frozen=True, eq=False)
 class PlainImage:
