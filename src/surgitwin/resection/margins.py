@@ -13,7 +13,8 @@ Method
 The interface is planar piece by piece, so the point of it nearest to a lesion point x is either the foot of x on a
 plane, if that foot is on the interface, or on the interface's rim. Feet are exact. The rim is found by sampling the
 plane in steps of half the smallest voxel spacing (leaving out what is far from the organ, or farther from the lesion
-than a point already found), then closer where that came nearest, and only when no foot settles the question. No sample lies off the interface, so sampling can only enlarge a margin, and by less than half a voxel.
+than a point already found), then closer where that came nearest, and only when no foot settles the question. No
+sample lies off the interface, so sampling can only enlarge a margin, and by less than half a voxel.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Organ:
     mask: BoolArray
     box: Box
     geometry: Geometry
+
+    def get_ready(self) -> None:
+        """Work out now what would make the first margin slow."""
+        _ = self.framed, self.blocks
 
     @cached_property
     def framed(self) -> BoolArray:

@@ -163,10 +163,13 @@ def prepare(
     notices += _hole_notices(organ.name, outside.holes(taken), voxel_ml)
     ctx.progress(0.95, tr("Counting {organ}").format(organ=organ.name))
     organ_runs, tumour_runs = runs_of(mask, box), runs_of(tumour, box)
+    cropped = Organ(mask, box, geometry)
+    if prepared:
+        cropped.get_ready()
     return PartitionInput(
         name=organ.name,
         is_liver=is_liver,
-        organ=Organ(mask, box, geometry),
+        organ=cropped,
         organ_runs=organ_runs,
         tumour_runs=tumour_runs,
         organ_voxels=organ_runs.voxels,
