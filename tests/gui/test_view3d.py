@@ -239,3 +239,89 @@ def test_an_off_screen_picture_can_be_made_while_the_window_is_open(view: View3D
     view.interactor.update()
     QApplication.processEvents()
     assert view.interactor.grabFramebuffer().pixelColor(60, 160).red() >= 0
+
+
+def rough_ball(steps: int) -> Mesh:
+    """A sphere of 2 steps² triangles."""
+    polar, around = np.meshgrid(np.linspace(0.02, np.pi - 0.02, steps + 1), np.linspace(0, 2 * np.pi, steps + 1))
+    points = 30 * np.stack([np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)], axis=-1)
+    a = (np.arange(steps)[:, None] * (steps + 1) + np.arange(steps)).ravel()
+    corners = np.concatenate(
+        [np.stack(t, axis=-1) for t in ((a, a + steps + 1, a + 1), (a + 1, a + steps + 1, a + steps + 2))]
+    )
+    return Mesh(points.reshape(-1, 3).astype(np.float32), corners.astype(np.int32))
+
+
+def test_large_surfaces_come_from_a_thread_and_the_old_one_stays_until_then(qtbot: QtBot, view: View3D) -> None:
+    old = view.content.surfaces[0]
+    large = SurfaceContent("box", rough_ball(200), (90, 200, 90))
+    view.set_content(SceneContent(surfaces=(large,)))
+    assert view.busy
+    assert view.scene.content.surfaces[0].mesh is old.mesh, "shown until the new one is ready"
+    assert view.scene.content.surfaces[0].colour == large.colour
+    qtbot.waitUntil(lambda: not view.busy, timeout=20_000)
+    assert view.scene.content.surfaces[0].mesh is large.mesh
+
+
+def test_a_small_change_shows_at_once(view: View3D) -> None:
+    stroke = SurfaceContent("box", rough_ball(20), (90, 200, 90))
+    view.set_content(SceneContent(surfaces=(stroke,)))
+    assert not view.busy and view.scene.content.surfaces[0].mesh is stroke.mesh
+
+
+def test_large_surfaces_are_coarse_while_the_view_moves_and_whole_at_rest(qtbot: QtBot, view: View3D) -> None:
+    if not view.scene.software:
+        pytest.skip("A graphics card draws here, so there are no stand-ins.")
+    view.set_content(SceneContent(surfaces=(SurfaceContent("large", rough_ball(120), (90, 200, 90)),)))
+    qtbot.waitUntil(lambda: not view.busy, timeout=20_000)
+    (surface,) = view.scene._surfaces.values()
+    view.set_moving(at_once=True)
+    assert surface.coarse_actor.GetVisibility() and not surface.actor.GetVisibility()
+    cells = surface.coarse_actor.GetMapper().GetInput().GetNumberOfPolys()
+    assert 0 < cells < 28_800 / 4
+    qtbot.waitUntil(lambda: bool(surface.actor.GetVisibility()))
+    assert not surface.coarse_actor.GetVisibility()
+
+
+def test_a_volume_is_reduced_on_a_thread_and_then_shown(qtbot: QtBot, view: View3D) -> None:
+    from surgitwin.core.geometry import Geometry
+    from surgitwin.render.content import ImageContent
+
+    array = np.zeros((20, 30, 40), dtype=np.int16)
+    image = ImageContent(array, Geometry.from_parts((40, 30, 20)))
+    view.set_content(SceneContent(image=image, volume_preset="ct-bone"))
+    assert view.scene.content.volume_preset is None
+    qtbot.waitUntil(lambda: view.scene.content.volume_preset == "ct-bone", timeout=20_000)
+    view.set_content(SceneContent(image=image, volume_preset="ct-lung"))
+    assert view.scene.content.volume_preset == "ct-lung", "reduced once for all presets"
+
+
+def test_another_theme_keeps_the_camera_and_changes_the_background(view: View3D) -> None:
+    from surgitwin.gui.theme import Theme
+
+    view.look_from("left")
+    before = view.scene.camera
+    light = Theme.load("light")
+    view.set_theme(light)
+    assert view.scene.camera == before
+    assert view.scene.renderer.GetBackground() == pytest.approx(light.tokens.unit_rgb("scene"))
+    assert len(view.scene.planes()) == 1
+
+
+def test_what_fails_in_the_background_is_raised_on_the_main_thread(qtbot: QtBot, qapp: QApplication) -> None:
+    from surgitwin.gui.views.background import Background
+
+    background = Background()
+    results: list[int] = []
+
+    def fail() -> int:
+        raise ValueError("broken")
+
+    with qtbot.captureExceptions() as exceptions:
+        background.submit(fail, results.append)
+        background.submit(lambda: 7, results.append)
+        qtbot.waitUntil(lambda: results == [7])
+    assert [kind for kind, *_ in exceptions] == [ValueError]
+    background.close()
+    background.submit(lambda: 8, results.append)
+    assert results == [7]

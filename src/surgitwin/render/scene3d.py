@@ -16,9 +16,10 @@ from surgitwin.render.cutting import corners
 from surgitwin.render.figure import OrientationFigure, style_text
 from surgitwin.render.notes3d import FlatNotes
 from surgitwin.render.plane_props import PlaneActors
+from surgitwin.render.prepared import MeshStore
 from surgitwin.render.surface_props import SurfaceActor
 from surgitwin.render.tokens import Tokens
-from surgitwin.render.volume_props import VolumeActor, volume_preset
+from surgitwin.render.volume_props import VolumeActor, VolumeStore, volume_preset
 
 MOST_PEELS = 6
 FOCUS_PX = 12.0
@@ -47,6 +48,8 @@ class Scene3D:
         self.renderer, self._window, self.tokens = renderer, window, tokens
         self.pixel_ratio = 1.0
         self.software = software
+        self.meshes = MeshStore(coarse=software and not peeling)
+        self.volumes = VolumeStore(software)
         self.content = SceneContent()
         self.front: Any = vtkRenderer()
         self.front.SetLayer(1)
@@ -61,6 +64,7 @@ class Scene3D:
         self._prepare(peeling)
         self._observer = renderer.AddObserver("StartEvent", self._before_render)
         self._framed = False
+        self._moving = False
 
     # Content ---------------------------------------------------------------------------------------------------
 
@@ -122,6 +126,13 @@ class Scene3D:
         camera.SetFocalPoint(*point)
         self.renderer.ResetCameraClippingRange()
 
+    def set_moving(self, moving: bool) -> None:
+        """Draw coarse stand-ins of large surfaces while the view moves, if there are any."""
+        if moving != self._moving:
+            self._moving = moving
+            for surface in self._surfaces.values():
+                surface.set_moving(moving)
+
     # Handles ---------------------------------------------------------------------------------------------------
 
     def planes(self) -> tuple[PlaneActors, ...]:
@@ -129,7 +140,7 @@ class Scene3D:
 
     def pickable(self) -> tuple[Any, ...]:
         """The props that a click can hit: visible surfaces and the volume."""
-        found = [s.actor for s in self._surfaces.values() if s.actor.GetVisibility()]
+        found = [s.actor for s in self._surfaces.values() if s.shown]
         return (*found, self._volume.volume) if self._volume is not None else tuple(found)
 
     def close(self) -> None:
@@ -141,8 +152,6 @@ class Scene3D:
             self._window.RemoveRenderer(renderer)
         for actor in self.notes.actors:
             self.renderer.RemoveViewProp(actor)
-        for surface in self._surfaces.values():
-            self.renderer.RemoveActor(surface.actor)
         self._surfaces.clear()
         self._planes.clear()
         self._markers.clear()
@@ -197,12 +206,15 @@ class Scene3D:
     def _update_surfaces(self) -> None:
         wanted = {surface.id: surface for surface in self.content.surfaces}
         for gone in self._surfaces.keys() - wanted.keys():
-            self.renderer.RemoveActor(self._surfaces.pop(gone).actor)
+            for actor in self._surfaces.pop(gone).actors:
+                self.renderer.RemoveActor(actor)
         for key, content in wanted.items():
             known = self._surfaces.get(key)
             if known is None:
-                known = self._surfaces[key] = SurfaceActor(content)
-                self.renderer.AddActor(known.actor)
+                known = self._surfaces[key] = SurfaceActor(content, self.meshes)
+                known.set_moving(self._moving)
+                for actor in known.actors:
+                    self.renderer.AddActor(actor)
             elif known.content is not content:
                 known.update(content)
 
@@ -254,7 +266,7 @@ class Scene3D:
         known = self._volume
         if known is None or known.image is not content.image or known.preset is not preset:
             self._drop_volume()
-            self._volume = VolumeActor(content.image, preset, self.software)
+            self._volume = VolumeActor(content.image, preset, self.software, self.volumes.of(content.image))
             self.renderer.AddVolume(self._volume.volume)
 
     def _drop_volume(self) -> None:

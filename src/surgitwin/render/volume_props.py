@@ -84,6 +84,41 @@ def volume_preset(preset_id: str) -> VolumePreset:
     raise BadInput(f"There is no volume rendering preset “{preset_id}”; choose one of {known}.")
 
 
+Reduced = tuple[NDArray[Any], Geometry]
+
+
+class VolumeStore:
+    """The latest image, reduced for drawing; reducing a large one takes a second, so a view does it on a thread.
+
+    Parameters
+    ----------
+    software
+        True where the processor draws; the image is then reduced further.
+    """
+
+    def __init__(self, software: bool) -> None:
+        self._most = SOFTWARE_VOXELS if software else HARDWARE_VOXELS
+        self._source: NDArray[Any] | None = None
+        self._reduced: Reduced | None = None
+
+    def __contains__(self, image: ImageContent) -> bool:
+        return self._source is image.array
+
+    def reduce(self, image: ImageContent) -> Reduced:
+        """Work it out; may run on any thread."""
+        return reduced(image.array, image.geometry, self._most)
+
+    def add(self, image: ImageContent, result: Reduced) -> None:
+        self._source, self._reduced = image.array, result
+
+    def of(self, image: ImageContent) -> Reduced:
+        """The reduced image, made here and now if it was not yet."""
+        if image not in self or self._reduced is None:
+            self.add(image, self.reduce(image))
+        assert self._reduced is not None
+        return self._reduced
+
+
 class VolumeActor:
     """The vtkVolume of one image under one preset.
 
@@ -91,14 +126,14 @@ class VolumeActor:
     ----------
     software
         True where the processor draws: rays are then cast by VTK's threaded fixed-point mapper, which is several times
-        faster there than the graphics card's shader, and the image is reduced further.
+        faster there than the graphics card's shader.
     """
 
-    def __init__(self, image: ImageContent, preset: VolumePreset, software: bool) -> None:
+    def __init__(self, image: ImageContent, preset: VolumePreset, software: bool, source: Reduced) -> None:
         from vtkmodules.vtkRenderingCore import vtkVolume
 
         self.image, self.preset = image, preset
-        array, geometry = reduced(image.array, image.geometry, SOFTWARE_VOXELS if software else HARDWARE_VOXELS)
+        array, geometry = source
         self._array = array  # VTK reads this memory
         mapper = _mapper(software)
         mapper.SetInputData(image_data(array, geometry.spacing_mm))

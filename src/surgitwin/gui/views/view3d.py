@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,19 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme
-from surgitwin.render.content import PlaneContent, SceneContent, Vec3
+from surgitwin.gui.views.background import Background
+from surgitwin.render.content import ImageContent, PlaneContent, SceneContent, SurfaceContent, Vec3
 
 # A frame that takes longer than this is not drawn for every step of a drag elsewhere.
 SLOW_FRAME_MS = 25.0
 QUIET_MS = 120
+REST_MS = 250
+# Up to this many new triangles are prepared on the spot, as after a brush stroke: a thread would only add a wait.
+AT_ONCE_TRIANGLES = 60_000
+BATCH_TRIANGLES = 250_000
 
 
 class View3D(QWidget):
@@ -49,7 +55,6 @@ class View3D(QWidget):
     plane_drag_finished = Signal(object)
     plane_drag_cancelled = Signal(str)
     failed = Signal(str)
-    _imported = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,15 +63,15 @@ class View3D(QWidget):
         self.interactor: Any = None
         self.scene: Any = None
         self._input: Any = None
-        self._importer: threading.Thread | None = None
+        self._started = False
         self._closed = False
         self._message = tr("Preparing the 3D view")
         self._frame_ms = 0.0
         self._frame_start = 0.0
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self._draw)
-        self._imported.connect(self._build, Qt.ConnectionType.QueuedConnection)
+        self._preparing: set[int] = set()
+        self._background = Background(self)
+        self._later = _timer(self, self._draw)
+        self._rest = _timer(self, self._come_to_rest)
         self._column = QVBoxLayout(self)
         # The coloured edge at the top is the view's own, as in the slice views.
         self._column.setContentsMargins(0, theme.tokens.sizes["view-edge"], 0, 0)
@@ -82,12 +87,19 @@ class View3D(QWidget):
     # Content ---------------------------------------------------------------------------------------------------
 
     def set_content(self, content: SceneContent) -> None:
-        """Show other things; the camera stays where it is, except for the first content, which is framed."""
-        quiet = replace(content, focus=self.content.focus) == self.content
-        self.content = content
-        if self.scene is not None:
-            self.scene.set_content(content)
-            self._request(quiet)
+        """Show other things; the camera stays where it is, except for the first content, which is framed.
+
+        Large meshes and volumes are prepared on a thread and appear when they are ready; until then the surface that
+        was shown under the same id stays.
+        """
+        before, self.content = self.content, content
+        if self.scene is None:
+            return
+        if content.planes != before.planes and content.surfaces == before.surfaces:
+            self.set_moving()
+        self._prepare_missing()
+        self._show_ready()
+        self._request()
 
     def set_planes(self, planes: tuple[PlaneContent, ...]) -> None:
         self.set_content(replace(self.content, planes=planes))
@@ -97,7 +109,7 @@ class View3D(QWidget):
         if point != self.content.focus:
             self.content = replace(self.content, focus=point)
             if self.scene is not None:
-                self.scene.set_content(self.content)
+                self._show_ready()
                 self._request(quiet=True)
 
     def look_from(self, side: str) -> None:
@@ -113,11 +125,81 @@ class View3D(QWidget):
         self.look_from("anterior")
 
     def set_theme(self, theme: Theme) -> None:
+        """Draw in the colours of another theme; the camera stays."""
         self.theme = theme
         if self.scene is not None:
-            self.scene.set_tokens(theme.tokens)
+            camera = self.scene.camera
+            self.scene.close()
+            self._make_scene()
+            self.scene.set_camera(camera)
             self._request()
         self.update()
+
+    @property
+    def busy(self) -> bool:
+        """True while meshes or a volume are being prepared."""
+        return bool(self._preparing)
+
+    # Preparing -------------------------------------------------------------------------------------------------
+
+    def _prepare_missing(self) -> None:
+        """Hand what is large and not prepared yet to the background, in pieces that a frame can take up."""
+        store = self.scene.meshes
+        missing = [s.mesh for s in self.content.surfaces if s.visible and s.mesh not in store]
+        missing = [mesh for mesh in missing if id(mesh) not in self._preparing]
+        if sum(len(mesh.triangles) for mesh in missing) > AT_ONCE_TRIANGLES:
+            for batch in _batches(missing):
+                self._submit_meshes(batch)
+        image = self.content.image
+        if image is not None and self.content.volume_preset is not None and image not in self.scene.volumes:
+            self._submit_volume(image)
+
+    def _submit_meshes(self, batch: list[Mesh]) -> None:
+        from surgitwin.render.prepared import prepare_mesh
+
+        scene, coarse = self.scene, self.scene.meshes.coarse
+        self._preparing |= {id(mesh) for mesh in batch}
+
+        def done(results: list[Any]) -> None:
+            self._preparing -= {id(mesh) for mesh in batch}
+            for mesh, prepared in zip(batch, results, strict=True):
+                scene.meshes.add(mesh, prepared)
+            # What comes in pieces is drawn coarse until all of it is there.
+            self.set_moving(at_once=True)
+            self._show_ready()
+            self._request()
+
+        self._background.submit(lambda: [prepare_mesh(mesh, coarse) for mesh in batch], done)
+
+    def _submit_volume(self, image: ImageContent) -> None:
+        if id(image.array) in self._preparing:
+            return
+        scene = self.scene
+        self._preparing.add(id(image.array))
+
+        def done(result: Any) -> None:
+            self._preparing.discard(id(image.array))
+            scene.volumes.add(image, result)
+            self._show_ready()
+            self._request()
+
+        self._background.submit(lambda: scene.volumes.reduce(image), done)
+
+    def _show_ready(self) -> None:
+        """Give the scene all that is prepared, or small enough to be prepared at once."""
+        if self.scene is None:
+            return
+        shown = {surface.id: surface for surface in self.scene.content.surfaces}
+        ready: list[SurfaceContent] = []
+        for surface in self.content.surfaces:
+            if id(surface.mesh) not in self._preparing:
+                ready.append(surface)
+            elif surface.id in shown:
+                ready.append(replace(surface, mesh=shown[surface.id].mesh))
+        content = replace(self.content, surfaces=tuple(ready))
+        if content.image is not None and id(content.image.array) in self._preparing:
+            content = replace(content, volume_preset=None)
+        self.scene.set_content(content)
 
     # Life ------------------------------------------------------------------------------------------------------
 
@@ -130,10 +212,8 @@ class View3D(QWidget):
         """Let go of everything that VTK and OpenGL hold, on the main thread; may be called more than once."""
         self._closed = True
         self._later.stop()
-        if self._importer is not None:
-            # Python must not end in the middle of an import.
-            self._importer.join()
-            self._importer = None
+        self._rest.stop()
+        self._background.close()
         if self._input is not None:
             self._input.detach()
             self._input = None
@@ -148,29 +228,11 @@ class View3D(QWidget):
             interactor.deleteLater()
 
     def _start(self) -> None:
-        if self._importer is not None or self._closed or self.attached:
-            return
-        self._importer = threading.Thread(target=self._import, name="import of the 3D view", daemon=True)
-        self._importer.start()
-
-    def _import(self) -> None:
-        problem = ""
-        try:
-            import pyvistaqt  # noqa: F401
-
-            import surgitwin.gui.views.view3d_input
-            import surgitwin.render.offscreen
-            import surgitwin.render.scene3d  # noqa: F401
-        except ImportError as error:
-            problem = tr("The 3D view is not available: {error}. Install Surgitwin again.").format(error=error)
-        self._imported.emit(problem)
+        if not self._started and not self._closed:
+            self._started = True
+            self._background.submit(_import_vtk, self._build)
 
     def _build(self, problem: str) -> None:
-        if self._importer is not None:
-            self._importer.join()
-            self._importer = None
-        if self._closed or self.attached:
-            return
         if problem:
             self._message = problem
             self.failed.emit(problem)
@@ -182,12 +244,18 @@ class View3D(QWidget):
         self._column.addWidget(self.interactor)
         self._input = View3DInput(self, self.interactor)
         # The widget gets its OpenGL context with its first paint; the scene needs it, to know who draws.
+        self.interactor.on_frame = self._on_frame
         self.interactor.show()
-        QTimer.singleShot(0, self._build_scene)
+        QTimer.singleShot(0, self, self._build_scene)
 
     def _build_scene(self) -> None:
         if self._closed or self.interactor is None or self.scene is not None:
             return
+        self._make_scene()
+        self.interactor.update()
+        self.ready.emit()
+
+    def _make_scene(self) -> None:
         from surgitwin.render.offscreen import is_software
         from surgitwin.render.scene3d import Scene3D
 
@@ -195,12 +263,28 @@ class View3D(QWidget):
         self.scene = Scene3D(renderer, window, self.theme.tokens, software=is_software(window))
         self.scene.notes.set_texts(tr("3D"), "")
         self.scene.pixel_ratio = self.devicePixelRatioF()
-        self.scene.set_content(self.content)
-        self.interactor.on_frame = self._on_frame
-        self.interactor.update()
-        self.ready.emit()
+        self._preparing.clear()
+        self._prepare_missing()
+        self._show_ready()
 
     # Drawing ---------------------------------------------------------------------------------------------------
+
+    def set_moving(self, at_once: bool = False) -> None:
+        """The view turns or the cut is dragged: draw stand-ins of large surfaces until it has come to rest.
+
+        Where frames are fast it stays as it is, unless ``at_once`` says that they are about to become slow.
+        """
+        slow = at_once or self._frame_ms > SLOW_FRAME_MS or self._rest.isActive()
+        if self.scene is not None and slow:
+            self.scene.set_moving(True)
+            self._rest.start(REST_MS)
+
+    def _come_to_rest(self) -> None:
+        if self.busy:
+            self._rest.start(REST_MS)
+        elif self.scene is not None:
+            self.scene.set_moving(False)
+            self._draw()
 
     def _request(self, quiet: bool = False) -> None:
         """Draw with the next paint, or, where frames are slow or nothing hurries, when things have come to rest."""
@@ -213,6 +297,7 @@ class View3D(QWidget):
             self._draw()
 
     def _draw(self) -> None:
+        self._later.stop()
         if self.interactor is not None:
             self.interactor.update()
 
@@ -242,8 +327,8 @@ class View3D(QWidget):
         edge = "accent" if self._has_focus() else "view-3d"
         painter.fillRect(0, 0, self.width(), self.theme.tokens.sizes["view-edge"], self.theme.colour(edge))
         painter.end()
-        if not self.attached and self._importer is None:
-            QTimer.singleShot(0, self._start)
+        if not self._started:
+            QTimer.singleShot(0, self, self._start)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self._input is None or not self._input.key(event):
@@ -262,3 +347,37 @@ class View3D(QWidget):
 
     def _has_focus(self) -> bool:
         return self.hasFocus() or (self.interactor is not None and bool(self.interactor.hasFocus()))
+
+
+def _import_vtk() -> str:
+    """Import what the 3D view needs; returns a sentence if that fails."""
+    try:
+        import pyvistaqt  # noqa: F401
+
+        import surgitwin.gui.views.view3d_input
+        import surgitwin.render.offscreen
+        import surgitwin.render.prepared
+        import surgitwin.render.scene3d  # noqa: F401
+    except ImportError as error:
+        return tr("The 3D view is not available: {error}. Install Surgitwin again.").format(error=error)
+    return ""
+
+
+def _timer(owner: QObject, action: Callable[[], None]) -> QTimer:
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.timeout.connect(action)
+    return timer
+
+
+def _batches(meshes: list[Mesh]) -> Iterator[list[Mesh]]:
+    batch: list[Mesh] = []
+    triangles = 0
+    for mesh in meshes:
+        batch.append(mesh)
+        triangles += len(mesh.triangles)
+        if triangles > BATCH_TRIANGLES:
+            yield batch
+            batch, triangles = [], 0
+    if batch:
+        yield batch

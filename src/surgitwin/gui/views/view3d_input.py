@@ -86,6 +86,7 @@ class View3DInput:
         if isinstance(event, QMouseEvent):
             return self._mouse(event)
         if kind == QEvent.Type.Wheel:
+            self._view.set_moving()
             self._hand_on(self._interactor.wheelEvent, event)
             self._interactor.update()
             event.accept()
@@ -129,6 +130,7 @@ class View3DInput:
                 Qt.CursorShape.ArrowCursor if handle is None else Qt.CursorShape.PointingHandCursor
             )
             return
+        self._view.set_moving()
         self._hand_on(self._interactor.mouseMoveEvent, event)
         self._interactor.update()
 
