@@ -136,35 +136,19 @@ def prepare(
     mask, box = _cropped(organ, geometry)
     if box.empty:
         raise BadInput(tr("The organ {organ} has no voxel; segment it first.").format(organ=organ.name))
-    outside = _Surroundings(mask, box)
-    taken = mask.copy()
-    tumour = np.zeros_like(mask)
-    prepared: list[PreparedLesion] = []
-    notices: list[Notice] = []
-    voxel_ml = geometry.voxel_volume_mm3 / 1000.0
     cut_off = box.touches_edge(geometry.size_ijk)
+    gathered = _Gathered(organ.name, mask, box, geometry)
     if cut_off:
-        notices.append(_cut_off_notice(organ.name))
+        gathered.notices.append(_cut_off_notice(organ.name))
     for number, item in enumerate((*lesions, *vessels)):
-        is_lesion = number < len(lesions)
         ctx.progress(0.1 + 0.6 * number / (len(lesions) + len(vessels)), item.name)
-        part, part_box = _cropped(item, geometry)
-        if part_box.empty:
-            notices.append(Notice("empty-segment", tr("{name} has no voxel and was left out.").format(name=item.name)))
-            continue
-        here, there = _overlap(part_box, box)
-        taken[here] |= part[there]
-        found = outside.of(part, part_box)
-        if is_lesion:
-            tumour[here] |= part[there] & mask[here]
-            prepared.append(_lesion(item.name, part, part_box, geometry, found))
-        notices += _outside_notices(item.name, organ.name, is_lesion, found, voxel_ml)
+        gathered.add(item, is_lesion=number < len(lesions))
     ctx.progress(0.75, tr("Looking for holes in {organ}").format(organ=organ.name))
-    notices += _hole_notices(organ.name, outside.holes(taken), voxel_ml)
+    gathered.look_for_holes()
     ctx.progress(0.95, tr("Counting {organ}").format(organ=organ.name))
-    organ_runs, tumour_runs = runs_of(mask, box), runs_of(tumour, box)
+    organ_runs, tumour_runs = runs_of(mask, box), runs_of(gathered.tumour, box)
     cropped = Organ(mask, box, geometry)
-    if prepared:
+    if gathered.lesions:
         cropped.get_ready()
     return PartitionInput(
         name=organ.name,
@@ -174,46 +158,43 @@ def prepare(
         tumour_runs=tumour_runs,
         organ_voxels=organ_runs.voxels,
         tumour_voxels=tumour_runs.voxels,
-        lesions=tuple(prepared),
+        lesions=tuple(gathered.lesions),
         cut_off=cut_off,
-        notices=tuple(notices),
+        notices=tuple(gathered.notices),
     )
 
 
-def united(organ: Structure, geometry: Geometry, parts: Sequence[Structure], *, surrounded_only: bool) -> BoolArray:
-    """An organ's label with voxels of other structures added to it.
+class _Gathered:
+    """What is known of an organ's lesions and vessels, one after the other."""
 
-    Parameters
-    ----------
-    parts
-        Lesions, vessels; all their voxels are added, or with ``surrounded_only`` those that the organ has to both
-        sides along each axis of the grid.
+    def __init__(self, organ: str, mask: BoolArray, box: Box, geometry: Geometry) -> None:
+        self.lesions: list[PreparedLesion] = []
+        self.notices: list[Notice] = []
+        self.tumour = np.zeros_like(mask)
+        self._organ = organ
+        self._mask = mask
+        self._box = box
+        self._geometry = geometry
+        self._voxel_ml = geometry.voxel_volume_mm3 / 1000.0
+        self._surroundings = _Surroundings(mask, box)
+        self._taken = mask.copy()
 
-    Returns
-    -------
-    The new label on the whole grid, [k, j, i].
-
-    Raises
-    ------
-    BadInput
-        If the organ is empty or a mask does not fit the grid.
-    """
-    mask, box = _cropped(organ, geometry)
-    if box.empty:
-        raise BadInput(tr("The organ {organ} has no voxel; segment it first.").format(organ=organ.name))
-    inside = _Surroundings(mask, box).surrounded()
-    whole = np.zeros(geometry.shape_kji, dtype=np.bool_)
-    whole[box.slices] = mask
-    for item in parts:
-        part, part_box = _cropped(item, geometry)
+    def add(self, item: Structure, is_lesion: bool) -> None:
+        part, part_box = _cropped(item, self._geometry)
         if part_box.empty:
-            continue
-        if surrounded_only:
-            here, there = _overlap(part_box, box)
-            whole[box.slices][here] |= part[there] & inside[here]
-        else:
-            whole[part_box.slices] |= part
-    return whole
+            text = tr("{name} has no voxel and was left out.").format(name=item.name)
+            self.notices.append(Notice("segment-empty", text))
+            return
+        here, there = _overlap(part_box, self._box)
+        self._taken[here] |= part[there]
+        found = self._surroundings.of(part, part_box)
+        if is_lesion:
+            self.tumour[here] |= part[there] & self._mask[here]
+            self.lesions.append(_lesion(item.name, part, part_box, self._geometry, found))
+        self.notices += _outside_notices(item.name, self._organ, is_lesion, found, self._voxel_ml)
+
+    def look_for_holes(self) -> None:
+        self.notices += _hole_notices(self._organ, self._surroundings.holes(self._taken), self._voxel_ml)
 
 
 def _cropped(item: Structure, geometry: Geometry) -> tuple[BoolArray, Box]:
