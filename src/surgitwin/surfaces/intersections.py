@@ -16,7 +16,7 @@ _PAIRS_AT_ONCE = 1 << 21
 
 
 def count_self_intersections(mesh: Mesh, ctx: Context) -> int:
-    """Number of pairs of triangles of which an edge of one passes through the inside of the other.
+    """Number of pairs of triangles of which an edge of one passes through the other.
 
     Pairs that share an edge cannot, and pairs that only touch or overlap within one plane are not counted. Candidates
     come from a grid of boxes about as large as a triangle.
@@ -100,12 +100,12 @@ def _planes_cut(corners: Floats, first: Ints, second: Ints) -> NDArray[np.bool_]
 
 
 def _side_crosses(tail: Floats, head: Floats, triangle: Floats) -> NDArray[np.bool_]:
-    """True where the open segment passes through the inside of the triangle (signs of five tetrahedra)."""
+    """True where the open segment passes through the triangle, its rim included (signs of five tetrahedra)."""
     a, b, c = triangle.transpose(1, 0, 2)
     normal = np.cross(b - a, c - a)
     behind = np.einsum("pd,pd->p", tail - a, normal)
     before = np.einsum("pd,pd->p", head - a, normal)
     turns = [np.einsum("pd,pd->p", head - tail, np.cross(u - tail, v - tail)) for u, v in ((a, b), (b, c), (c, a))]
-    positive = (turns[0] > 0) & (turns[1] > 0) & (turns[2] > 0)
-    negative = (turns[0] < 0) & (turns[1] < 0) & (turns[2] < 0)
+    positive = (turns[0] >= 0) & (turns[1] >= 0) & (turns[2] >= 0)
+    negative = (turns[0] <= 0) & (turns[1] <= 0) & (turns[2] <= 0)
     return np.asarray((behind * before < 0) & (positive | negative))
