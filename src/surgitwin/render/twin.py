@@ -23,6 +23,7 @@ from surgitwin.scene.scene import Scene
 
 Point = tuple[float, float, float]
 GHOST = 0.08
+GLASS = 0.5
 REACH = 0.95  # of the box's half diagonal: a plane that covers an organ from any usual side
 
 
@@ -115,6 +116,7 @@ def surface_contents(
         build it again.
     """
     contents: list[SurfaceContent] = []
+    lesions = [segment for segment in scene.of_type(SegmentNode) if segment.kind == "lesion"]
     for surface in scene.of_type(SurfaceNode):
         segment = scene.get(surface.segment, SegmentNode)
         looks = segment if segment is not None else surface
@@ -123,14 +125,16 @@ def surface_contents(
         same = old is not None and _same(old.mesh, points, triangles)
         mesh = old.mesh if old is not None and same else Mesh(points, triangles)
         visible = surface.visible and looks.visible
-        opacity = looks.opacity if about is None or _belongs(segment, about) else looks.opacity * GHOST
+        opacity = looks.opacity * (1.0 if about is None else _presence(segment, about, hides=bool(lesions)))
         contents.append(SurfaceContent(surface.id, mesh, looks.color, opacity, visible, looks.name))
     return tuple(contents)
 
 
-def _belongs(segment: SegmentNode | None, plan: PlanNode) -> bool:
-    """True for what a surgeon must see of a plan: the organ, lesions, vessels."""
-    return segment is not None and (segment.id == plan.organ or segment.kind in ("lesion", "vessel"))
+def _presence(segment: SegmentNode | None, plan: PlanNode, hides: bool) -> float:
+    """How opaque something is while a plan is looked at: lesions and vessels fully, the organ that hides them half."""
+    if segment is not None and segment.id == plan.organ:
+        return GLASS if hides else 1.0
+    return 1.0 if segment is not None and segment.kind in ("lesion", "vessel") else GHOST
 
 
 def _same(mesh: Mesh, points: object, triangles: object) -> bool:
