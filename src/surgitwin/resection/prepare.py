@@ -183,7 +183,7 @@ class _Gathered:
         part, part_box = _cropped(item, self._geometry)
         if part_box.empty:
             text = tr("{name} has no voxel and was left out.").format(name=item.name)
-            self.notices.append(Notice("segment-empty", text))
+            self.notices.append(Notice("empty-segment", text))
             return
         here, there = _overlap(part_box, self._box)
         self._taken[here] |= part[there]
