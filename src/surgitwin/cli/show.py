@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from surgitwin.cli.show_plans import show_compare, show_plan
+from surgitwin.cli.wording import number, shortened
 from surgitwin.core.text import tr
 
 Document = dict[str, Any]
@@ -28,64 +32,108 @@ def _warnings(document: Document) -> list[dict[str, Any]]:
 
 
 def _show_warnings(warnings: list[dict[str, Any]]) -> None:
-    """Each warning in a line; of many of one kind the first few."""
+    """Each warning in a line; many of one kind are summed up."""
     err = Console(stderr=True, highlight=False)
-    by_code: dict[str, list[str]] = {}
+    by_code: dict[str, list[dict[str, Any]]] = {}
     for warning in warnings:
-        by_code.setdefault(warning["code"], []).append(warning["message"])
-    for messages in by_code.values():
-        for message in messages[:SHOWN_OF_A_KIND]:
-            err.print(f"⚠ {message}", style="yellow", markup=False)
-        more = len(messages) - SHOWN_OF_A_KIND
-        if more > 0:
-            text = tr("… and {count} more like this; --json lists them all.").format(count=more)
-            err.print(f"⚠ {text}", style="yellow", markup=False)
+        by_code.setdefault(warning["code"], []).append(warning)
+    for code, alike in by_code.items():
+        for sentence in _summed_up(code, alike):
+            err.print(f"⚠ {sentence}", style="yellow", markup=False)
 
 
-def number(value: Any, digits: int = 1, unit: str = "") -> str:
-    """A number for people; what was not assessed says so."""
-    if value is None:
-        return tr("not assessed")
-    text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
-    return f"{text} {unit}".strip()
+def _summed_up(code: str, alike: list[dict[str, Any]]) -> list[str]:
+    messages = [warning["message"] for warning in alike]
+    if len(messages) <= SHOWN_OF_A_KIND:
+        return messages
+    if code == "cut-off":
+        text = tr(
+            "{count} segments reach the image's edge and are cut off there, volumes are of the part in view: {names}."
+        )
+        names = shortened([str(warning.get("segment", "")) for warning in alike])
+        return [text.format(count=len(alike), names=names)]
+    more = tr("… and {count} more like this; --json lists them all.").format(count=len(messages) - SHOWN_OF_A_KIND)
+    return [*messages[:SHOWN_OF_A_KIND], more]
+
+
+def _grid(document: Document) -> str:
+    size = " × ".join(str(n) for n in document["size_ijk"])
+    spacing = " × ".join(f"{s:.2f}" for s in document["spacing_mm"])
+    return tr("{size} voxels of {spacing} mm").format(size=size, spacing=spacing)
 
 
 def _show_series(document: Document, out: Console) -> None:
+    if not document["series"]:
+        out.print(tr("No images were found there."))
     for series in document["series"]:
-        size = " × ".join(str(n) for n in series.get("size_ijk") or [])
-        spacing = " × ".join(f"{s:.2f}" for s in series.get("spacing_mm") or [])
-        shape = f"{size} voxels of {spacing} mm" if size else tr("cannot be loaded: {why}")
-        shape = shape.format(why=series.get("refusal") or series["kind"])
+        shape = _grid(series) if series.get("size_ijk") and series.get("spacing_mm") else ""
         facts = (series["modality"], series["kind"], series["study_date"], series["acquisition_time"], series["phase"])
         out.print(series["description"] or tr("(no description)"), style="bold", markup=False)
-        out.print("  " + "  ".join(str(fact) for fact in (*facts, shape) if fact), markup=False)
+        for line in ("  ".join(str(fact) for fact in facts if fact), shape):
+            if line:
+                out.print(f"  {line}", markup=False)
         out.print(f"  {series['series_uid']}", style="dim", markup=False, soft_wrap=True)
+        if series.get("refusal"):
+            out.print("  " + tr("Cannot be loaded: {why}").format(why=series["refusal"]), style="red", markup=False)
         for warning in series["warnings"]:
             out.print(f"  ⚠ {warning['message']}", style="yellow", markup=False)
 
 
+def _show_new(document: Document, out: Console) -> None:
+    case, volume = document["nodes"]
+    out.print(tr("Made {path}: {name}.").format(path=document["case"], name=case["name"]), markup=False)
+    out.print(f"  {volume['name']}: {_grid(document)}", markup=False)
+
+
+def _show_added(document: Document, out: Console) -> None:
+    names = [node["name"] for node in document["nodes"]]
+    kind = _kind(document["nodes"][0]["type"])
+    text = tr("Added {kind} {names}.") if len(names) == 1 else tr("Added {count} segments: {names}.")
+    out.print(text.format(count=len(names), kind=kind, names=shortened(names, 12)), markup=False)
+
+
+def _kind(type_name: str) -> str:
+    """What a node's type is called in a sentence."""
+    return tr(type_name.replace("-", " ")) if type_name != "volume" else tr("image")
+
+
 def _show_tree(document: Document, out: Console) -> None:
-    nodes = document["nodes"]
     branches: dict[str | None, Tree] = {}
     root: Tree | None = None
-    for node in nodes:
-        stale = tr(" (stale)") if node["stale"] else ""
-        label = f"{node['name']} [dim]{node['type']} {node['id']}{stale}[/dim]"
-        parent = branches.get(node["parent"])
-        if parent is None and root is not None:
-            parent = root
-        branches[node["id"]] = root = Tree(label) if parent is None else root  # type: ignore[assignment]
-        if parent is not None:
+    for node in document["nodes"]:
+        if node["type"] == "label-layer":  # where segments keep their voxels; nothing that a person works with
+            continue
+        label = _label(node)
+        parent = branches.get(node["parent"], root)
+        if parent is None:
+            root = branches[node["id"]] = Tree(label)
+        else:
             branches[node["id"]] = parent.add(label)
-    if root is not None:
-        out.print(root)
+    out.print(root if root is not None else tr("The case is empty."))
+
+
+def _label(node: Document) -> Any:
+    from rich.text import Text
+
+    label = Text(node["name"])
+    label.append(f"  {_kind(node['type'])} {node['id']}", style="dim")
+    if not node["visible"]:
+        label.append("  " + tr("hidden"), style="dim")
+    if node["stale"]:
+        label.append("  " + tr("STALE"), style="yellow")
+    return label
 
 
 def _show_stats(document: Document, out: Console) -> None:
-    table = Table(title=tr("Segments"))
-    columns = (tr("Name"), tr("ml by voxels"), tr("ml by surface"), tr("area (cm²)"), tr("HU mean ± SD"), tr("Note"))
+    if not document["segments"]:
+        out.print(tr("The case has no segments yet. Add a label map, or make one with “segment”."))
+        return
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column(tr("Segment"))
+    columns = (tr("ml (voxels)"), tr("ml (surface)"), tr("area (cm²)"), tr("HU mean ± SD"))
     for column in columns:
-        table.add_column(column, justify="left" if column in columns[::5] else "right")
+        table.add_column(column, justify="right")
+    table.add_column("")
     for segment in document["segments"]:
         hu = segment["hu"]
         area = segment["area_mm2"]
@@ -94,43 +142,16 @@ def _show_stats(document: Document, out: Console) -> None:
             number(segment["volume_ml"]),
             number(segment["surface_volume_ml"]),
             number(area / 100 if area is not None else None),
-            f"{hu['mean']:.0f} ± {hu['sd']:.0f}" if hu else "–",
-            tr("cut off by the image's edge") if segment.get("cut_off") else "",
+            f"{hu['mean']:.0f} ± {hu['sd']:.0f}" if hu else tr("not assessed"),
+            tr("cut off") if segment.get("cut_off") else "",
         )
     out.print(table)
 
 
-def _show_plan(document: Document, out: Console) -> None:
-    table = Table(title=document.get("name") or tr("Plan"), show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    rows = (
-        (tr("Organ"), number(document["organ_ml"], 1, "ml")),
-        (tr("Removed"), number(document["removed_ml"], 1, "ml")),
-        (tr("Remnant"), number(document["remnant_ml"], 1, "ml")),
-        (tr("Remnant, share of the organ"), number(document.get("remnant_percent"), 1, "%")),
-        (tr("Future liver remnant"), number(document["flr_percent"], 1, "%")),
-        (tr("Future liver remnant, tumour-free"), number(document["flr_tumour_free_percent"], 1, "%")),
-    )
-    for label, value in rows:
-        table.add_row(label, value)
-    for lesion in document["lesions"]:
-        fate = tr("LEFT BEHIND") if lesion["left_behind"] else number(lesion["margin_mm"], 1, "mm")
-        table.add_row(tr("Margin of {name}").format(name=lesion["name"]), fate)
-    for limit in document.get("limits", []):
-        verdict = limit["verdict"] if not limit["reason"] else f"{limit['verdict']}: {limit['reason']}"
-        table.add_row(limit["label"], verdict)
-    out.print(table)
-
-
-def _show_compare(document: Document, out: Console) -> None:
-    table = Table(title=tr("Plans"))
-    table.add_column("")
-    for plan in document["plans"]:
-        table.add_column(plan["name"], justify="right")
-    for row in document["rows"]:
-        table.add_row(row["label"], *(number(value, 1, row["unit"]) for value in row["values"]))
-    out.print(table)
+def _show_segment(document: Document, out: Console) -> None:
+    text = tr("Made segment {name}: {ml:.1f} ml ({voxels} voxels).")
+    name, ml, voxels = document["node"]["name"], document["volume_ml"], document["voxels"]
+    out.print(text.format(name=name, ml=ml, voxels=voxels), markup=False)
 
 
 def _show_files(document: Document, out: Console) -> None:
@@ -148,18 +169,72 @@ def _show_files(document: Document, out: Console) -> None:
 
 
 def _show_surfaces(document: Document, out: Console) -> None:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column(tr("Surface"))
+    for column in (tr("ml"), tr("volume error"), tr("triangles")):
+        table.add_column(column, justify="right")
+    table.add_column("")
     for surface in document["surfaces"]:
         error = surface["volume_error_percent"]
-        text = tr("{name}: {ml:.1f} ml, {count} triangles, {closed}, volume error {error:.2f} %")
-        closed = tr("closed") if surface["closed"] else tr("NOT closed")
-        line = text.format(
-            name=surface["name"],
-            ml=surface["volume_ml"],
-            count=surface["triangles"],
-            closed=closed,
-            error=abs(error or 0.0),
+        table.add_row(
+            surface["name"],
+            number(surface["volume_ml"]),
+            number(abs(error) if error is not None else None, 2, "%"),
+            str(surface["triangles"]),
+            tr("closed") if surface["closed"] else tr("NOT closed"),
         )
-        out.print(line, markup=False)
+    out.print(table)
+
+
+def _show_verdict(document: Document, out: Console) -> None:
+    if document["ok"]:
+        text = tr("The case is whole: {nodes} nodes, {arrays} arrays, {versions} named versions.")
+        out.print(text.format(**{key: document[key] for key in ("nodes", "arrays", "versions")}))
+    for problem in (*document["problems"], *document["remarks"]):
+        out.print(f"  {problem['message']}", markup=False)
+    if document["stale"]:
+        out.print(tr("Computed from what has changed since: {names}.").format(names=shortened(document["stale"], 12)))
+
+
+def _show_changed(document: Document, out: Console) -> None:
+    node = document["node"]
+    out.print(tr("Changed {kind} {name}.").format(kind=_kind(node["type"]), name=node["name"]), markup=False)
+
+
+def _show_removed(document: Document, out: Console) -> None:
+    node = document["removed"]
+    out.print(tr("Removed {kind} {name}.").format(kind=_kind(node["type"]), name=node["name"]), markup=False)
+
+
+def _show_confirmed(document: Document, out: Console) -> None:
+    text = tr("Left and right of {name} are confirmed.")
+    out.print(text.format(name=document["node"]["name"]), markup=False)
+
+
+def _show_visible(document: Document, out: Console) -> None:
+    names = shortened(document["shown"], 12) or tr("none")
+    out.print(tr("Shown now: {names}.").format(names=names), markup=False)
+
+
+def _show_patient(document: Document, out: Console) -> None:
+    rows = (
+        (tr("Pseudonym"), document["pseudonym"], ""),
+        (tr("Height"), document["height_cm"], "cm"),
+        (tr("Weight"), document["weight_kg"], "kg"),
+        (tr("Liver tissue"), document["liver_quality"], ""),
+        (tr("Formula for the standard liver volume"), document["liver_formula"], ""),
+        (tr("Disease"), document["disease"], ""),
+        (tr("Indocyanine green retention at 15 minutes"), document["icg_r15_percent"], "%"),
+        (tr("Age"), document["age_years"], tr("years")),
+        (tr("Width of the chest"), document["thoracic_width_cm"], "cm"),
+    )
+    for label, value, unit in rows:
+        shown = tr("not stated") if value is None else f"{value:g} {unit}" if isinstance(value, float) else str(value)
+        out.print(f"{label}: {shown}", markup=False)
+    suggested = ((document["suggested_height_cm"], "cm"), (document["suggested_weight_kg"], "kg"))
+    found = ", ".join(f"{value:g} {unit}" for value, unit in suggested if value is not None)
+    if found:
+        out.print(tr("The images say {found}; state it with --height and --weight to confirm it.").format(found=found))
 
 
 def _show_plain(document: Document, out: Console) -> None:
@@ -167,7 +242,8 @@ def _show_plain(document: Document, out: Console) -> None:
         if key == "warnings":
             continue
         if isinstance(value, list):
-            out.print(f"{key}:", markup=False)
+            counts = Counter(type(item).__name__ for item in value)
+            out.print(f"{key}:" if counts else f"{key}: {tr('none')}", markup=False)
             for item in value:
                 text = ", ".join(f"{k} {v}" for k, v in item.items()) if isinstance(item, dict) else str(item)
                 out.print(f"  {text}", markup=False)
@@ -180,12 +256,23 @@ def _show_plain(document: Document, out: Console) -> None:
 
 _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "series": _show_series,
+    "new": _show_new,
+    "add": _show_added,
     "tree": _show_tree,
     "stats": _show_stats,
-    "plan": _show_plan,
-    "compare": _show_compare,
+    "segment": _show_segment,
+    "plan": show_plan,
+    "compare": show_compare,
     "mesh": _show_surfaces,
     "export": _show_files,
     "snapshot": _show_files,
     "report": _show_files,
+    "verify": _show_verdict,
+    "edit": _show_changed,
+    "image": _show_changed,
+    "report-settings": _show_changed,
+    "remove": _show_removed,
+    "confirm-side": _show_confirmed,
+    "show": _show_visible,
+    "patient": _show_patient,
 }

@@ -9,7 +9,7 @@ from pydantic import Field
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
 from surgitwin.commands.images import describe
 from surgitwin.commands.labels import FrozenLayer, clearing, freeze_segmentation
-from surgitwin.core.errors import BadInput
+from surgitwin.core.errors import Ambiguous, BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.edits import PatchArray
@@ -23,9 +23,35 @@ from surgitwin.scene.nodes import (
     SurfaceNode,
     VolumeNode,
 )
+from surgitwin.scene.scene import Scene
 
+SIDED = VolumeNode | SegmentationNode | SurfaceNode
 LiverQuality = Literal["healthy", "chemotherapy", "steatosis", "cholestasis", "cirrhosis"]
 Formula = Literal["urata", "vauthey", "korean", "chinese", "japanese-swiss"]
+
+
+def named_node(scene: Scene, name: str) -> Node:
+    """The node that a person named; where a segment and its own surface have one name, the segment is meant.
+
+    Raises
+    ------
+    Ambiguous
+        If several other nodes have the name.
+    BadInput
+        If none has it.
+    """
+    try:
+        return scene.resolve(name, Node)
+    except Ambiguous:
+        hits = {node.id: node for node in scene if node.name.casefold() == name.casefold()}
+        top = [node for node in hits.values() if not (isinstance(node, SurfaceNode) and node.parent in hits)]
+        if len(top) != 1:
+            raise
+        return top[0]
+
+
+def surfaces_below(scene: Scene, node: Node) -> list[SurfaceNode]:
+    return [below for below in scene.descendants(node.id) if isinstance(below, SurfaceNode)]
 
 
 class EditNode(Command):
@@ -43,7 +69,7 @@ class EditNode(Command):
     type_: Annotated[SegmentKind | None, Arg(tr("what a segment is"), option="type")] = None
 
     def start(self, bench: Bench) -> Work[None]:
-        node = bench.scene.resolve(self.node, Node)
+        node = named_node(bench.scene, self.node)
         changes: dict[str, Any] = {}
         if self.rename is not None:
             changes["name"] = self.rename
@@ -61,10 +87,15 @@ class EditNode(Command):
             changes["kind"] = self.type_
             if not isinstance(node, SegmentNode):
                 raise BadInput(tr("“{name}” is not a segment, so it has no type.").format(name=node.name))
+        if not changes:
+            raise BadInput(tr("Say what to change: --rename, --visible, --color, --opacity or --type."))
 
         def apply() -> Document:
             with bench.transaction(self._what(node)) as tx:
                 tx.set(node.id, **changes)
+                if self.rename is not None:  # a surface that is called as its segment keeps doing so
+                    for surface in surfaces_below(bench.scene, node):
+                        tx.set(surface.id, **({"name": self.rename} if surface.name == node.name else {}))
             return {"node": describe(bench.scene.node(node.id))}
 
         return at_once(apply)
@@ -113,7 +144,7 @@ class RemoveNode(Command):
     node: Annotated[str, Arg(tr("name or id of the node"), positional=True)]
 
     def start(self, bench: Bench) -> Work[Any]:
-        node = bench.scene.resolve(self.node, Node)
+        node = named_node(bench.scene, self.node)
         if isinstance(node, CaseNode):
             raise BadInput(tr("The case itself cannot be removed. Close it and delete its file instead."))
 
@@ -155,6 +186,8 @@ class EditImage(Command):
 
     def start(self, bench: Bench) -> Work[None]:
         volume = bench.scene.resolve(self.volume, VolumeNode)
+        if self.phase is None and self.window is None and self.level is None:
+            raise BadInput(tr("Say what to change: --phase, --window or --level."))
 
         def apply() -> Document:
             import dataclasses
@@ -168,7 +201,13 @@ class EditImage(Command):
                 changes["level_hu"] = self.level
             with bench.transaction(tr("Edit image: {name}").format(name=volume.name)) as tx:
                 tx.set(volume.id, **changes)
-            return {"node": describe(volume)}
+            now = bench.scene.expect(volume.id, VolumeNode)
+            return {
+                "node": describe(now),
+                "phase": now.identity.phase or None,
+                "window_hu": now.window_hu,
+                "level_hu": now.level_hu,
+            }
 
         return at_once(apply)
 
@@ -183,17 +222,20 @@ class ConfirmSide(Command):
     node: Annotated[str, Arg(tr("name or id of the image or surface"), positional=True)]
 
     def start(self, bench: Bench) -> Work[None]:
-        node = bench.scene.resolve(self.node, Node)
-        if not isinstance(node, VolumeNode | SegmentationNode | SurfaceNode):
+        scene = bench.scene
+        named = [n for n in scene if isinstance(n, SIDED) and self.node.casefold() in (n.id, n.name.casefold())]
+        node = named[0] if len(named) == 1 else named_node(scene, self.node)
+        if not isinstance(node, SIDED):
             raise BadInput(tr("“{name}” has no side to confirm.").format(name=node.name))
 
         def apply() -> Document:
             with bench.transaction(tr("Confirm side: {name}").format(name=node.name)) as tx:
-                tx.set(node.id, side_known=True)
-                for segmentation in bench.scene.of_type(SegmentationNode):
-                    if segmentation.volume == node.id:
-                        tx.set(segmentation.id, side_known=True)
-            return {"node": describe(node)}
+                lying_on_it = [s for s in scene.of_type(SegmentationNode) if s.volume == node.id]
+                for confirmed in (node, *lying_on_it):
+                    tx.set(confirmed.id, side_known=True)
+                    for surface in surfaces_below(scene, confirmed):
+                        tx.set(surface.id, side_known=True)
+            return {"node": describe(node), "side_known": True}
 
         return at_once(apply)
 
@@ -274,12 +316,16 @@ class SetReportSettings(Command):
                 "show_identity": self.identity,
             }
             changes = {key: value for key, value in given.items() if value is not None}
+            if not changes:
+                raise BadInput(tr("Say what to change: --title, --author, --notes or --identity."))
             with bench.transaction(tr("Report settings")) as tx:
                 if found:
                     node: Node = found[0]
                 else:
                     node = tx.add(ReportSettingsNode(name=tr("Report"), parent=bench.scene.case.id))
                 tx.set(node.id, **changes)
-            return {"node": describe(node)}
+            now = bench.scene.expect(node.id, ReportSettingsNode)
+            settings = {key: getattr(now, key) for key in given}
+            return {"node": describe(now), **settings}
 
         return at_once(apply)

@@ -295,12 +295,10 @@ def put_surface(scene: Scene, tx: Any, segment: SegmentNode, mesh: Any, made_fro
     """Replace the segment's surface, or add its first one."""
     points, triangles = ArrayData.of(mesh.points), ArrayData.of(mesh.triangles)
     old = surface_of(scene, segment)
+    side_known = segment.parent is None or scene.expect(segment.parent, SegmentationNode).side_known
     if old is not None:
-        tx.set(old.id, points=points, triangles=triangles, provenance=made_from)
+        tx.set(old.id, points=points, triangles=triangles, provenance=made_from, side_known=side_known)
         return scene.expect(old.id, SurfaceNode)
-    side_known = True
-    if segment.parent is not None:
-        side_known = scene.expect(segment.parent, SegmentationNode).side_known
     surface = SurfaceNode(
         name=segment.name,
         parent=segment.id,
