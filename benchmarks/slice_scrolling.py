@@ -110,6 +110,50 @@ def scroll_views(image: np.ndarray, labels: np.ndarray, width: int) -> dict[str,
     return medians
 
 
+def scroll_window(image: np.ndarray, labels: np.ndarray, width: int) -> dict[str, float]:
+    """The same in a window of four linked views, the 3D view attached: one step repaints all three slices."""
+    from PySide6.QtCore import QEventLoop
+    from PySide6.QtWidgets import QApplication
+
+    from surgitwin.core.geometry import Geometry
+    from surgitwin.gui.theme import Theme
+    from surgitwin.gui.views.slice_view import SliceView
+    from surgitwin.gui.views.view3d import View3D
+    from surgitwin.gui.widgets.four_views import FourViews
+    from surgitwin.render.content import ImageContent, LabelLayer, SegmentStyle, SliceContent
+    from surgitwin.render.slicing import Orientation
+
+    theme = Theme.load()
+    geometry = Geometry.from_parts(image.shape[::-1], (0.75, 0.75, 1.0))
+    styles = tuple(SegmentStyle(v, (40 + 3 * v, 255 - 4 * v, 90)) for v in range(1, 61))
+    content = SliceContent(ImageContent(image, geometry, "CT"), (LabelLayer(labels, geometry, styles),))
+    views = [SliceView(theme, orientation) for orientation in Orientation]
+    view3d = View3D(theme)
+    grid = FourViews(views[0], view3d, views[1], views[2])
+    for view in views:
+        view.set_content(content)
+        view.focus_moved.connect(lambda point: [v.set_focus_point(point) for v in (*views, view3d)])
+        view.set_focus_point((190.0, 190.0, 200.0))
+    grid.resize(2 * width, 2 * width)
+    loop = QEventLoop()
+    view3d.ready.connect(loop.quit)
+    grid.show()
+    loop.exec()
+    for _ in range(20):
+        QApplication.processEvents()
+    medians: dict[str, float] = {}
+    for view in views:
+
+        def step(number: int, view: SliceView = view) -> None:
+            view.step(1)
+            QApplication.processEvents()
+
+        medians[view.orientation] = report(f"{view.orientation}, window of four views", timed(step, 63))
+    view3d.close()
+    grid.close()
+    return medians
+
+
 def scroll_vtk(image: np.ndarray, labels: np.ndarray, width: int) -> float:
     """The same axial scroll with VTK: image and overlay as two textured image actors."""
     import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  registers the OpenGL classes
@@ -163,6 +207,7 @@ def main() -> None:
     os.environ["QT_SCALE_FACTOR"] = options.scale
     image, labels = phantom(options.size)
     medians = scroll_views(image, labels, options.width)
+    scroll_window(image, labels, options.width // 2)
     vtk = scroll_vtk(image, labels, options.width)
     print(f"axial: {vtk / medians['axial']:.1f}x faster than VTK's image slices")
 

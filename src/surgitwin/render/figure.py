@@ -82,7 +82,7 @@ class OrientationFigure:
             actor.SetVisibility(bool(np.hypot(way @ right, way @ up) > 0.5))
             reach = 1.42 if letter in "SI" else 0.86
             actor.SetPosition(*(way * reach))
-            actor.GetTextProperty().SetFontSize(round(11 * pixel_ratio))
+            actor.GetTextProperty().SetFontSize(font_size(11, pixel_ratio, main.GetRenderWindow()))
 
 
 def _body(tokens: Tokens) -> Any:
@@ -124,6 +124,12 @@ def _letter(letter: str, tokens: Tokens) -> Any:
     actor.GetTextProperty().SetJustificationToCentered()
     actor.GetTextProperty().SetVerticalJustificationToCentered()
     return actor
+
+
+def font_size(logical_px: float, pixel_ratio: float, window: Any) -> int:
+    """The size to give VTK for text of ``logical_px``: it counts in points of the window's resolution."""
+    points = logical_px * pixel_ratio * 72.0 / max(float(window.GetDPI()), 1.0)
+    return max(round(points), 4)
 
 
 def style_text(text_property: Any, colour: tuple[float, float, float], weight: str = "regular") -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from surgitwin.core.text import tr
 from surgitwin.render.camera import millimetres_per_pixel
-from surgitwin.render.figure import MARGIN_PX, SIZE_PX, style_text
+from surgitwin.render.figure import MARGIN_PX, SIZE_PX, font_size, style_text
 from surgitwin.render.placement import scale_bar
 from surgitwin.render.tokens import Tokens
 from surgitwin.render.vtk_arrays import to_vtk
@@ -31,6 +31,9 @@ class FlatNotes:
         self.actors: tuple[Any, ...] = (self._title, self._hint, self._scale, self._warning, bar)
         self._warning.GetTextProperty().SetJustificationToCentered()
         self._scale.GetTextProperty().SetJustificationToCentered()
+        # Bones may lie behind it.
+        self._scale.GetTextProperty().SetBackgroundColor(*tokens.unit_rgb("scene"))
+        self._scale.GetTextProperty().SetBackgroundOpacity(0.6)
         self.set_texts(title, hint)
         self.set_sure(True)
 
@@ -46,7 +49,7 @@ class FlatNotes:
         """Lay the texts out in the renderer's window; ``pixel_ratio`` is device pixels to a logical one."""
         width, height = renderer.GetSize()
         for actor in (self._title, self._hint, self._scale, self._warning):
-            actor.GetTextProperty().SetFontSize(max(round(TEXT_PX * pixel_ratio), 6))
+            actor.GetTextProperty().SetFontSize(font_size(TEXT_PX, pixel_ratio, renderer.GetRenderWindow()))
         pad, line = PAD * pixel_ratio, (TEXT_PX + 4) * pixel_ratio
         self._title.SetPosition(pad, height - pad - line * 0.8)
         self._hint.SetPosition(pad, pad)

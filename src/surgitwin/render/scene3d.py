@@ -13,7 +13,7 @@ from surgitwin.core.geometry import FloatArray
 from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
 from surgitwin.render.content import SceneContent, Vec3
 from surgitwin.render.cutting import corners
-from surgitwin.render.figure import OrientationFigure, style_text
+from surgitwin.render.figure import OrientationFigure, font_size, style_text
 from surgitwin.render.notes3d import FlatNotes
 from surgitwin.render.plane_props import PlaneActors
 from surgitwin.render.prepared import MeshStore
@@ -50,7 +50,7 @@ class Scene3D:
         self.software = software
         self.meshes = MeshStore(coarse=software and not peeling)
         self.volumes = VolumeStore(software)
-        self.content = SceneContent()
+        self.content = self._whole = SceneContent()
         self.front: Any = vtkRenderer()
         self.front.SetLayer(1)
         self.front.InteractiveOff()
@@ -68,9 +68,16 @@ class Scene3D:
 
     # Content ---------------------------------------------------------------------------------------------------
 
-    def set_content(self, content: SceneContent) -> None:
-        """Show ``content``; only what changed is touched. The first surfaces or volume are framed."""
+    def set_content(self, content: SceneContent, whole: SceneContent | None = None) -> None:
+        """Show ``content``; only what changed is touched. The first surfaces or volume are framed.
+
+        Parameters
+        ----------
+        whole
+            What will be shown once everything is prepared; views from a side frame it.
+        """
         self.content = content
+        self._whole = content if whole is None else whole
         self._update_surfaces()
         self._update_planes()
         self._update_markers()
@@ -78,7 +85,7 @@ class Scene3D:
         self._focus.SetVisibility(content.focus is not None)
         self.figure.set_sure(content.side_confirmed)
         self.notes.set_sure(content.side_confirmed)
-        if not self._framed and self.bounds() is not None:
+        if not self._framed and content_bounds(self._whole) is not None:
             self.look_from(Side.ANTERIOR)
             self._framed = True
 
@@ -87,26 +94,11 @@ class Scene3D:
         self.tokens = tokens
         self.renderer.SetBackground(*tokens.unit_rgb("scene"))
 
-    def bounds(self) -> tuple[FloatArray, FloatArray] | None:
-        """The LPS box around everything visible, or around the image; None if there is nothing."""
-        boxes = [
-            (s.content.mesh.points.min(axis=0), s.content.mesh.points.max(axis=0))
-            for s in self._surfaces.values()
-            if s.content.visible and not s.content.mesh.empty
-        ]
-        boxes += [(c.min(axis=0), c.max(axis=0)) for p in self.content.planes if p.visible for c in (corners(p),)]
-        if not boxes and self.content.image is not None:
-            boxes = [self.content.image.geometry.bounds_mm()]
-        if not boxes:
-            return None
-        low = np.min([box[0] for box in boxes], axis=0)
-        return low.astype(np.float64), np.max([box[1] for box in boxes], axis=0).astype(np.float64)
-
     # Camera ----------------------------------------------------------------------------------------------------
 
     def look_from(self, side: Side) -> None:
         """Show everything, seen from one side of the patient."""
-        bounds = self.bounds()
+        bounds = content_bounds(self._whole)
         low, high = (np.full(3, -50.0), np.full(3, 50.0)) if bounds is None else bounds
         width, height = self.renderer.GetSize()
         self.set_camera(camera_from(side, low, high, max(width, 1) / max(height, 1)))
@@ -249,7 +241,7 @@ class Scene3D:
             actor.SetPosition(*marker.point)
             style = actor.GetTextProperty()
             style_text(style, self.tokens.unit_rgb("on-lesion"), "semibold")
-            style.SetFontSize(round(12 * self.pixel_ratio))
+            style.SetFontSize(font_size(12, self.pixel_ratio, self._window))
             style.SetBackgroundColor(*self.tokens.unit_rgb("lesion"))
             style.SetBackgroundOpacity(1.0)
             style.SetJustificationToCentered()
@@ -274,6 +266,22 @@ class Scene3D:
             self.renderer.RemoveVolume(self._volume.volume)
             self._volume.volume.GetMapper().ReleaseGraphicsResources(self._window)
             self._volume = None
+
+
+def content_bounds(content: SceneContent) -> tuple[FloatArray, FloatArray] | None:
+    """The LPS box around everything visible, or around the image if there is no surface; None if there is nothing."""
+    boxes = [
+        (s.mesh.points.min(axis=0), s.mesh.points.max(axis=0))
+        for s in content.surfaces
+        if s.visible and not s.mesh.empty
+    ]
+    boxes += [(c.min(axis=0), c.max(axis=0)) for p in content.planes if p.visible for c in (corners(p),)]
+    if content.image is not None and (content.volume_preset is not None or not boxes):
+        boxes.append(content.image.geometry.bounds_mm())
+    if not boxes:
+        return None
+    low = np.min([box[0] for box in boxes], axis=0)
+    return low.astype(np.float64), np.max([box[1] for box in boxes], axis=0).astype(np.float64)
 
 
 def _cross(tokens: Tokens) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -30,7 +30,10 @@ class View3D(QWidget):
     """Shows a `SceneContent`; turning, moving and zooming by mouse, handles to hold the cut by.
 
     Nothing of VTK is imported before the first paint: a thread imports it, then the view is built on the main thread
-    and ``ready()`` is emitted. What is set before is shown then. Call `shut_down` before the window goes.
+    and ``ready()`` is emitted. What is set before is shown then. Call `close` before the window goes.
+
+    The view is a native window (except on Wayland), so no sibling can be drawn on top of it: what should cover it has
+    to be a window of its own, such as a dialog or a popup.
 
     Signals
     -------
@@ -199,7 +202,7 @@ class View3D(QWidget):
         content = replace(self.content, surfaces=tuple(ready))
         if content.image is not None and id(content.image.array) in self._preparing:
             content = replace(content, volume_preset=None)
-        self.scene.set_content(content)
+        self.scene.set_content(content, whole=self.content)
 
     # Life ------------------------------------------------------------------------------------------------------
 
@@ -207,6 +210,11 @@ class View3D(QWidget):
     def attached(self) -> bool:
         """True once the scene is there."""
         return self.scene is not None
+
+    def close(self) -> bool:
+        """Let go of everything and close."""
+        self.shut_down()
+        return super().close()
 
     def shut_down(self) -> None:
         """Let go of everything that VTK and OpenGL hold, on the main thread; may be called more than once."""
@@ -243,6 +251,10 @@ class View3D(QWidget):
         self.interactor = new_interactor(self)
         self._column.addWidget(self.interactor)
         self._input = View3DInput(self, self.interactor)
+        application = QCoreApplication.instance()
+        if application is not None:
+            # A window that forgot to close its views must not take them into the end of Python.
+            application.aboutToQuit.connect(self.shut_down)
         # The widget gets its OpenGL context with its first paint; the scene needs it, to know who draws.
         self.interactor.on_frame = self._on_frame
         self.interactor.show()
