@@ -136,6 +136,12 @@ class PlanPanel(Panel):
         form.addRow(tr("Weight"), self.weight_box)
         form.addRow(tr("Liver tissue"), self.quality)
         form.addRow(tr("Standard volume by"), self.formula)
+        self.disease = QComboBox()
+        for title, disease in ((tr("not said"), None), (tr("HCC"), "hcc"), (tr("other"), "other")):
+            self.disease.addItem(title, disease)
+        form.addRow(tr("Operated for"), self.disease)
+        self.icg_box = _number(0, 100, "%")
+        form.addRow(tr("ICG-R15"), self.icg_box)
         self.add(self._patient_form)
         self.confirm_button = button(tr("Confirm"), self.confirm_patient)
         self.buttons(self.confirm_button)
@@ -204,6 +210,9 @@ class PlanPanel(Panel):
             given["height"] = height
         if weight > self.weight_box.minimum():
             given["weight"] = weight
+        given["disease"] = self.disease.currentData()
+        if self.icg_box.value() > self.icg_box.minimum():
+            given["icg_r15"] = self.icg_box.value()
         if self._desk.do_now(ConfirmPatient(**given)) is not None:
             self.again()
 
@@ -263,6 +272,9 @@ class PlanPanel(Panel):
             self.patient_note.setText(message.format(height=case.height_cm, weight=case.weight_kg))
             self.height_box.setValue(case.height_cm)
             self.weight_box.setValue(case.weight_kg)
+        self.disease.setCurrentIndex(max(self.disease.findData(case.disease or None), 0))
+        if case.icg_r15_percent is not None:
+            self.icg_box.setValue(case.icg_r15_percent)
         self.quality.setCurrentIndex(max(self.quality.findData(case.liver_quality or None), 0))
         self.formula.setCurrentIndex(max(self.formula.findData(case.liver_formula or None), 0))
 
@@ -390,7 +402,7 @@ def limits_text(document: dict[str, Any]) -> str:
     marks = {"meets": "✓", "below": "✕"}
     limits = document.get("limits", [])
     lines = [
-        tr("{mark} {value:.4g} {unit}: {verdict}, {label}").format(mark=marks[limit["verdict"]], **_texts(limit))
+        tr("{mark} {value} {unit}: {verdict}, {label}").format(mark=marks[limit["verdict"]], **_texts(limit))
         for limit in limits
         if limit["verdict"] in marks
     ]
@@ -404,7 +416,8 @@ def limits_text(document: dict[str, Any]) -> str:
 
 
 def _texts(limit: dict[str, Any]) -> dict[str, Any]:
-    return {key: limit[key] for key in ("value", "unit", "verdict", "label")}
+    digits = 2 if limit["limit"] < 1 else 1  # limits below 1 % are told apart by their second decimal
+    return {"value": f"{limit['value']:.{digits}f}", **{key: limit[key] for key in ("unit", "verdict", "label")}}
 
 
 def worst_verdict(document: dict[str, Any]) -> Verdict | None:
@@ -414,7 +427,9 @@ def worst_verdict(document: dict[str, Any]) -> Verdict | None:
         return None
     below = [limit for limit in assessed if limit["verdict"] == "below"]
     chosen = (below or assessed)[0]
-    return Verdict("bad" if below else "good", chosen["label"])
+    text = tr("below {limit:g} {unit}: {author}") if below else tr("above {limit:g} {unit}: {author}")
+    text = text.format(limit=chosen["limit"], unit=chosen["unit"], author=chosen["author"])
+    return Verdict("bad" if below else "good", text)
 
 
 def _letter(number: int) -> str:
