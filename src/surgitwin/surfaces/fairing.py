@@ -259,28 +259,43 @@ def quads_volume(points: FloatRow, quads: NDArray[np.int64]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Apart:
-    """Keeps the vertices that share a cell from falling together, where voxels touch at an edge or a corner only.
+    """Keeps apart what lies close together.
 
-    Each of them stays on that side of the cell's centre where its own quads lie.
+    Vertices of walls and gaps of one voxel stay in their cells, which do not overlap. Vertices that share a cell, where
+    voxels touch at an edge or a corner only, stay each on that side of the cell's centre where its own quads lie.
     """
 
-    vertices: NDArray[np.int64]
+    thin: NDArray[np.int64]
+    low: FloatRow
+    high: FloatRow
+    shared: NDArray[np.int64]
     centres: FloatRow
     directions: FloatRow
 
     @staticmethod
     def of(mesh: QuadMesh, centres: FloatRow) -> _Apart:
         tables = corner_tables()
-        shared = np.flatnonzero(np.take(tables.loops, mesh.cells.codes) > 1)
-        vertices = np.flatnonzero(np.isin(mesh.vertex_cell, shared)) if shared.size else shared
-        codes = mesh.cells.codes[mesh.vertex_cell[vertices]]
-        directions = tables.direction[codes, mesh.vertex_loop[vertices]].T
+        thin = np.flatnonzero(mesh.thin)
+        split = np.take(tables.loops, mesh.cells.codes) > 1
+        shared = np.flatnonzero(split[mesh.vertex_cell]) if split.any() else np.zeros(0, np.int64)
+        codes = mesh.cells.codes[mesh.vertex_cell[shared]]
+        directions = tables.direction[codes, mesh.vertex_loop[shared]].T
         directions = directions / np.maximum(np.linalg.norm(directions, axis=0), 1e-6)
-        return _Apart(vertices, centres[:, vertices], directions.astype(np.float32))
+        room = np.float32(_THIN_CELL_SHARE)
+        return _Apart(
+            thin=thin,
+            low=centres[:, thin] - room,
+            high=centres[:, thin] + room,
+            shared=shared,
+            centres=centres[:, shared],
+            directions=directions.astype(np.float32),
+        )
 
     def push(self, points: FloatRow) -> None:
-        """Move, in place, those vertices that have come too close to their cell's centre or have passed it."""
-        if not self.vertices.size:
-            return
-        height = _dot(points[:, self.vertices] - self.centres, self.directions)
-        points[:, self.vertices] += np.maximum(np.float32(_APART) - height, 0) * self.directions
+        """Move, in place, those vertices that have left their place."""
+        if self.thin.size:
+            for axis in range(3):
+                points[axis, self.thin] = np.clip(points[axis, self.thin], self.low[axis], self.high[axis])
+        if self.shared.size:
+            height = _dot(points[:, self.shared] - self.centres, self.directions)
+            points[:, self.shared] += np.maximum(np.float32(_APART) - height, 0) * self.directions
