@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from surgitwin.core.text import tr
@@ -109,8 +109,17 @@ class VerdictPill(QWidget):
         self.verdict = verdict
         self.setVisible(verdict is not None)
         self.setAccessibleName("" if verdict is None else f"{_level_name(verdict.level)}: {verdict.text}")
-        self.updateGeometry()
+        self._fit()
         self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Be as high as the text needs at this width; grids do not ask for that."""
+        if self.verdict is not None:
+            self.setFixedHeight(self.heightForWidth(self.width()))
 
     def heightForWidth(self, width: int) -> int:
         return round(self._text_box(width).height()) + 8
