@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gdcm
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from pydicom.uid import (
 
 from imaging_phantoms import enhanced_dataset, ramp, save, set_pixels, write_series
 from surgitwin.core.progress import Context
-from surgitwin.imaging import load_series, open_series
+from surgitwin.imaging import dicom_pixels, load_series, open_series
 
 SYNTAXES = [
     ImplicitVRLittleEndian,
@@ -43,6 +44,60 @@ def test_every_lossless_encoding_gives_the_same_voxels(tmp_path: Path, syntax: s
     assert np.array_equal(volume.voxels, voxels)
     assert volume.voxels.dtype == np.int16
     assert volume.unit == "HU"
+
+
+def to_lossless_jpeg(path: Path) -> None:
+    """Compress a file as scanners' archives do; pydicom itself cannot write this encoding."""
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    writer.SetFileName(str(path))
+    assert writer.Write()
+
+
+def test_lossless_jpeg_gives_the_same_voxels(tmp_path: Path) -> None:
+    voxels = ramp((3, 48, 40)) // 2
+    for path in write_series(tmp_path, voxels):
+        to_lossless_jpeg(path)
+
+    volume = load_series(tmp_path)
+
+    assert np.array_equal(volume.voxels, voxels)
+
+
+def test_a_frame_that_crashes_its_codec_is_named_and_the_program_lives_on(tmp_path: Path) -> None:
+    voxels = ramp((12, 48, 40)) // 2
+    paths = write_series(tmp_path, voxels)
+    for path in paths:
+        to_lossless_jpeg(path)
+    data = bytearray(paths[5].read_bytes())
+    start = data.index(b"\xff\xd8")
+    # A table that the frame needs is gone: GDCM's codec ends its process over this.
+    data[start + 2 : start + 400] = np.random.default_rng(1).bytes(398)
+    paths[5].write_bytes(data)
+
+    volume = load_series(tmp_path)
+
+    assert {notice.code for notice in volume.notices} == {"unreadable-file", "missing-slice"}
+    assert any(paths[5].name in notice.message for notice in volume.notices)
+    assert np.array_equal(np.delete(volume.voxels, 5, axis=0), np.delete(voxels, 5, axis=0))
+
+
+def test_large_compressed_series_are_decoded_by_several_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dicom_pixels, "_POOL_FROM_PIXELS", 0)
+    voxels = ramp((5, 48, 40)) // 2
+    write_series(tmp_path, voxels, syntax=JPEG2000Lossless)
+
+    assert np.array_equal(load_series(tmp_path).voxels, voxels)
 
 
 def test_every_slice_is_scaled_by_its_own_slope_and_intercept(tmp_path: Path) -> None:

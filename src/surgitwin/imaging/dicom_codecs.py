@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,10 @@ DECODING_ERRORS = (
     EOFError,
     MemoryError,
     OverflowError,
+    struct.error,
 )
 
+_JPEG_2000_START = b"\xff\x4f\xff\x51"
 _JPEG_2000 = ("pylibjpeg", "pillow")
 # Codecs that report a damaged frame as an error. GDCM's, the only one for the other syntaxes, ends the whole process
 # instead (an exception that its Python layer does not catch), so it never runs in this program's own process.
@@ -59,6 +62,45 @@ class FrameLayout:
 def is_robust(syntax: str) -> bool:
     """True if damaged frames of this transfer syntax cannot end the process that decodes them."""
     return syntax in _ROBUST_PLUGINS
+
+
+def check_size(stream: bytes, layout: FrameLayout) -> None:
+    """Compare the size that a frame states for itself with the header's: a damaged one may ask for all memory.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    if layout.syntax == pydicom.uid.RLELossless:
+        return
+    stated = _size_of_jpeg_2000(stream) if _JPEG_2000_START in stream[:512] else _size_of_jpeg(stream)
+    if stated != (layout.rows, layout.columns):
+        raise ValueError(f"the frame states a size of {stated}")
+
+
+def _size_of_jpeg_2000(stream: bytes) -> tuple[int, int]:
+    """Rows and columns from the SIZ marker (ISO 15444-1 A.5.1)."""
+    start = stream.index(_JPEG_2000_START) + 8
+    right, bottom, left, top = struct.unpack_from(">4I", stream, start)
+    return bottom - top, right - left
+
+
+def _size_of_jpeg(stream: bytes) -> tuple[int, int]:
+    """Rows and columns from the frame header of JPEG (SOF0 to SOF15) or JPEG-LS (SOF55)."""
+    position = 2
+    while position + 9 <= len(stream):
+        mark, code, length = struct.unpack_from(">BBH", stream, position)
+        if mark != 0xFF:
+            break
+        if code == 0xFF:
+            position += 1
+            continue
+        if code == 0xF7 or (0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = struct.unpack_from(">HH", stream, position + 5)
+            return rows, columns
+        position += 2 + length
+    raise ValueError("the frame has no header")
 
 
 def decode_frame(stream: bytes, layout: FrameLayout, *, isolated: bool = False) -> Pixels:

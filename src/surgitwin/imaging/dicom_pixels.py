@@ -16,7 +16,7 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from surgitwin.core.text import tr
 from surgitwin.imaging.decode_pool import DecodePool, PoolUnavailable, WorkerFailed
-from surgitwin.imaging.dicom_codecs import DECODING_ERRORS, FrameLayout, Pixels, decode_frame, is_robust
+from surgitwin.imaging.dicom_codecs import DECODING_ERRORS, FrameLayout, Pixels, check_size, decode_frame, is_robust
 from surgitwin.imaging.dicom_frames import Plane
 from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile
 
@@ -121,6 +121,7 @@ class FrameDecoder:
             bits_stored=source.bits_stored,
             signed=source.signed,
         )
+        check_size(data, layout)
         if self._pool is not None:
             try:
                 return self._pool.decode(data, layout)

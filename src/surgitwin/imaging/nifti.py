@@ -90,7 +90,7 @@ def _orientation(header: Any, file: FileRef) -> tuple[NDArray[np.float64], bool,
     The sform counts where its code is set, else the qform, as the format demands. Where both are set and place the
     image's corners differently, neither can be trusted blindly.
     """
-    unit = _MM_PER_UNIT.get(header.get_xyzt_units()[0], 1.0) if hasattr(header, "get_xyzt_units") else 1.0
+    unit = _unit_mm(header)
     scale = np.diag([unit, unit, unit, 1.0])
     s_code, q_code = (int(header[name]) if name in header else 0 for name in ("sform_code", "qform_code"))
     if s_code == 0 and q_code == 0:
@@ -113,6 +113,14 @@ def _orientation(header: Any, file: FileRef) -> tuple[NDArray[np.float64], bool,
         "used, and left and right are not certain."
     ).format(file=file.name, mm=apart)
     return lps_to_ras(scale @ chosen), False, [Notice("conflicting-orientation", message, {"max_mm": round(apart, 3)})]
+
+
+def _unit_mm(header: Any) -> float:
+    """Millimetres in the file's unit of length; 1 where it names none that is known."""
+    try:
+        return _MM_PER_UNIT.get(header.get_xyzt_units()[0], 1.0)
+    except (KeyError, AttributeError):
+        return 1.0
 
 
 def _corner_distance(one: NDArray[np.float64], other: NDArray[np.float64], shape: tuple[int, ...]) -> float:
