@@ -325,3 +325,29 @@ def test_what_fails_in_the_background_is_raised_on_the_main_thread(qtbot: QtBot,
     background.close()
     background.submit(lambda: 8, results.append)
     assert results == [7]
+
+
+def test_a_change_that_does_not_show_draws_no_frame(qtbot: QtBot, view: View3D) -> None:
+    QApplication.processEvents()
+    frames: list[bool] = []
+    view.interactor.on_frame = frames.append
+    surfaces = tuple(SurfaceContent(s.id, s.mesh, s.colour, name="renamed") for s in view.content.surfaces)
+    view.set_content(SceneContent(surfaces=surfaces, planes=view.content.planes))
+    QApplication.processEvents()
+    assert frames == []
+    view.set_content(SceneContent(surfaces=surfaces))
+    qtbot.waitUntil(lambda: frames[-2:] == [True, False])
+
+
+def test_a_volume_described_anew_is_not_reduced_again(qtbot: QtBot, view: View3D) -> None:
+    from surgitwin.core.geometry import Geometry
+    from surgitwin.render.content import ImageContent
+
+    array, geometry = np.zeros((20, 30, 40), dtype=np.int16), Geometry.from_parts((40, 30, 20))
+    view.set_content(SceneContent(image=ImageContent(array.view(), geometry), volume_preset="ct-bone"))
+    view.set_content(SceneContent(image=ImageContent(array.view(), geometry), volume_preset="ct-bone"))
+    qtbot.waitUntil(lambda: not view.busy, timeout=20_000)
+    reduced = view.scene.volumes.of(ImageContent(array.view(), geometry))
+    view.set_content(SceneContent(image=ImageContent(array.view(), geometry), volume_preset="ct-lung"))
+    assert not view.busy
+    assert view.scene.volumes.of(ImageContent(array.view(), geometry)) is reduced

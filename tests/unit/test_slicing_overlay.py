@@ -206,3 +206,39 @@ def test_a_colour_that_is_none_and_a_theme_that_is_none_are_refused_in_words() -
             parse_colour(text)
     with pytest.raises(BadInput, match="dark, light"):
         load_tokens("sepia")
+
+
+def test_a_new_description_of_the_same_memory_shows_what_was_painted_into_it() -> None:
+    labels = np.zeros(GEOMETRY.shape_kji, dtype=np.uint8)
+    shown = SlicePicture(Orientation.AXIAL, SliceContent(None, (LabelLayer(labels.view(), GEOMETRY, (RED,)),)))
+    placement = Placement.fit(GRID, 160, 180)
+    assert shown.patches(0.0, placement, OverlayLook()) == []
+    labels[0, 2:4, 2:5] = 1
+    shown.set_content(SliceContent(None, (LabelLayer(labels.view(), GEOMETRY, (RED,)),)))
+    assert len(shown.patches(0.0, placement, OverlayLook())) == 1
+
+
+def test_the_same_image_described_anew_is_not_sliced_anew() -> None:
+    shown = picture()
+    image = shown.content.image
+    assert image is not None
+    before = shown.pixels(0, Window(), Slab())
+    again = ImageContent(image.array.view(), GEOMETRY, "CT, renamed")
+    shown.set_content(SliceContent(again))
+    assert shown.pixels(0, Window(), Slab()) is before
+    shown.set_content(SliceContent(ImageContent(image.array.copy(), GEOMETRY)))
+    assert shown.pixels(0, Window(), Slab()) is not before
+
+
+def test_paint_on_an_oblique_grid_shows_although_the_memory_is_the_same() -> None:
+    turn = np.deg2rad(20)
+    direction = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    geometry = Geometry.from_parts((30, 30, 5), (1.0, 1.0, 2.0), (0, 0, 0), direction)
+    labels = np.zeros(geometry.shape_kji, dtype=np.uint8)
+    shown = SlicePicture(Orientation.AXIAL, SliceContent(None, (LabelLayer(labels, geometry, (RED,)),)))
+    assert shown.grid is not None and not shown.grid.aligned
+    placement = Placement.fit(shown.grid, 160, 180)
+    assert shown.patches(0.0, placement, OverlayLook()) == []
+    labels[0, 10:20, 10:20] = 1
+    shown.invalidate()
+    assert len(shown.patches(0.0, placement, OverlayLook())) == 1

@@ -158,6 +158,19 @@ class SceneContent:
     focus: Vec3 | None = None
     side_confirmed: bool = True
 
+    def looks_like(self, other: SceneContent) -> bool:
+        """True if both give the same picture, apart from the mark at ``focus``."""
+        return (
+            [_look(s) for s in self.surfaces] == [_look(s) for s in other.surfaces]
+            and (self.planes, self.markers) == (other.planes, other.markers)
+            and (self.volume_preset, self.side_confirmed) == (other.volume_preset, other.side_confirmed)
+            and (self.volume_preset is None or same_image(self.image, other.image))
+        )
+
+
+def _look(surface: SurfaceContent) -> tuple[str, int, Rgb, float, bool]:
+    return surface.id, id(surface.mesh), surface.colour, surface.opacity, surface.visible
+
 
 @dataclass(frozen=True, eq=False)
 class SliceContent:
@@ -167,6 +180,28 @@ class SliceContent:
     layers: tuple[LabelLayer, ...] = ()
     planes: tuple[PlaneContent, ...] = ()
     markers: tuple[MarkerContent, ...] = ()
+
+
+def same_memory(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    """True if two arrays are the same voxels in memory, though perhaps seen through two array objects.
+
+    Only meaningful while both are held, since memory that was given back is used again.
+    """
+    if one is None or other is None or one is other:
+        return one is other
+    return (
+        one.__array_interface__["data"][0] == other.__array_interface__["data"][0]
+        and one.shape == other.shape
+        and one.strides == other.strides
+        and one.dtype == other.dtype
+    )
+
+
+def same_image(one: ImageContent | None, other: ImageContent | None) -> bool:
+    """True if two descriptions show the same voxels at the same place."""
+    if one is None or other is None or one is other:
+        return one is other
+    return one.geometry == other.geometry and same_memory(one.array, other.array)
 
 
 def _check_shape(array: NDArray[Any], geometry: Geometry, what: str) -> None:

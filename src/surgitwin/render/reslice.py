@@ -33,8 +33,8 @@ class Reslicer:
         self._array = np.ascontiguousarray(array)
         self._interpolate = interpolate
         if outside is None:
-            # Every fourth voxel finds the air of a scan, in a sixty-fourth of the time.
-            outside = float(self._array[::4, ::4, ::4].min()) if interpolate else 0.0
+            # Every eighth voxel finds the air of a scan, in a five-hundredth of the time.
+            outside = float(self._array[::8, ::8, ::8].min()) if interpolate else 0.0
         self._outside = outside
         self._filter: Any = None
 
@@ -50,6 +50,8 @@ class Reslicer:
                 axes.SetElement(row, column, float(vector[row]))
         self._filter.SetResliceAxes(axes)
         self._filter.SetOutputExtent(0, size[0] - 1, 0, size[1] - 1, 0, 0)
+        # Labels are painted into the same memory, which the filter cannot notice.
+        self._filter.Modified()
         self._filter.Update()
         flat = from_vtk(self._filter.GetOutput().GetPointData().GetScalars())
         # The filter may reuse its memory for the next plane.

@@ -11,7 +11,7 @@ import numpy as np
 
 from surgitwin.core.geometry import FloatArray
 from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
-from surgitwin.render.content import SceneContent, Vec3
+from surgitwin.render.content import SceneContent, Vec3, same_image
 from surgitwin.render.cutting import corners
 from surgitwin.render.figure import OrientationFigure, font_size, style_text
 from surgitwin.render.notes3d import FlatNotes
@@ -251,12 +251,14 @@ class Scene3D:
 
     def _update_volume(self) -> None:
         content = self.content
+        if content.image is None:
+            self.volumes.clear()
         if content.image is None or content.volume_preset is None:
             self._drop_volume()
             return
         preset = volume_preset(content.volume_preset)
         known = self._volume
-        if known is None or known.image is not content.image or known.preset is not preset:
+        if known is None or not same_image(known.image, content.image) or known.preset is not preset:
             self._drop_volume()
             self._volume = VolumeActor(content.image, preset, self.software, self.volumes.of(content.image))
             self.renderer.AddVolume(self._volume.volume)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.text import tr
-from surgitwin.render.content import ImageContent, LabelLayer, SliceContent, Vec3
+from surgitwin.render.content import ImageContent, LabelLayer, SliceContent, Vec3, same_image, same_memory
 from surgitwin.render.cutting import CutLine, cut_lines
 from surgitwin.render.overlay import OverlayLook, Patch, overlay_patch
 from surgitwin.render.placement import Placement, Point
@@ -81,12 +81,11 @@ class SlicePicture:
         before = self.geometry
         old = self.content
         self.content = content
-        if content.image is not old.image:
+        if not same_image(content.image, old.image):
             self._image = None if content.image is None else self._slicer_of(content.image)
             self._pixels_key = None
         if content.layers != old.layers:
-            kept = {id(layer.content.array): layer for layer in self._layers}
-            self._layers = [self._layer_of(layer, kept.get(id(layer.array))) for layer in content.layers]
+            self._layers = [self._layer_of(layer) for layer in content.layers]
         after = self.geometry
         return (before is None) != (after is None) or (
             before is not None and after is not None and not before.same_grid(after)
@@ -207,9 +206,13 @@ class SlicePicture:
     def _slicer_of(self, image: ImageContent) -> Slicer:
         return Slicer(image.array, image.geometry, self.orientation)
 
-    def _layer_of(self, content: LabelLayer, old: _Layer | None) -> _Layer:
-        if old is not None and old.content.array is content.array and old.content.geometry == content.geometry:
-            return _Layer(content, old.slicer, old.patch_key, old.patch)
+    def _layer_of(self, content: LabelLayer) -> _Layer:
+        for old in self._layers:
+            if old.content is content:
+                return old
+            if old.content.geometry == content.geometry and same_memory(old.content.array, content.array):
+                # A new description of the same memory: a stroke may have changed its voxels in place.
+                return _Layer(content, old.slicer)
         return _Layer(content, Slicer(content.array, content.geometry, self.orientation, labels=True))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import FloatArray, Geometry
 from surgitwin.core.text import tr
-from surgitwin.render.content import ImageContent
+from surgitwin.render.content import ImageContent, same_image
 from surgitwin.render.tokens import RESOURCES, Rgb, parse_colour
 from surgitwin.render.vtk_arrays import image_data
 
@@ -98,18 +98,22 @@ class VolumeStore:
 
     def __init__(self, software: bool) -> None:
         self._most = SOFTWARE_VOXELS if software else HARDWARE_VOXELS
-        self._source: NDArray[Any] | None = None
+        self._source: ImageContent | None = None
         self._reduced: Reduced | None = None
 
     def __contains__(self, image: ImageContent) -> bool:
-        return self._source is image.array
+        return same_image(self._source, image)
 
     def reduce(self, image: ImageContent) -> Reduced:
         """Work it out; may run on any thread."""
         return reduced(image.array, image.geometry, self._most)
 
     def add(self, image: ImageContent, result: Reduced) -> None:
-        self._source, self._reduced = image.array, result
+        self._source, self._reduced = image, result
+
+    def clear(self) -> None:
+        """Let go of the image."""
+        self._source = self._reduced = None
 
     def of(self, image: ImageContent) -> Reduced:
         """The reduced image, made here and now if it was not yet."""

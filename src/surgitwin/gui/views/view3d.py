@@ -15,7 +15,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.views.background import Background
-from surgitwin.render.content import ImageContent, PlaneContent, SceneContent, SurfaceContent, Vec3
+from surgitwin.render.content import ImageContent, PlaneContent, SceneContent, SurfaceContent, Vec3, same_image
 
 # A frame that takes longer than this is not drawn for every step of a drag elsewhere.
 SLOW_FRAME_MS = 25.0
@@ -72,6 +72,7 @@ class View3D(QWidget):
         self._frame_ms = 0.0
         self._frame_start = 0.0
         self._preparing: set[int] = set()
+        self._reducing: ImageContent | None = None
         self._background = Background(self)
         self._later = _timer(self, self._draw)
         self._rest = _timer(self, self._come_to_rest)
@@ -97,6 +98,11 @@ class View3D(QWidget):
         """
         before, self.content = self.content, content
         if self.scene is None:
+            return
+        if content.looks_like(before):
+            self._show_ready()
+            if content.focus != before.focus:
+                self._request(quiet=True)
             return
         if content.planes != before.planes and content.surfaces == before.surfaces:
             self.set_moving()
@@ -141,7 +147,7 @@ class View3D(QWidget):
     @property
     def busy(self) -> bool:
         """True while meshes or a volume are being prepared."""
-        return bool(self._preparing)
+        return bool(self._preparing) or self._reducing is not None
 
     # Preparing -------------------------------------------------------------------------------------------------
 
@@ -175,13 +181,14 @@ class View3D(QWidget):
         self._background.submit(lambda: [prepare_mesh(mesh, coarse) for mesh in batch], done)
 
     def _submit_volume(self, image: ImageContent) -> None:
-        if id(image.array) in self._preparing:
+        if self._reducing is not None and same_image(self._reducing, image):
             return
         scene = self.scene
-        self._preparing.add(id(image.array))
+        self._reducing = image
 
         def done(result: Any) -> None:
-            self._preparing.discard(id(image.array))
+            if self._reducing is image:
+                self._reducing = None
             scene.volumes.add(image, result)
             self._show_ready()
             self._request()
@@ -200,7 +207,7 @@ class View3D(QWidget):
             elif surface.id in shown:
                 ready.append(replace(surface, mesh=shown[surface.id].mesh))
         content = replace(self.content, surfaces=tuple(ready))
-        if content.image is not None and id(content.image.array) in self._preparing:
+        if content.image is not None and same_image(self._reducing, content.image):
             content = replace(content, volume_preset=None)
         self.scene.set_content(content, whole=self.content)
 
@@ -276,6 +283,7 @@ class View3D(QWidget):
         self.scene.notes.set_texts(tr("3D"), "")
         self.scene.pixel_ratio = self.devicePixelRatioF()
         self._preparing.clear()
+        self._reducing = None
         self._prepare_missing()
         self._show_ready()
 
