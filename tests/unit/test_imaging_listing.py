@@ -251,12 +251,16 @@ def test_one_truncated_file_is_named_and_the_rest_loads(tmp_path: Path) -> None:
     assert np.array_equal(volume.voxels[[0, 1, 3, 4, 5]], voxels[[0, 1, 3, 4, 5]])
 
 
-def test_one_file_of_garbage_is_named_and_the_rest_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", [".", "elsewhere"])
+def test_one_file_of_garbage_is_named_and_the_rest_loads(tmp_path: Path, where: str) -> None:
     write_series(tmp_path, ramp())
-    (tmp_path / "bad.dcm").write_bytes(bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI\xff\xffgarbage" * 5)
+    (tmp_path / where).mkdir(exist_ok=True)
+    (tmp_path / where / "bad.dcm").write_bytes(bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI\xff\xffgarbage" * 5)
 
     (info,) = list_series(tmp_path)
 
+    assert codes(info) == ["unreadable-file"]
+    assert "bad.dcm" in info.notices[0].message
     assert info.images == 6
     assert load_series(info).geometry.size_ijk == (5, 7, 6)
 
@@ -404,6 +408,27 @@ def test_neither_position_nor_location_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadInput, match="order and distance"):
         load_series(tmp_path)
+
+
+def test_positions_that_contradict_the_slice_locations_are_refused(tmp_path: Path) -> None:
+    def overwrite(dataset: Dataset, k: int) -> None:
+        dataset.ImagePositionPatient = [0.0, 0.0, 0.0]
+        dataset.SliceLocation = 2.0 * k
+
+    write_series(tmp_path, ramp(), edit=overwrite)
+
+    with pytest.raises(BadInput, match="same position"):
+        load_series(tmp_path)
+
+
+def test_nothing_that_names_the_patient_shows_in_a_repr(tmp_path: Path) -> None:
+    write_series(tmp_path, ramp())
+
+    (info,) = list_series(tmp_path)
+
+    for text in (repr(info), repr(load_series(info))):
+        assert "Test^Person" not in text
+        assert "ID-1" not in text
 
 
 def test_files_without_their_preamble_are_read(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pydicom.uid import (
 
 from imaging_phantoms import enhanced_dataset, ramp, save, set_pixels, write_series
 from surgitwin.core.progress import Context
-from surgitwin.imaging import dicom_pixels, load_series, open_series
+from surgitwin.imaging import dicom_pixels, list_series, load_series, open_series
 
 SYNTAXES = [
     ImplicitVRLittleEndian,
@@ -279,6 +279,41 @@ def test_an_enhanced_multi_frame_object_is_one_volume_scaled_frame_by_frame(tmp_
     assert np.allclose(volume.geometry.spacing_mm, (0.7, 0.9, 1.5))
     assert volume.identity.frame_numbers == (1, 2, 3, 4, 5)
     assert set(volume.identity.sop_instance_uids) == {dataset.SOPInstanceUID}
+
+
+def test_time_points_of_a_multi_frame_object_become_volumes_with_their_own_frames(tmp_path: Path) -> None:
+    stored = np.arange(6 * 4 * 4).reshape(6, 4, 4)
+    dataset = enhanced_dataset(stored)
+    frames = dataset.PerFrameFunctionalGroupsSequence
+    for number, frame in enumerate(frames):
+        frame.FrameContentSequence[0].TemporalPositionIndex = number % 2 + 1
+        frame.FrameContentSequence[0].InStackPositionNumber = number // 2 + 1
+        frame.PlanePositionSequence[0].ImagePositionPatient = [-31.0, 17.0, 102.0 + 2.5 * (number // 2)]
+    infos = list_series(save(dataset, tmp_path / "dynamic.dcm"))
+
+    assert [info.description for info in infos] == ["Abdomen, time point 1", "Abdomen, time point 2"]
+    for number, info in enumerate(infos):
+        volume = load_series(info)
+        assert np.array_equal(volume.voxels, stored[number::2] - 1024)
+        assert volume.identity.frame_numbers == (number + 1, number + 3, number + 5)
+
+
+def test_big_endian_pixels_under_a_little_endian_header_are_read(tmp_path: Path) -> None:
+    voxels = ramp()
+
+    def swap(dataset: Dataset, _k: int) -> None:
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+
+    private = b"1.2.840.113619.5.2"
+    for path in write_series(tmp_path, voxels, edit=swap, syntax=ImplicitVRLittleEndian):
+        data = path.read_bytes()
+        written = ImplicitVRLittleEndian.encode() + b"\0"
+        at = data.index(b"UI" + len(written).to_bytes(2, "little") + written)
+        meta_length = int.from_bytes(data[140:144], "little") + len(private) - len(written)
+        head = data[:140] + meta_length.to_bytes(4, "little") + data[144:at]
+        path.write_bytes(head + b"UI" + len(private).to_bytes(2, "little") + private + data[at + 4 + len(written) :])
+
+    assert np.array_equal(load_series(tmp_path).voxels, voxels)
 
 
 def test_a_compressed_multi_frame_object_is_read_frame_by_frame(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def complete_planes(planes: Sequence[Plane]) -> tuple[list[Plane], list[Notice],
 def _with_positions(planes: list[Plane]) -> tuple[list[Plane], list[Notice], str]:
     lost = [plane for plane in planes if plane.position is None]
     if not lost:
-        return planes, [], ""
+        return planes, [], _contradiction(planes)
     file = lost[0].source.file.name
     if planes[0].source.modality not in _PLACED_BY_LOCATION:
         return planes, [], tr("The images have no position in the patient: '{file}' is not a slice.").format(file=file)
@@ -77,6 +77,15 @@ def _with_positions(planes: list[Plane]) -> tuple[list[Plane], list[Notice], str
         return [replace(planes[0], position=(0.0, 0.0, 0.0))], [notice, side], ""
     why = tr("The order and distance of the slices are unknown: '{file}' has no Image Position.").format(file=file)
     return planes, [notice], why
+
+
+def _contradiction(planes: list[Plane]) -> str:
+    """A sentence if every slice claims the same position but another slice location: the positions were overwritten."""
+    if len({plane.position for plane in planes}) > 1 or len({plane.location for plane in planes}) < 2:
+        return ""
+    return tr("All {n} slices claim the same position but different slice locations, in '{file}' and others.").format(
+        n=len(planes), file=planes[0].source.file.name
+    )
 
 
 def _with_orientation(planes: list[Plane]) -> tuple[list[Plane], list[Notice]]:

@@ -114,11 +114,12 @@ def _add_planes(one: _Series, source: DicomObject, header: Dataset) -> None:
 
 
 def _share_strays(series: Iterable[_Series], strays: Sequence[tuple[FileRef, Notice]]) -> None:
-    """Tell every series that has files beside an unreadable one about it."""
+    """Tell every series that has files beside an unreadable one about it; all of them, if none has."""
+    everything = list(series)
     for file, notice in strays:
-        for one in series:
-            if any(source.file.folder == file.folder for source in one.objects):
-                one.notices.append(notice)
+        beside = [one for one in everything if any(source.file.folder == file.folder for source in one.objects)]
+        for one in beside or everything:
+            one.notices.append(notice)
 
 
 def _infos_of(one: _Series) -> list[SeriesInfo]:
@@ -263,7 +264,8 @@ def _volume(one: _Series, uid: str, stack: Stack, plan: StackPlan, side_known: b
     )
 
     def opener(chosen: SeriesInfo) -> SeriesReader:
-        return DicomReader(chosen, plan, side_known)
+        # The header of a multi-frame object takes long to parse, and it is the only one.
+        return DicomReader(chosen, plan, side_known, one.header if len(one.objects) == 1 else None)
 
     return replace(info, opener=opener)
 

@@ -143,6 +143,8 @@ def read_header(file: FileRef) -> tuple[DicomObject, Dataset] | None:
         with file.open() as stream:
             dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
             if not _looks_sane(dataset):
+                if dataset.preamble is not None:
+                    raise UnreadableFile(tr("its header is damaged"))
                 return None
             found = _describe(file, dataset)
             _find_pixels(stream, found, dataset)

@@ -39,15 +39,21 @@ class _Damaged:
 
 
 class DicomReader(SeriesReader):
-    """Reads the volume that ``plan`` describes."""
+    """Reads the volume that ``plan`` describes.
 
-    def __init__(self, info: SeriesInfo, plan: StackPlan, side_known: bool) -> None:
+    Parameters
+    ----------
+    header
+        Of the first slice's file, if it is at hand; else it is read again.
+    """
+
+    def __init__(self, info: SeriesInfo, plan: StackPlan, side_known: bool, header: Dataset | None = None) -> None:
         self.info = info
         self._plan = plan
         self.geometry = plan.geometry
         self.notices = info.notices
         self.side_known = side_known
-        self._header = self._read_header()
+        self._header = self._read_header() if header is None else header
         self.patient: PatientIdentity = patient_of(self._header)
         self.identity: ImageIdentity = self._identity(plan)
 

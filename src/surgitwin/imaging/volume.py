@@ -49,8 +49,9 @@ class LoadedVolume:
     geometry: Geometry
     voxels: Voxels
     unit: str
-    identity: ImageIdentity
-    patient: PatientIdentity
+    # Who it is must not end up in a log by way of a repr.
+    identity: ImageIdentity = field(repr=False)
+    patient: PatientIdentity = field(repr=False)
     notices: tuple[Notice, ...] = ()
     side_known: bool = True
     name: str = ""
@@ -96,7 +97,7 @@ class SeriesInfo:
     acquisition_time: str = ""
     contrast: str = ""
     phase: str = ""
-    patient: PatientIdentity = field(default_factory=PatientIdentity)
+    patient: PatientIdentity = field(default_factory=PatientIdentity, repr=False)
     predicted_bytes: int = 0
     opener: Callable[[SeriesInfo], SeriesReader] | None = field(default=None, repr=False)
 
