@@ -61,8 +61,11 @@ def show_shortcuts(parent: QWidget, actions: list[Action]) -> QDialog:
     for row, (keys, title) in enumerate([*rows, ("Ctrl+K", tr("Search commands"))]):
         left = QLabel(keys)
         set_role(left, "accent")
-        grid.addWidget(left, row, 0)
-        grid.addWidget(QLabel(title), row, 1)
+        right = QLabel(title)
+        right.setWordWrap(True)
+        for column_number, label in enumerate((left, right)):
+            label.setAlignment(Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(label, row, column_number)
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setWidget(body)

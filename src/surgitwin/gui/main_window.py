@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -47,7 +47,7 @@ from surgitwin.render.tokens import RESOURCES
 from surgitwin.render.windowing import window_presets
 from surgitwin.scene.nodes import SegmentNode
 
-INFO_SECONDS = 6
+LEFT_WIDTHS = (184, 288)
 LEVELS = {"info": "info", "caution": "caution", "error": "bad"}
 
 
@@ -126,7 +126,7 @@ class MainWindow(QMainWindow):
     def _left_column(self) -> QWidget:
         left = QWidget()
         set_role(left, "panel")
-        left.setFixedWidth(288)
+        left.setFixedWidth(LEFT_WIDTHS[1])
         column = QVBoxLayout(left)
         column.setContentsMargins(8, 12, 8, 8)
         heading = QLabel(tr("Twin").upper())
@@ -144,9 +144,6 @@ class MainWindow(QMainWindow):
         self.top_bar.home_wanted.connect(self.go_home)
         desk.said.connect(self._say)
         self.banner.closed.connect(lambda: self._banner_holder.setVisible(False))
-        self._banner_timer = QTimer(self)
-        self._banner_timer.setSingleShot(True)
-        self._banner_timer.timeout.connect(self.banner.dismiss)
         desk.session_changed.connect(lambda _: self._show_page())
         desk.preview_changed.connect(lambda _: self._show_page())
         self.start_page.folder_wanted.connect(self.open_folder)
@@ -268,17 +265,17 @@ class MainWindow(QMainWindow):
         self.status.show_cursor(point, value, volume.unit if volume is not None else "")
 
     def _say(self, say: Say) -> None:
+        if say.kind == "info" and not say.action:
+            self.status.show_message(say.text)
+            return
         actions = ((say.action, say.on_action),) if say.action and say.on_action is not None else ()
         self.banner.show_message(say.text, LEVELS[say.kind], actions)  # type: ignore[arg-type]
         self._banner_holder.setVisible(True)
-        self._banner_timer.stop()
-        if say.kind == "info":
-            self._banner_timer.start(INFO_SECONDS * 1000)
 
     # ---- what the menus do -------------------------------------------------------------------------------------
 
     def show_palette(self) -> None:
-        palette = Palette(self.actions_list, self)
+        palette = Palette(self.actions_list, self.theme, self)
         palette.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         corner = self.mapToGlobal(self.rect().topLeft())
         palette.move(corner.x() + (self.width() - palette.width()) // 2, corner.y() + 72)
@@ -377,6 +374,11 @@ class MainWindow(QMainWindow):
 
     # ---- Qt ----------------------------------------------------------------------------------------------------
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a small window the views need the room more than the tree does."""
+        self.left.setFixedWidth(min(max(event.size().width() * 18 // 100, LEFT_WIDTHS[0]), LEFT_WIDTHS[1]))
+        super().resizeEvent(event)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls() and event.mimeData().urls()[0].isLocalFile():
             event.acceptProposedAction()
@@ -390,7 +392,6 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.settings.geometry = bytes(self.saveGeometry().toBase64().data()).decode()
         save_settings(self.settings)
-        self._banner_timer.stop()
         with contextlib.suppress(SurgitwinError):
             self.desk.close()
         self.stage.close_views()

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QDialog,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from surgitwin.core.text import tr
+from surgitwin.gui.theme import Theme, set_role
+
+ACTION_ROLE = Qt.ItemDataRole.UserRole
 
 
 @dataclass(frozen=True)
@@ -34,19 +46,44 @@ def matches(query: str, title: str) -> bool:
     return all(word in folded for word in query.casefold().split())
 
 
+class _Rows(QStyledItemDelegate):
+    """Draws a row's keys at its right end."""
+
+    def __init__(self, color: QColor, parent: QObject) -> None:
+        super().__init__(parent)
+        self._color = color
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().paint(painter, option, index)
+        action: Action = index.data(ACTION_ROLE)
+        if action.shortcut:
+            painter.save()
+            painter.setPen(self._color)
+            room = option.rect.adjusted(8, 0, -12, 0)
+            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, action.shortcut)
+            painter.restore()
+
+
 class Palette(QDialog):
     """Shows the actions that fit what is typed; Enter runs the chosen one."""
 
-    def __init__(self, actions: list[Action], parent: QWidget | None = None) -> None:
+    def __init__(self, actions: list[Action], theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
         self.setAccessibleName(tr("Command palette"))
+        set_role(self, "popup")
         self._actions = actions
-        self.resize(520, 380)
+        self.resize(520, 420)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         self.line = QLineEdit()
         self.line.setPlaceholderText(tr("Type a command"))
+        self.line.setAccessibleName(tr("Type a command"))
         self.list = QListWidget()
+        self.list.setAccessibleName(tr("Commands"))
+        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys stay with the line, which moves the choice
+        self.list.setItemDelegate(_Rows(theme.colour("text-faint"), self.list))
         column.addWidget(self.line)
         column.addWidget(self.list)
         self.line.textChanged.connect(self._filter)
@@ -74,15 +111,14 @@ class Palette(QDialog):
         self.list.clear()
         for action in self._actions:
             if matches(query, action.title) and action.enabled():
-                text = f"{action.title}\t{action.shortcut}" if action.shortcut else action.title
-                item = QListWidgetItem(text)
-                item.setData(Qt.ItemDataRole.UserRole, action)
+                item = QListWidgetItem(action.title)
+                item.setData(ACTION_ROLE, action)
                 self.list.addItem(item)
         self.list.setCurrentRow(0)
 
     def _run(self, item: QListWidgetItem | None) -> None:
         if item is None:
             return
-        action = item.data(Qt.ItemDataRole.UserRole)
+        action = item.data(ACTION_ROLE)
         self.accept()
         action.run()

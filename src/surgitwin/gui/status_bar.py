@@ -10,10 +10,12 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QW
 
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
+from surgitwin.gui.labels import ElidedLabel
 from surgitwin.gui.theme import Theme, set_role
 from surgitwin.jobs import Job, JobState
 
 GIB = 2**30
+MESSAGE_MS = 8000
 
 
 class StatusBar(QWidget):
@@ -27,6 +29,8 @@ class StatusBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(12)
+        self.message = ElidedLabel()
+        self.message.setVisible(False)
         self.job_title = QLabel()
         set_role(self.job_title, "muted")
         self.bar = QProgressBar()
@@ -43,11 +47,14 @@ class StatusBar(QWidget):
         disclaimer = QLabel(tr("Research and planning aid, not a medical device"))
         for label in (self.position, self.value, self.memory, disclaimer):
             set_role(label, "muted")
-        for widget in (self.job_title, self.bar, self.step, self.cancel):
+        for widget in (self.job_title, self.bar, self.step, self.cancel, self.message):
             row.addWidget(widget)
         row.addStretch(1)
         for widget in (self.position, self.value, self.memory, disclaimer):
             row.addWidget(widget)
+        self._message_timer = QTimer(self)
+        self._message_timer.setSingleShot(True)
+        self._message_timer.timeout.connect(self.message.hide)
         self._memory_timer = QTimer(self)
         self._memory_timer.timeout.connect(self._show_memory)
         self._memory_timer.start(2000)
@@ -55,6 +62,13 @@ class StatusBar(QWidget):
         self._show_job()
         desk.job_changed.connect(self._on_job)
         desk.session_changed.connect(lambda _: self._on_job(None))
+
+    def show_message(self, text: str) -> None:
+        """Say for a few seconds what was done; nothing moves for it."""
+        self.message.setText(text)
+        self.message.setAccessibleName(text)
+        self.message.show()
+        self._message_timer.start(MESSAGE_MS)
 
     def show_cursor(self, point: tuple[float, float, float] | None, value: float | None, unit: str) -> None:
         """Show an LPS position as R/L, A/P, S/I millimetres, and the image's value there."""

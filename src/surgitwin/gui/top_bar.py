@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.icons import icon
+from surgitwin.gui.labels import ElidedLabel
 from surgitwin.gui.theme import Theme, set_role
 
 NAMES_SHOWN = 15
@@ -34,7 +35,7 @@ class TopBar(QWidget):
         brand.setToolTip(tr("Start page"))
         brand.clicked.connect(self.home_wanted)
         row.addWidget(brand)
-        self.banner = QLabel()
+        self.banner = ElidedLabel()
         set_role(self.banner, "muted")
         row.addWidget(self.banner)
         self.hide_banner = QToolButton()

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
     QHeaderView,
     QMenu,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
@@ -35,14 +37,55 @@ from surgitwin.scene.nodes import (
     VolumeNode,
 )
 
-NAME, DETAIL, EYE = 0, 1, 2
+NAME, EYE = 0, 1
 ID_ROLE = Qt.ItemDataRole.UserRole
+DETAIL_ROLE = Qt.ItemDataRole.UserRole + 1
+DETAIL_COLOR_ROLE = Qt.ItemDataRole.UserRole + 2
+GAP_PX = 8
+NARROW_PX = 150
 
 
 @dataclass(frozen=True)
 class _Group:
     title: str
     nodes: list[Node]
+
+
+class _Names(QStyledItemDelegate):
+    """Draws what decides at the right end of a row; where there is no room for both, the name is whole."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().initStyleOption(option, index)
+        detail = self._detail(option, index)
+        if detail:
+            room = self._room(option) - option.fontMetrics.horizontalAdvance(detail) - GAP_PX
+            option.text = option.fontMetrics.elidedText(option.text, Qt.TextElideMode.ElideRight, room)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().paint(painter, option, index)
+        shown = QStyleOptionViewItem(option)
+        QStyledItemDelegate.initStyleOption(self, shown, index)
+        detail = self._detail(shown, index)
+        if detail:
+            painter.save()
+            painter.setPen(index.data(DETAIL_COLOR_ROLE))
+            alignment = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(option.rect.adjusted(0, 0, -2, 0), alignment, detail)
+            painter.restore()
+
+    def _detail(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> str:
+        detail = str(index.data(DETAIL_ROLE) or "")
+        advance = option.fontMetrics.horizontalAdvance
+        room = self._room(option)
+        name = str(index.data(Qt.ItemDataRole.DisplayRole) or "")
+        fits = advance(name) + GAP_PX + advance(detail) <= room
+        return detail if fits or room >= NARROW_PX else ""
+
+    def _room(self, option: QStyleOptionViewItem) -> int:
+        icon = option.decorationSize.width() + 6 if not option.icon.isNull() else 2
+        return option.rect.width() - icon - 6
 
 
 class TwinTree(QTreeWidget):
@@ -60,7 +103,8 @@ class TwinTree(QTreeWidget):
             True: icon("eye", theme.colour("text-muted"), 14),
             False: icon("eye-off", theme.colour("text-faint"), 14),
         }
-        self.setColumnCount(3)
+        self.setColumnCount(2)
+        self.setItemDelegateForColumn(NAME, _Names(self))
         self.setHeaderHidden(True)
         self.setIndentation(12)
         self.setIconSize(QSize(12, 12))
@@ -73,7 +117,6 @@ class TwinTree(QTreeWidget):
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(DETAIL, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(EYE, QHeaderView.ResizeMode.Fixed)
         header.setMinimumSectionSize(16)
         header.resizeSection(EYE, 26)
@@ -104,7 +147,9 @@ class TwinTree(QTreeWidget):
         self._filling = True
         self.clear()
         for group in self._groups():
-            top = QTreeWidgetItem([group.title, str(len(group.nodes)) if group.title in folded else "", ""])
+            top = QTreeWidgetItem([group.title, ""])
+            top.setData(NAME, DETAIL_ROLE, str(len(group.nodes)) if group.title in folded else "")
+            top.setData(NAME, DETAIL_COLOR_ROLE, self._theme.colour("text-faint"))
             top.setFlags(Qt.ItemFlag.ItemIsEnabled)
             top.setForeground(NAME, self._theme.colour("text"))
             self.addTopLevelItem(top)
@@ -133,11 +178,12 @@ class TwinTree(QTreeWidget):
         return [group for group in groups if group.nodes]
 
     def _item(self, node: Node) -> QTreeWidgetItem:
-        item = QTreeWidgetItem([node.name, self._detail(node), ""])
+        stale = self._desk.scene.is_stale(node)
+        item = QTreeWidgetItem([node.name, ""])
+        item.setData(NAME, DETAIL_ROLE, self._detail(node))
+        item.setData(NAME, DETAIL_COLOR_ROLE, self._theme.colour("caution" if stale else "text-faint"))
         item.setData(NAME, ID_ROLE, node.id)
         item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable)
-        item.setTextAlignment(DETAIL, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        item.setForeground(DETAIL, self._theme.colour("text-faint"))
         item.setIcon(EYE, self._icons[node.visible])
         item.setToolTip(EYE, tr("Hide") if node.visible else tr("Show"))
         item.setToolTip(NAME, self._tip(node))
@@ -145,8 +191,6 @@ class TwinTree(QTreeWidget):
             item.setIcon(NAME, swatch(node.color))
         if not node.visible:
             item.setForeground(NAME, self._theme.colour("text-faint"))
-        if self._desk.scene.is_stale(node):
-            item.setForeground(DETAIL, self._theme.colour("caution"))
         return item
 
     def _detail(self, node: Node) -> str:
@@ -154,7 +198,7 @@ class TwinTree(QTreeWidget):
         if scene.is_stale(node):
             return tr("⟳ stale")
         if isinstance(node, VolumeNode):
-            return node.identity.phase or f"{max(node.geometry.spacing_mm):.2f} mm"
+            return f"{max(node.geometry.spacing_mm):.2f} mm"
         if isinstance(node, SegmentNode):
             volume_ml = self._volumes.get((node.id, node.revision))
             return f"{volume_ml:,.0f} ml".replace(",", " ") if volume_ml is not None else ""

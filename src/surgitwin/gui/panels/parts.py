@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
+    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -22,6 +26,7 @@ from surgitwin.gui.theme import Theme, set_role
 from surgitwin.scene.nodes import Node
 
 PANEL_WIDTH = 320
+LABEL_WIDTH = 120
 
 
 class Panel(QScrollArea):
@@ -61,6 +66,17 @@ class Panel(QScrollArea):
         self.column.addWidget(label)
         return label
 
+    @contextmanager
+    def group(self) -> Iterator[QWidget]:
+        """What is added inside can be shown and hidden as one."""
+        holder, outer = QWidget(), self.column
+        self.column = QVBoxLayout(holder)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(8)
+        yield holder
+        self.column = outer
+        self.column.addWidget(holder)
+
     def add(self, widget: QWidget) -> QWidget:
         self.column.addWidget(widget)
         return widget
@@ -73,6 +89,30 @@ class Panel(QScrollArea):
             row.addWidget(button)
         row.addStretch(1)
         self.column.addLayout(row)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self.align_forms()
+        super().showEvent(event)
+
+    def align_forms(self) -> None:
+        """Let the fields of all forms begin in one line, and their texts likewise."""
+        for box in self.findChildren(QComboBox):
+            # A long entry must not make the panel wider than it is.
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(4)
+        for number in self.findChildren(QAbstractSpinBox):
+            # Style sheets do not reach this margin; the text stands where that of other fields does.
+            number.lineEdit().setTextMargins(6, 0, 0, 0)
+        labels: list[QWidget] = []
+        for form in self.findChildren(QFormLayout):
+            for row in range(form.rowCount()):
+                item = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
+                label = item.widget() if item is not None else None
+                if label is not None:
+                    labels.append(label)
+        width = min(max((label.sizeHint().width() for label in labels), default=0), LABEL_WIDTH)
+        for label in labels:
+            label.setMinimumWidth(width)
 
 
 def button(text: str, slot: Callable[[], object], role: str = "plain", tip: str = "") -> QPushButton:

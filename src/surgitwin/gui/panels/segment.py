@@ -112,6 +112,7 @@ class SegmentPanel(Panel):
             self.form.set_value(name, value)
         self.form.changed.connect(self._later.start)
         self._form_column.addWidget(self.form)
+        self.align_forms()
         self._top.setRowVisible(self.source, method.needs_segment)
         untouched = self.into.text() in {"", *(other.title for other in self._methods.values())}
         if not method.needs_segment and untouched:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QListWidget,
     QListWidgetItem,
-    QWidget,
 )
 
 from surgitwin.commands.properties import ConfirmSide, EditImage
@@ -22,6 +21,7 @@ from surgitwin.gui.panels.parts import Panel, button
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import VolumeNode
 
+WARNINGS_ROLE = Qt.ItemDataRole.UserRole + 1
 PHASES = ("", "unenhanced", "arterial", "portal venous", "delayed")
 
 
@@ -44,13 +44,33 @@ class StudyPanel(Panel):
         self.series_title = self.section(tr("Series in this folder"))
         self.series = QListWidget()
         self.series.setWordWrap(True)
+        self.series.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.series.setAccessibleName(tr("Series in this folder"))
         self.series.setMinimumHeight(180)
         self.series.itemDoubleClicked.connect(lambda _: self._load())
         self.add(self.series)
         self.load_button = button(tr("Load as new case"), self._load, "primary")
         self.add_button = button(tr("Add to this case"), self._add)
         self.buttons(self.load_button, self.add_button)
-        self.image_title = self.section(tr("Image"))
+        self.series_warnings = self.note(role="caution")
+        self.series.currentRowChanged.connect(lambda _: self._show_series_warnings())
+        with self.group() as self.image_group:
+            self._show_image()
+        with self.group() as self.look_group:
+            self._show_looks(windows, volume_presets)
+        with self.group() as self.defects_group:
+            self.section(tr("What to know about this image"))
+            self.warnings = self.note()
+            self.confirm_side = button(tr("Left and right are right as shown"), self._confirm_side)
+            self.buttons(self.confirm_side)
+        self.column.addStretch(1)
+        desk.session_changed.connect(lambda _: self.refresh())
+        desk.volume_changed.connect(lambda _: self.refresh())
+        self.show_series(None, [])
+        self.refresh()
+
+    def _show_image(self) -> None:
+        self.section(tr("Image"))
         self.facts = self.note()
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
@@ -64,8 +84,9 @@ class StudyPanel(Panel):
         if line is not None:
             line.editingFinished.connect(self._set_phase)
         form.addRow(tr("Phase"), self.phase)
+
+    def _show_looks(self, windows: list[Any], volume_presets: list[tuple[str, str]]) -> None:
         self.section(tr("Look"))
-        self.window_row = self._windows(windows)
         self.slab_mode = QComboBox()
         for name, title in (
             ("none", tr("Single slice")),
@@ -82,6 +103,7 @@ class StudyPanel(Panel):
             signal.connect(lambda _: self.slab_wanted.emit(self.slab_mode.currentData(), self.slab_mm.value()))
         look = QFormLayout()
         look.setContentsMargins(0, 0, 0, 0)
+        look.addRow(tr("Window"), self._windows(windows))
         look.addRow(tr("Slices"), self.slab_mode)
         look.addRow(tr("Thickness"), self.slab_mm)
         self.volume_preset = QComboBox()
@@ -93,15 +115,6 @@ class StudyPanel(Panel):
         )
         look.addRow(tr("Volume rendering"), self.volume_preset)
         self.column.addLayout(look)
-        self.warnings_title = self.section(tr("What to know about this image"))
-        self.warnings = self.note()
-        self.confirm_side = button(tr("Left and right are right as shown"), self._confirm_side)
-        self.buttons(self.confirm_side)
-        self.column.addStretch(1)
-        desk.session_changed.connect(lambda _: self.refresh())
-        desk.volume_changed.connect(lambda _: self.refresh())
-        self.show_series(None, [])
-        self.refresh()
 
     def show_series(self, path: Path | None, series: list[dict[str, Any]]) -> None:
         """List what a folder holds, with its warnings; what cannot be loaded is greyed out."""
@@ -112,6 +125,7 @@ class StudyPanel(Panel):
             item.setData(Qt.ItemDataRole.UserRole, entry["series_uid"])
             warnings = [warning["message"] for warning in entry.get("warnings", [])]
             item.setToolTip("\n".join(warnings))
+            item.setData(WARNINGS_ROLE, warnings)
             if not entry.get("size_ijk"):
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             self.series.addItem(item)
@@ -127,10 +141,8 @@ class StudyPanel(Panel):
     def refresh(self) -> None:
         volume = self._desk.volume
         self.add_button.setEnabled(self._desk.session is not None and len(self._desk.scene) > 0)
-        shown = volume is not None
-        for widget in (self.image_title, self.facts, self.warnings_title, self.warnings):
-            widget.setVisible(shown)
-        self.phase.setEnabled(shown)
+        for group in (self.image_group, self.look_group, self.defects_group):
+            group.setVisible(volume is not None)
         self.confirm_side.setVisible(volume is not None and not volume.side_known)
         if volume is None:
             return
@@ -139,20 +151,22 @@ class StudyPanel(Panel):
         notices = [f"⚠ {notice.message}" for notice in volume.notices]
         self.warnings.setText("\n\n".join(notices) or tr("✓ No defects were found."))
 
-    def _windows(self, windows: list[Any]) -> QWidget:
-        holder = QWidget()
-        rows = QFormLayout(holder)
-        rows.setContentsMargins(0, 0, 0, 0)
+    def _windows(self, windows: list[Any]) -> QComboBox:
         box = QComboBox()
-        box.addItem(tr("Window preset …"), None)
+        box.addItem(tr("Preset …"), None)
         for window in windows:
             key = f"   ({window.key})" if window.key else ""
             box.addItem(f"{window.name}  {window.window.text}{key}", window)
         box.activated.connect(lambda _: self.window_wanted.emit(box.currentData()) if box.currentData() else None)
-        rows.addRow(tr("Window"), box)
         self.window_choice = box
-        self.add(holder)
-        return holder
+        return box
+
+    def _show_series_warnings(self) -> None:
+        """What is wrong with the series that is chosen, before it is loaded."""
+        item = self.series.currentItem() if self.series.count() else None
+        warnings = item.data(WARNINGS_ROLE) or [] if item is not None else []
+        self.series_warnings.setText("\n".join(f"⚠ {warning}" for warning in warnings))
+        self.series_warnings.setVisible(bool(warnings))
 
     def _chosen(self) -> str | None:
         row = self.series.currentRow()
@@ -182,12 +196,13 @@ class StudyPanel(Panel):
 def series_text(entry: dict[str, Any]) -> str:
     """One series in two or three lines."""
     size = " × ".join(str(n) for n in entry.get("size_ijk") or [])
-    spacing = " × ".join(f"{s:.2f}" for s in entry.get("spacing_mm") or [])
+    spacing = " × ".join(f"{s:.3g}" for s in entry.get("spacing_mm") or [])
     first = entry.get("description") or entry.get("kind") or entry["series_uid"]
     second = "  ".join(part for part in (entry.get("modality", ""), size, f"{spacing} mm" if spacing else "") if part)
     third = "  ".join(part for part in (entry.get("study_date") or "", entry.get("phase") or "") if part)
     count = len(entry.get("warnings", []))
-    warning = tr("⚠ {count} to know").format(count=count) if count else ""
+    words = tr("⚠ 1 warning") if count == 1 else tr("⚠ {count} warnings")
+    warning = words.format(count=count) if count else ""
     return "\n".join(line for line in (first, second, third, warning) if line)
 
 
