@@ -66,7 +66,7 @@ def test_volumes_are_voxels_times_voxel_volume(case: Path, phantom: Phantom) -> 
 def test_hu_are_those_of_the_slices(case: Path) -> None:
     found = statistics(case)
 
-    assert found["Portal vein"]["hu"] == {key: HU["Portal vein"] for key in ("mean", "p05", "p50", "p95")} | {"sd": 0}
+    assert found["Portal vein"]["hu"] == dict.fromkeys(("mean", "p05", "p50", "p95"), HU["Portal vein"]) | {"sd": 0}
     liver, tumour = voxels_in(LIVER), voxels_in(TUMOUR)
     mean = (HU["Liver"] * (liver - tumour) + HU["Tumour"] * tumour) / liver
     assert found["Liver"]["hu"]["mean"] == pytest.approx(mean, rel=1e-6)

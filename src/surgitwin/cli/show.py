@@ -154,6 +154,12 @@ def _show_segment(document: Document, out: Console) -> None:
     out.print(text.format(name=name, ml=ml, voxels=voxels), markup=False)
 
 
+def _show_united(document: Document, out: Console) -> None:
+    text = tr("Added {added:.1f} ml to {name}: {ml:.1f} ml now.")
+    name, ml, added = document["node"]["name"], document["volume_ml"], document["added_ml"]
+    out.print(text.format(name=name, ml=ml, added=added), markup=False)
+
+
 def _show_files(document: Document, out: Console) -> None:
     for file in document["files"]:
         out.print(tr("Wrote {path}").format(path=file), markup=False, soft_wrap=True)
@@ -261,6 +267,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "tree": _show_tree,
     "stats": _show_stats,
     "segment": _show_segment,
+    "unite": _show_united,
     "plan": show_plan,
     "compare": show_compare,
     "mesh": _show_surfaces,

@@ -54,7 +54,10 @@ class ListSeries(Command):
         def compute(ctx: Context) -> list[dict[str, Any]]:
             from surgitwin.imaging import list_series
 
-            return [info.as_json() for info in list_series(path, ctx)]
+            found = list_series(path, ctx)
+            if path.is_file() and len(found) == 1 and found[0].kind == "volume" and not found[0].loadable:
+                raise BadInput(found[0].refusal)
+            return [info.as_json() for info in found]
 
         return Work(compute, lambda series: {"series": series})
 

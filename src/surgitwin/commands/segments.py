@@ -152,17 +152,19 @@ class Unite(Command):
         frozen = [(segment, scene.layer_of(segment).labels.frozen()) for segment in (organ, *parts)]
         made_from = provenance(bench, "unite", [segment for segment, _ in frozen[1:]], surrounded=self.surrounded_only)
 
-        def compute(ctx: Context) -> tuple[Place, int, int]:
-            from surgitwin.resection.prepare import Structure, united
+        def compute(ctx: Context) -> tuple[Place, int, int, bool]:
+            from surgitwin.resection import Structure
+            from surgitwin.resection.unite import united
 
             ctx.progress(0.1, tr("Adding to {organ}").format(organ=organ.name))
             structures = [Structure(s.name, *crop_of(labels, s.value)) for s, labels in frozen]
             mask = united(structures[0], segmentation.geometry, structures[1:], surrounded_only=self.surrounded_only)
             before = int(np.count_nonzero(structures[0].mask))
-            return find_place(layers, mask, organ), before, int(np.count_nonzero(mask))
+            cut_off = Box.of_mask(mask).touches_edge(segmentation.geometry.size_ijk)
+            return find_place(layers, mask, organ), before, int(np.count_nonzero(mask)), cut_off
 
-        def commit(outcome: tuple[Place, int, int]) -> Document:
-            place, before, after = outcome
+        def commit(outcome: tuple[Place, int, int, bool]) -> Document:
+            place, before, after, cut_off = outcome
             names = ", ".join(part.name for part in parts)
             with bench.transaction(tr("Add {names} to {organ}").format(names=names, organ=organ.name)) as tx:
                 layer, value = put_in_place(scene, tx, segmentation, place)
@@ -173,7 +175,8 @@ class Unite(Command):
                 "voxels": after,
                 "volume_ml": after * voxel_ml,
                 "added_ml": (after - before) * voxel_ml,
-                "warnings": [],
+                "cut_off": cut_off,
+                "warnings": [cut_off_warning(organ.name)] if cut_off else [],
             }
 
         return Work(compute, commit)

@@ -129,8 +129,9 @@ class Scene:
                 message = tr("{count} nodes are called “{name}”: {listed}. Give the id of the one you mean.")
                 raise Ambiguous(message.format(count=len(hits), name=name_or_id, listed=listed))
         names = ", ".join(f"“{node.name}”" for node in nodes[:30]) or tr("none")
+        kind_name = getattr(kind, "type_name", tr("node"))
         message = tr("There is no {kind} “{name}” in this case. There are: {names}.")
-        raise BadInput(message.format(kind=kind.type_name, name=name_or_id, names=names))
+        raise BadInput(message.format(kind=kind_name, name=name_or_id, names=names))
 
     def is_stale(self, node: Node) -> bool:
         """True if the node was computed from something that has changed, is gone, or has come since."""
