@@ -139,7 +139,7 @@ def _chosen(path: Path, series_uid: str | None, ctx: Context) -> SeriesInfo:
         return candidates[0]
     if candidates:
         raise BadInput(
-            tr("'{path}' holds {n} volumes; choose one by its series: {list}.").format(
+            tr("'{path}' holds {n} volumes; choose one with --series: {list}.").format(
                 path=path, n=len(candidates), list=_in_words(candidates)
             )
         )
