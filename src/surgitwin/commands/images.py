@@ -130,7 +130,14 @@ class AddToCase(Command):
         from surgitwin.commands.labels import start_adding_labels
 
         return start_adding_labels(
-            bench, path, labels=self.labels, name=self.name_, onto=self.onto, kind=self.type_, series=self.series
+            bench,
+            path,
+            labels=self.labels,
+            name=self.name_,
+            onto=self.onto,
+            kind=self.type_,
+            series=self.series,
+            confirm=self.confirm,
         )
 
     def _add_volume(self, bench: Bench, loaded: LoadedVolume) -> Document:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from surgitwin import __version__
 from surgitwin.commands.base import Bench, Document, Work
-from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.errors import BadInput, NeedsConfirmation
+from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 LabelKey = tuple[int, int]  # layer, value
 BODY_OPACITY = 0.2  # the body hides nothing that lies in it
+ANOTHER_PATIENT = ("different-patient-id", "different-birth-date")  # of a label map; refused unless confirmed
 LAYER_TYPE = np.uint8
 LAYER_VALUES = 255
 
@@ -258,13 +259,20 @@ def start_adding_labels(
     onto: str | None,
     kind: SegmentKind | None,
     series: str | None = None,
+    confirm: bool = False,
 ) -> Work[Any]:
     """The work behind ``add --as labelmap``."""
+    if labels is not None and name is not None:
+        raise BadInput(tr("Give either --labels, a name for each value, or --name, one name for all; not both."))
     scene = bench.scene
     volume = pick_volume(scene, onto)
 
     def compute(ctx: Context) -> _Labels:
-        return _read(path, labels, name, series, volume.geometry, ctx)
+        read = _read(path, labels, name, series, volume, ctx)
+        found = [notice.message for notice in read.notices if notice.code in ANOTHER_PATIENT]
+        if found and not confirm:
+            raise NeedsConfirmation(" ".join(found), tr("If they do belong together, add them again with --confirm."))
+        return read
 
     def commit(read: _Labels) -> Document:
         segments: list[Node] = []
@@ -289,6 +297,10 @@ def start_adding_labels(
                     segment = make_segment(segmentation, title, layer, value, colors, kind, color, origin)
                     colors.append(segment.color)
                     segments.append(tx.add(segment))
+            confirmed = [
+                f"{notice.code}: {segments[0].name}" for notice in read.notices if notice.code in ANOTHER_PATIENT
+            ]
+            tx.set(scene.case.id, log_confirmations=(*scene.case.log_confirmations, *confirmed))
         nodes = [{"id": node.id, "type": node.type_name, "name": node.name} for node in segments]
         warnings = [notice.as_json() for notice in read.notices]
         return {"case": str(bench.case_path or ""), "nodes": nodes, "warnings": warnings}
@@ -314,48 +326,72 @@ class _Labels:
 
 
 def _read(
-    path: Path, table: Path | None, name: str | None, series: str | None, grid: Geometry, ctx: Context
+    path: Path, table: Path | None, name: str | None, series: str | None, volume: VolumeNode, ctx: Context
 ) -> _Labels:
     """Read a label map or a series that holds one, and bring it onto the volume's grid."""
     from surgitwin.segmentation.labelmaps import resample_labels
 
-    file = _label_file(path, table, series, ctx)
+    file = _label_file(path, table, series, volume, ctx)
     notices = list(file.notices)
+    placed: list[NDArray[Any]] = []
+    for layer in file.layers:
+        try:
+            array, found = resample_labels(layer, file.geometry, volume.geometry, ctx)
+        except BadInput as error:
+            raise BadInput(tr("{file}: {why}").format(file=path.name, why=error)) from None
+        placed.append(array)
+        notices += [notice for notice in found if notice not in notices]
+    layers, names = _by_value(placed, file.names) if name is None else _as_one(placed, name)
+    if not names:
+        raise BadInput(tr("No label of {file} has a voxel on the image's grid.").format(file=path.name))
+    return _Labels(layers, _distinct(names), dict(file.colors), notices, file.side_known)
+
+
+_Packed = tuple[list[tuple[NDArray[Any], list[tuple[int, LabelKey]]]], dict[LabelKey, str]]
+
+
+def _by_value(placed: list[NDArray[Any]], titles: dict[LabelKey, str]) -> _Packed:
+    """A segment for every value: layers of at most 255 values each, and the names."""
     layers: list[tuple[NDArray[Any], list[tuple[int, LabelKey]]]] = []
     names: dict[LabelKey, str] = {}
-    for number, layer in enumerate(file.layers):
-        placed, found = resample_labels(layer, file.geometry, grid, ctx)
-        notices += [notice for notice in found if notice not in notices]
-        counts = np.bincount(placed.ravel())
+    for number, array in enumerate(placed):
+        counts = np.bincount(array.ravel())
         present = [int(value) for value in np.flatnonzero(counts) if value > 0]
-        if name is not None and table is None:
-            placed = np.asarray(placed > 0, dtype=LAYER_TYPE)
-            names[number, 1] = name if len(file.layers) == 1 else f"{name} ({number + 1})"
-            layers.append((placed, [(1, (number, 1))]))
-            continue
         for start in range(0, len(present), LAYER_VALUES):
             part = present[start : start + LAYER_VALUES]
             lookup = np.zeros(len(counts), dtype=LAYER_TYPE)
             lookup[part] = np.arange(1, len(part) + 1)
-            layers.append((lookup[placed], [(new, (number, old)) for new, old in enumerate(part, start=1)]))
-            names |= {(number, old): file.names[number, old] for old in part}
-    return _Labels(layers, _distinct(names), dict(file.colors), notices, file.side_known)
+            layers.append((lookup[array], [(new, (number, old)) for new, old in enumerate(part, start=1)]))
+            names |= {(number, old): titles[number, old] for old in part}
+    return layers, names
 
 
-def _label_file(path: Path, table: Path | None, series: str | None, ctx: Context) -> LabelMapFile:
+def _as_one(placed: list[NDArray[Any]], name: str) -> _Packed:
+    """One segment of everything that is not background, in whichever layer."""
+    whole = np.zeros(placed[0].shape, dtype=np.bool_)
+    for array in placed:
+        whole |= array != 0
+    if not whole.any():
+        return [], {}
+    return [(whole.astype(LAYER_TYPE), [(1, (0, 1))])], {(0, 1): name}
+
+
+def _label_file(path: Path, table: Path | None, series: str | None, volume: VolumeNode, ctx: Context) -> LabelMapFile:
     from surgitwin.segmentation.labelmaps import SUFFIXES, labels_from_array, read_labelmap
 
     if path.is_file() and path.name.lower().endswith(SUFFIXES):
         return read_labelmap(path, ctx, table)
     from surgitwin.imaging import load_series
+    from surgitwin.imaging.consistency import check_same_patient
 
     loaded = load_series(path, series, ctx)
+    differences = check_same_patient((volume.patient, volume.identity), (loaded.patient, loaded.identity))
     return labels_from_array(
         loaded.voxels,
         loaded.geometry,
         path.name,
         table=table,
-        notices=tuple(loaded.notices),
+        notices=(*loaded.notices, *differences),
         side_known=loaded.side_known,
         ctx=ctx,
     )
