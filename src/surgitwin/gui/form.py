@@ -11,7 +11,6 @@ from pydantic.fields import FieldInfo
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from surgitwin.commands.base import Arg
 from surgitwin.core.text import tr
+from surgitwin.gui.panels.parts import Choice
 
 WIDEST = 1e6
 
@@ -151,7 +151,7 @@ class Form(QWidget):
         return holder
 
     def _choice(self, name: str, choices: list[str], default: Any) -> QWidget:
-        box = QComboBox()
+        box = Choice()
         box.addItems(choices)
         if default is not None:
             box.setCurrentText(str(default))

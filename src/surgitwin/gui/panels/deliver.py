@@ -7,14 +7,14 @@ from typing import Any
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QListWidget
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QListWidget
 
 from surgitwin.commands.properties import SetReportSettings
 from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.sharing import ExportCase, TakeSnapshot
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
-from surgitwin.gui.panels.parts import Panel, button
+from surgitwin.gui.panels.parts import Choice, Panel, button
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import ReportSettingsNode, SegmentNode
 
@@ -44,13 +44,13 @@ class DeliverPanel(Panel):
         self.report_button = button(tr("Make report (PDF) …"), self.make_report, "primary")
         self.buttons(self.report_button)
         self.section(tr("Meshes"))
-        self.export_what = QComboBox()
+        self.export_what = Choice()
         self.column.addWidget(self.export_what)
         self.stl_button = button(tr("Export STL …"), lambda: self.export(".stl"), tip=tr("LPS, millimetres"))
         self.glb_button = button(tr("Export GLB …"), lambda: self.export(".glb"), tip=tr("Metres, Y up, with colours"))
         self.buttons(self.stl_button, self.glb_button)
         self.section(tr("Picture"))
-        self.view = QComboBox()
+        self.view = Choice()
         for name, title in VIEWS:
             self.view.addItem(title, name)
         self.column.addWidget(self.view)

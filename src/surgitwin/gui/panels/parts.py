@@ -25,7 +25,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.gui.theme import Theme, set_role
 from surgitwin.scene.nodes import Node
 
-PANEL_WIDTH = 320
+PANEL_WIDTH = 328  # with a scroll bar: two cards side by side
 LABEL_WIDTH = 120
 
 
@@ -96,10 +96,6 @@ class Panel(QScrollArea):
 
     def align_forms(self) -> None:
         """Let the fields of all forms begin in one line, and their texts likewise."""
-        for box in self.findChildren(QComboBox):
-            # A long entry must not make the panel wider than it is.
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(4)
         for number in self.findChildren(QAbstractSpinBox):
             # Style sheets do not reach this margin; the text stands where that of other fields does.
             number.lineEdit().setTextMargins(6, 0, 0, 0)
@@ -123,7 +119,16 @@ def button(text: str, slot: Callable[[], object], role: str = "plain", tip: str 
     return made
 
 
-class NodeChoice(QComboBox):
+class Choice(QComboBox):
+    """A list to pick from; a long entry does not make the panel wider than it is."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(4)
+
+
+class NodeChoice(Choice):
     """A list of nodes by name that keeps its choice while the scene changes."""
 
     def fill(self, nodes: list[Node], none: str | None = None) -> None:

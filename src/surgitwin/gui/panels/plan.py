@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
@@ -25,7 +24,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan, PlanNumbers
-from surgitwin.gui.panels.parts import NodeChoice, Offer, Panel, WarningList, button, value_row
+from surgitwin.gui.panels.parts import Choice, NodeChoice, Offer, Panel, WarningList, button, value_row
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdict
 from surgitwin.render.twin import Span
@@ -124,11 +123,11 @@ class PlanPanel(Panel):
         form.setContentsMargins(0, 0, 0, 0)
         self.height_box = _number(40, 250, tr("cm"))
         self.weight_box = _number(2, 400, tr("kg"))
-        self.quality = QComboBox()
+        self.quality = Choice()
         self.quality.addItem(tr("not said"), None)
         for quality in get_args(LiverQuality):
             self.quality.addItem(tr(quality), quality)
-        self.formula = QComboBox()
+        self.formula = Choice()
         self.formula.addItem(tr("not chosen"), None)
         for formula in get_args(Formula):
             self.formula.addItem(formula.capitalize(), formula)
@@ -136,7 +135,7 @@ class PlanPanel(Panel):
         form.addRow(tr("Weight"), self.weight_box)
         form.addRow(tr("Liver tissue"), self.quality)
         form.addRow(tr("Standard volume by"), self.formula)
-        self.disease = QComboBox()
+        self.disease = Choice()
         for title, disease in ((tr("not said"), None), (tr("HCC"), "hcc"), (tr("other"), "other")):
             self.disease.addItem(title, disease)
         form.addRow(tr("Operated for"), self.disease)

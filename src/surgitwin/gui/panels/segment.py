@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
 from surgitwin.commands.look import ShowStatistics
 from surgitwin.commands.segments import MakeSegment, MakeSurfaces
@@ -14,7 +14,7 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.form import Form
-from surgitwin.gui.panels.parts import NodeChoice, Panel, button, value_row
+from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button, value_row
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import SegmentNode
 
@@ -39,7 +39,7 @@ class SegmentPanel(Panel):
         self._shown_stats: SegmentNode | None = None
         top = QFormLayout()
         top.setContentsMargins(0, 0, 0, 0)
-        self.method = QComboBox()
+        self.method = Choice()
         for name, method in METHODS.items():
             self.method.addItem(method.title, name)
         top.addRow(tr("Method"), self.method)

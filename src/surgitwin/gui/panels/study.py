@@ -7,7 +7,6 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QListWidget,
@@ -17,7 +16,7 @@ from PySide6.QtWidgets import (
 from surgitwin.commands.properties import ConfirmSide, EditImage
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
-from surgitwin.gui.panels.parts import Panel, button
+from surgitwin.gui.panels.parts import Choice, Panel, button
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import VolumeNode
 
@@ -75,7 +74,7 @@ class StudyPanel(Panel):
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         self.column.addLayout(form)
-        self.phase = QComboBox()
+        self.phase = Choice()
         self.phase.setEditable(True)
         self.phase.addItems(PHASES)
         self.phase.setToolTip(tr("Guessed from the header; correct it here"))
@@ -87,7 +86,7 @@ class StudyPanel(Panel):
 
     def _show_looks(self, windows: list[Any], volume_presets: list[tuple[str, str]]) -> None:
         self.section(tr("Look"))
-        self.slab_mode = QComboBox()
+        self.slab_mode = Choice()
         for name, title in (
             ("none", tr("Single slice")),
             ("mip", tr("Slab, maximum (MIP)")),
@@ -106,7 +105,7 @@ class StudyPanel(Panel):
         look.addRow(tr("Window"), self._windows(windows))
         look.addRow(tr("Slices"), self.slab_mode)
         look.addRow(tr("Thickness"), self.slab_mm)
-        self.volume_preset = QComboBox()
+        self.volume_preset = Choice()
         self.volume_preset.addItem(tr("Off"), None)
         for title, preset_id in volume_presets:
             self.volume_preset.addItem(title, preset_id)
@@ -151,8 +150,8 @@ class StudyPanel(Panel):
         notices = [f"⚠ {notice.message}" for notice in volume.notices]
         self.warnings.setText("\n\n".join(notices) or tr("✓ No defects were found."))
 
-    def _windows(self, windows: list[Any]) -> QComboBox:
-        box = QComboBox()
+    def _windows(self, windows: list[Any]) -> Choice:
+        box = Choice()
         box.addItem(tr("Preset …"), None)
         for window in windows:
             key = f"   ({window.key})" if window.key else ""
