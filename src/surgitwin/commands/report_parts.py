@@ -147,7 +147,7 @@ def plan_pictures(scene: Scene, plan: PlanNode | None, pictures: Pictures) -> tu
     )
     return tuple(
         Picture(
-            pictures.draw(view),
+            pictures.draw(view, plan),
             title.format(about=about),
             "3d" if view == "3d" else "slice",
             tuple(legend) if view == "3d" else (),

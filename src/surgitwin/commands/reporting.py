@@ -39,16 +39,14 @@ class MakeReport(Command):
         settings = found[0] if found else ReportSettingsNode(name=tr("Report"))
         identity = settings.show_identity if self.identity is None else self.identity
         shown: list[PlanNode | None] = list(plans) or [None]
-        pictures = [Pictures(scene, plan, (1000, 760)) for plan in shown]
+        pictures = Pictures(scene, (1000, 760))
 
         def compute(ctx: Context) -> dict[NodeId, Document]:
             statistics: dict[NodeId, Document] = {}
             for number, layer in enumerate(layers):
                 part = ctx.part(0.8 * number / len(layers), 0.8 * (number + 1) / len(layers))
                 statistics |= statistics_document(layer, part)
-            for picture in pictures:
-                ctx.check()
-                picture.spans()
+            pictures.spans()
             return statistics
 
         def commit(statistics: dict[NodeId, Document]) -> Document:
@@ -56,7 +54,7 @@ class MakeReport(Command):
             from surgitwin.commands.report_parts import plan_pictures, report_content
             from surgitwin.exchange.report import write_report
 
-            drawn = [plan_pictures(scene, plan, picture) for plan, picture in zip(shown, pictures, strict=True)]
+            drawn = [plan_pictures(scene, plan, pictures) for plan in shown]
             content = report_content(scene, plans, statistics, drawn, settings, identity)
             write_report(content, self.out, Context())
             return {"files": [str(self.out)], "warnings": []}

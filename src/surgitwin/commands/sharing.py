@@ -84,8 +84,7 @@ class NamedMesh:
 
 def meshes_of(inputs: list[SegmentInput], ctx: Context) -> list[NamedMesh]:
     """The closed mesh of every segment; those without a current surface are made now."""
-    from surgitwin.segmentation.extents import label_extents
-    from surgitwin.surfaces import surfaces_from_labels
+    from surgitwin.surfaces import label_statistics, surfaces_from_labels
 
     groups: dict[NodeId, list[SegmentInput]] = {}
     for entry in inputs:
@@ -94,23 +93,23 @@ def meshes_of(inputs: list[SegmentInput], ctx: Context) -> list[NamedMesh]:
     for number, group in enumerate(groups.values()):
         part = ctx.part(number / len(groups), (number + 1) / len(groups))
         labels, geometry = group[0].labels, group[0].geometry
-        extents = label_extents(labels, geometry, [entry.segment.value for entry in group])
-        missing = [e.segment.value for e in group if e.mesh is None and e.segment.value in extents]
-        made = surfaces_from_labels(labels, geometry, missing, ctx=part) if missing else {}
+        counted = label_statistics(labels, None, geometry, [e.segment.value for e in group], ctx=part.part(0.0, 0.2))
+        missing = [e.segment.value for e in group if e.mesh is None and counted[e.segment.value].voxels]
+        made = surfaces_from_labels(labels, geometry, missing, ctx=part.part(0.2, 1.0)) if missing else {}
         for entry in group:
-            segment, extent = entry.segment, extents.get(entry.segment.value)
-            mesh = entry.mesh if entry.mesh is not None else None
+            segment, numbers = entry.segment, counted[entry.segment.value]
+            mesh = entry.mesh
             if mesh is None and segment.value in made:
                 mesh = made[segment.value].mesh
-            if mesh is None or extent is None:
+            if mesh is None or numbers.voxels == 0:
                 raise BadInput(tr("The segment “{name}” is empty: it has no surface.").format(name=segment.name))
             meshes[segment.id] = NamedMesh(
                 segment.name,
                 mesh,
                 segment.color,
                 segment.opacity,
-                extent.volume_ml,
-                extent.box.touches_edge(geometry.size_ijk),
+                numbers.volume_ml,
+                numbers.touches_edge,
             )
     return [meshes[entry.segment.id] for entry in inputs]
 
@@ -155,7 +154,8 @@ class ExportCase(Command):
             from surgitwin.exchange.mesh_out import MeshItem, export_meshes
 
             meshes = [*meshes_of(inputs, ctx.part(0.0, 0.6)), *extra]
-            check = check_document(meshes, ctx.part(0.6, 0.9))
+            printable = self.out.suffix.lower() != ".glb"  # a viewer does not mind crossings, and finding them is slow
+            check = check_document(meshes, ctx.part(0.6, 0.9), crossings=printable)
             ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
             written = export_meshes([MeshItem(m.name, m.mesh, m.color, m.opacity) for m in meshes], self.out)
             check |= {"unit": written.unit, "frame": written.frame}
@@ -188,22 +188,28 @@ class ExportCase(Command):
         return Work(compute, lambda document: document)
 
 
-def check_document(meshes: list[NamedMesh], ctx: Context) -> Document:
-    """Whether the exported meshes are safe to hand on; the worst of all of them, and each by itself."""
+def check_document(meshes: list[NamedMesh], ctx: Context, *, crossings: bool) -> Document:
+    """Whether the exported meshes are safe to hand on; the worst of all of them, and each by itself.
+
+    Parameters
+    ----------
+    crossings
+        Whether to look for triangles that cross each other, else they are not assessed.
+    """
     from surgitwin.surfaces import check_mesh
 
     each: list[Document] = []
     for number, named in enumerate(meshes):
         ctx.progress(number / len(meshes), tr("Checking {name}").format(name=named.name))
-        found = check_mesh(named.mesh)
+        found = check_mesh(named.mesh) if crossings else check_mesh(named.mesh, intersections_up_to=0)
         error = percent_error(named.mesh.volume_ml, named.voxel_volume_ml) if named.voxel_volume_ml else None
         each.append({"name": named.name, **found.as_json(), "volume_error_percent": error})
     errors = [abs(entry["volume_error_percent"]) for entry in each if entry["volume_error_percent"] is not None]
-    crossings = [entry["self_intersections"] for entry in each]
+    crossed = [entry["self_intersections"] for entry in each]
     return {
         "closed": all(entry["closed"] for entry in each),
         "manifold": all(entry["manifold"] for entry in each),
-        "self_intersections": None if None in crossings else sum(crossings),
+        "self_intersections": None if None in crossed else sum(crossed),
         "shells": sum(entry["shells"] for entry in each),
         "min_wall_mm": None,
         "volume_ml": sum(entry["volume_ml"] for entry in each),
@@ -233,13 +239,14 @@ class TakeSnapshot(Command):
         width, height = self.size
         if not (64 <= width <= 8192 and 64 <= height <= 8192):
             raise BadInput(tr("A picture is 64 to 8192 pixels wide and high, not {w} × {h}.").format(w=width, h=height))
-        pictures = Pictures(bench.scene, chosen_plan(bench.scene, self.plan), (width, height))
+        pictures = Pictures(bench.scene, (width, height))
+        plan = chosen_plan(bench.scene, self.plan)
 
         def compute(ctx: Context) -> Document:
             from surgitwin.exchange.atomic import write_atomically
 
             ctx.progress(0.1, tr("Drawing"))
-            data = pictures.draw(self.view, self.at)
+            data = pictures.draw(self.view, plan, self.at)
             write_atomically(self.out, lambda temporary: _write(temporary, data))
             return {"files": [str(self.out)], "view": self.view, "size": [width, height], "warnings": []}
 
@@ -269,12 +276,11 @@ class Pictures:
         Width and height in pixels.
     """
 
-    def __init__(self, scene: Scene, plan: PlanNode | None, size: tuple[int, int]) -> None:
+    def __init__(self, scene: Scene, size: tuple[int, int]) -> None:
         if len(scene) == 0:
             raise BadInput(tr("This case is empty. Add images first."))
         volumes = scene.of_type(VolumeNode)
         self._volume = volumes[0] if volumes else None
-        self._plan = plan
         self._size = size
         self._scene = frozen_scene(scene)
         self._spans: Any = None
@@ -291,11 +297,11 @@ class Pictures:
             self._spans = spans_of(self._scene)
         return self._spans
 
-    def focus(self) -> tuple[float, float, float]:
+    def focus(self, plan: PlanNode | None) -> tuple[float, float, float]:
         """The point of interest: the plan's organ, or the middle of the image."""
         from surgitwin.render.twin import organ_span
 
-        span = organ_span(self._scene, self._plan, self.spans())
+        span = organ_span(self._scene, plan, self.spans())
         if span is not None:
             return span.centre
         if self._volume is None:
@@ -303,26 +309,24 @@ class Pictures:
         x, y, z = (float(v) for v in self._volume.geometry.centre_mm)
         return x, y, z
 
-    def draw(self, view: str, at: tuple[float, float, float] | None = None) -> bytes:
-        """One view as PNG."""
+    def draw(self, view: str, plan: PlanNode | None = None, at: tuple[float, float, float] | None = None) -> bytes:
+        """One view as PNG, with the cut of a plan."""
         from surgitwin.render import twin
         from surgitwin.render.slicing import Orientation
         from surgitwin.render.snapshot import snapshot_3d, snapshot_slice
         from surgitwin.render.windowing import window_for
 
         if view == "3d":
-            content = twin.scene_content(
-                self._scene, self._volume, self._plan, self.spans(), ghosts=self._plan is not None
-            )
+            content = twin.scene_content(self._scene, self._volume, plan, self.spans(), ghosts=plan is not None)
             return snapshot_3d(content, self._size)
         if self._volume is None:
             raise BadInput(tr("This case holds no image to cut a slice from."))
         if at is not None and not self._volume.geometry.contains(at):
             point = ", ".join(f"{v:g}" for v in at)
             raise BadInput(tr("The point {point} lies outside the image.").format(point=point))
-        slices = twin.slice_content(self._scene, self._volume, self._plan, self.spans())
+        slices = twin.slice_content(self._scene, self._volume, plan, self.spans())
         window = window_for(self._volume.voxels.read(), self._volume.identity.modality)
-        return snapshot_slice(slices, Orientation[view.upper()], at or self.focus(), self._size, window=window)
+        return snapshot_slice(slices, Orientation[view.upper()], at or self.focus(plan), self._size, window=window)
 
 
 def frozen_scene(scene: Scene) -> Scene:

@@ -11,7 +11,7 @@ from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
-from surgitwin.render.twin import Span
+from surgitwin.render.twin import Span, span_of
 from surgitwin.scene.nodes import LabelLayerNode, SegmentationNode, SegmentNode
 
 Key = tuple[NodeId, Revision]
@@ -60,17 +60,17 @@ class SegmentSpans(QObject):
         frozen = [(labels.frozen(), geometry, segments) for labels, geometry, segments in wanted]
 
         def work(ctx: Context) -> list[tuple[Key, float, Span | None]]:
-            from surgitwin.segmentation.extents import label_extents
+            from surgitwin.surfaces.statistics import label_statistics
 
             found: list[tuple[Key, float, Span | None]] = []
             for labels, geometry, segments in frozen:
                 ctx.check()
-                extents = label_extents(labels, geometry, [segment.value for segment in segments])
+                values = [segment.value for segment in segments]
+                counted = label_statistics(labels, None, geometry, values, ctx=ctx.part(0.0, 1.0))
                 for segment in segments:
-                    extent = extents.get(segment.value)
-                    span = Span(extent.low_mm, extent.high_mm) if extent is not None else None
-                    volume_ml = extent.volume_ml if extent is not None else 0.0
-                    found.append(((segment.id, segment.revision), volume_ml, span))
+                    numbers = counted[segment.value]
+                    span = span_of(geometry, numbers.box) if numbers.voxels else None
+                    found.append(((segment.id, segment.revision), numbers.volume_ml, span))
             return found
 
         def done(found: list[tuple[Key, float, Span | None]]) -> None:

@@ -53,12 +53,17 @@ def render_offscreen(
     if content.volume_preset is not None:
         # Rays are smooth by themselves, and four times as many of them take four times as long.
         oversampling = 1
+    seen_through = any(surface.visible and 0 < surface.opacity < 1 for surface in content.surfaces)
+    if seen_through:
+        # Every layer that is seen through is drawn again; edges are smoothed afterwards instead.
+        oversampling = 1
     window = new_offscreen_window(width * oversampling, height * oversampling)
     scene: Scene3D | None = None
     try:
         renderer = vtkRenderer()
         window.AddRenderer(renderer)
         scene = Scene3D(renderer, window, tokens or load_tokens("dark"), peeling=True, software=is_software(window))
+        renderer.SetUseFXAA(seen_through)
         scene.pixel_ratio = pixel_ratio * oversampling
         scene.set_content(content)
         if isinstance(view, Side):

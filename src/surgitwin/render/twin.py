@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.mesh import Mesh
+from surgitwin.core.progress import Context
 from surgitwin.render.content import (
     ImageContent,
     LabelLayer,
@@ -17,6 +19,7 @@ from surgitwin.render.content import (
     SegmentStyle,
     SliceContent,
     SurfaceContent,
+    vec3,
 )
 from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentationNode, SegmentNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
@@ -190,7 +193,7 @@ def organ_span(scene: Scene, plan: PlanNode | None, spans: Spans) -> Span | None
 
 def spans_of(scene: Scene) -> dict[tuple[NodeId, Revision], Span]:
     """Where every segment lies; looks at every voxel, so windows do this as a job."""
-    from surgitwin.segmentation.extents import label_extents
+    from surgitwin.surfaces.statistics import label_statistics
 
     spans: dict[tuple[NodeId, Revision], Span] = {}
     for layer in scene.of_type(LabelLayerNode):
@@ -198,9 +201,16 @@ def spans_of(scene: Scene) -> dict[tuple[NodeId, Revision], Span]:
         if not segments or layer.parent is None:
             continue
         geometry = scene.expect(layer.parent, SegmentationNode).geometry
-        found = label_extents(layer.labels.read(), geometry, [segment.value for segment in segments])
+        values = [segment.value for segment in segments]
+        found = label_statistics(layer.labels.read(), None, geometry, values, ctx=Context())
         for segment in segments:
-            extent = found.get(segment.value)
-            if extent is not None:
-                spans[segment.id, segment.revision] = Span(extent.low_mm, extent.high_mm)
+            numbers = found[segment.value]
+            if numbers.voxels:
+                spans[segment.id, segment.revision] = span_of(geometry, numbers.box)
     return spans
+
+
+def span_of(geometry: Geometry, box: Box) -> Span:
+    """The LPS box around a box of voxels, their outer faces included."""
+    low, high = geometry.cropped(box).bounds_mm()
+    return Span(vec3(low), vec3(high))
