@@ -292,8 +292,10 @@ def start_adding_labels(
                 number += 1
                 layer = add_layer(tx, segmentation, array, number)
                 for value, source in values:
-                    color = read.colors.get(source)
                     title = read.names[source]
+                    # Anatomy looks alike in every case: a palette that only came with the file gives way to it.
+                    own = labels is not None or look_of(title, ())[1] == ""
+                    color = read.colors.get(source) if own else None
                     segment = make_segment(segmentation, title, layer, value, colors, kind, color, origin)
                     colors.append(segment.color)
                     segments.append(tx.add(segment))
