@@ -202,6 +202,12 @@ class MainWindow(QMainWindow):
             Action(tr("Export GLB"), lambda: self.deliver.export(".glb"), "", has_case),
             Action(tr("Save picture"), self.deliver.take_snapshot, "", has_case),
             *looks,
+            Action(
+                tr("Use the light theme"), lambda: self.use_theme("light"), "", lambda: self.settings.theme != "light"
+            ),
+            Action(
+                tr("Use the dark theme"), lambda: self.use_theme("dark"), "", lambda: self.settings.theme == "light"
+            ),
             Action(tr("Reset views"), self.stage.reset_views, "R", has_case),
             Action(tr("Keyboard shortcuts"), lambda: show_shortcuts(self, self.actions_list), "F1"),
             Action(tr("About Surgitwin"), lambda: show_about(self)),
@@ -304,9 +310,7 @@ class MainWindow(QMainWindow):
                 return
             path = Path(chosen)
             table = table or _table_beside(path)
-        volume = self.desk.volume
-        onto = volume.id if volume is not None else None
-        self.desk.do(AddToCase(path=path, as_="labelmap", labels=table, onto=onto))
+        self.opener.add_label_map(path, table)
 
     def add_surface(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, tr("Add a surface"), "", tr("Surfaces (*.stl *.obj *.ply *.vtp)"))
@@ -316,6 +320,11 @@ class MainWindow(QMainWindow):
     def make_report(self) -> None:
         self.show_step("deliver")
         self.deliver.make_report()
+
+    def use_theme(self, name: str) -> None:
+        self.settings.theme = name
+        save_settings(self.settings)
+        self.desk.say(tr("The new colours are there from the next start."))
 
     def save_version(self) -> None:
         """Everything is saved already; this gives the present state a name to return to."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase, new_pseudonym
 from surgitwin.core.errors import CaseLocked, NeedsConfirmation, SurgitwinError
@@ -15,6 +16,9 @@ from surgitwin.gui.settings import Settings, cases_folder, save_settings
 from surgitwin.scene.scene import Scene
 from surgitwin.session import Session
 from surgitwin.storage.case_file import CaseFile
+
+if TYPE_CHECKING:
+    from surgitwin.samples import SampleCase
 
 CASE_SUFFIX = ".twin"
 MESH_SUFFIXES = (".stl", ".obj", ".ply", ".vtp")
@@ -55,16 +59,22 @@ class Opener:
         self._remember(path)
         self._desk.set_session(session)
 
-    def look_through(self, path: Path) -> None:
-        """List the volumes in a folder or file; a single one is loaded at once."""
+    def look_through(self, path: Path, then: Callable[[], None] | None = None) -> None:
+        """List the volumes in a folder or file; a single one is loaded at once.
+
+        Parameters
+        ----------
+        then
+            What to do once it is loaded; given for a path that is to become a new case, whatever is open now.
+        """
 
         def found(document: dict[str, Any]) -> None:
             series = document["series"]
             volumes = [entry for entry in series if entry.get("loadable", True) and entry.get("size_ijk")]
             if not volumes:
                 self._desk.say(tr("{name} holds no images that can be shown.").format(name=path.name), "caution")
-            elif len(volumes) == 1 and self._desk.session is None:
-                self.load(path, str(volumes[0]["series_uid"]))
+            elif len(volumes) == 1 and (self._desk.session is None or then is not None):
+                self.load(path, str(volumes[0]["series_uid"]), then)
             else:
                 self._on_series(path, series)
 
@@ -74,7 +84,7 @@ class Opener:
         except SurgitwinError as error:
             self._desk.report(error)
 
-    def load(self, path: Path, series_uid: str) -> None:
+    def load(self, path: Path, series_uid: str, then: Callable[[], None] | None = None) -> None:
         """Start a new case from a series; the views fill while it loads."""
         pseudonym = new_pseudonym()
         case_path = new_case_path(cases_folder(), pseudonym)
@@ -89,6 +99,8 @@ class Opener:
         def done(_: dict[str, Any]) -> None:
             self._desk.preview_changed.emit(None)
             self._remember(case_path)
+            if then is not None:
+                then()
 
         def failed(error: BaseException) -> None:
             self._desk.preview_changed.emit(None)
@@ -137,9 +149,38 @@ class Opener:
         self._desk.lobby.runner.submit(
             tr("Preparing sample: {title}").format(title=sample.title),
             work,
-            lambda _: self.look_through(folder / sample.dicom_folder),
+            lambda _: self.look_through(folder / sample.dicom_folder, lambda: self._offer_structures(sample, folder)),
             self._desk.report,
         )
+
+    def _offer_structures(self, sample: SampleCase, folder: Path) -> None:
+        """A sample's organs are at hand; adding them is the user's to say."""
+        maps = list(sample.label_maps)
+
+        def add_next() -> None:
+            if maps:
+                label_map = maps.pop(0)
+                self.add_label_map(folder / label_map.path, folder / label_map.table, add_next)
+
+        message = tr("This sample comes with its organs, already marked.")
+        self._desk.say(message, "info", tr("Add the organs"), add_next)
+
+    def add_label_map(
+        self, path: Path, table: Path | None, then: Callable[[], None] | None = None, *, confirmed: bool = False
+    ) -> None:
+        """Add a label map to the image that is shown; another patient's is refused or, once confirmed, logged."""
+        volume = self._desk.volume
+        onto = volume.id if volume is not None else None
+        command = AddToCase(path=path, as_="labelmap", labels=table, onto=onto, confirm=confirmed)
+
+        def failed(error: BaseException) -> None:
+            if isinstance(error, NeedsConfirmation):
+                again = partial(self.add_label_map, path, table, then, confirmed=True)
+                self._desk.say(error.finding, "caution", tr("Add anyway"), again)
+            else:
+                self._desk.report(error)
+
+        self._desk.do(command, lambda _: then() if then is not None else None, failed=failed)
 
     def _remember(self, path: Path) -> None:
         self._settings.opened(path)
