@@ -36,6 +36,7 @@ def make_app(open_window: OpenWindow, words: Sequence[str] = ()) -> App:
     app = App(
         name="surgitwin",
         version=__version__,
+        suppress_keyboard_interrupt=False,  # Ctrl+C has a status and a sentence of its own
         help=tr("Surgical planner on a patient's digital twin. Research and planning aid, not a medical device."),
     )
     window = extras.window_command(open_window)

@@ -53,6 +53,7 @@ class LayerInputs:
     segments: tuple[SegmentNode, ...]
     voxels: AnyArray | None
     unit: str
+    modality: str
     surfaces: dict[NodeId, Mesh]
 
 
@@ -78,6 +79,7 @@ def freeze_layers(bench: Bench, wanted: list[SegmentNode]) -> list[LayerInputs]:
                 tuple(segments),
                 volume.voxels.frozen() if volume is not None else None,
                 volume.unit if volume is not None else "",
+                volume.identity.modality if volume is not None else "",
                 surfaces,
             )
         )
@@ -100,6 +102,8 @@ def statistics_document(layer: LayerInputs, ctx: Context) -> dict[NodeId, Docume
             mesh = made[segment.value].mesh
         entry = numbers.as_json(mesh)
         entry["cut_off"] = entry.pop("touches_edge")
+        if layer.unit != "HU" and layer.modality:  # an MR image has brightness, and no HU
+            entry |= {"hu": None, "intensity": entry["hu"]}
         about = {"name": segment.name, "id": segment.id, "kind": segment.kind, "status": segment.status}
         documents[segment.id] = {**about, **entry}
     return documents
@@ -128,6 +132,9 @@ class ShowStatistics(Command):
                 found |= statistics_document(layer, part)
             segments = [found[node_id] for node_id in order]
             warnings = [cut_off_warning(entry["name"]) for entry in segments if entry["cut_off"]]
+            if any(layer.voxels is not None and not layer.unit and not layer.modality for layer in layers):
+                message = tr("The image does not say what its values are; they are taken for HU.")
+                warnings.append({"code": "hu-assumed", "message": message})
             return {"segments": segments, "warnings": warnings}
 
         return Work(compute, lambda document: document)

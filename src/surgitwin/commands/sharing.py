@@ -248,7 +248,7 @@ class TakeSnapshot(Command):
             ctx.progress(0.1, tr("Drawing"))
             data = pictures.draw(self.view, plan, self.at)
             write_atomically(self.out, lambda temporary: _write(temporary, data))
-            return {"files": [str(self.out)], "view": self.view, "size": [width, height], "warnings": []}
+            return {"files": [str(self.out)], "view": self.view, "size_px": [width, height], "warnings": []}
 
         # VTK renders on the main thread only: 3D pictures are drawn in the second half.
         if self.view == "3d":
