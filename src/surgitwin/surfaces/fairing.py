@@ -7,8 +7,8 @@ their (averaged) normals only, so that the rest is a linear problem for one heig
 1. ``h`` flattens the roughness ``b = (M p - p) . n``: the solution of ``(1 - M) h = b``, by Chebyshev's iteration,
    which removes every wave shorter than a cut-off and leaves longer ones alone.
 2. Smoothing shrinks whatever is curved, thin vessels most. The shrinkage is the slowly varying part of the
-   displacement from the voxel faces, ``M^k (d + h)``, and is taken back. A terrace moves in and out in turn and stays
-   flat; a vessel moves inwards all around and gets its radius again.
+   displacement from the voxel faces, close to ``M^k (d + h)``, and is taken back. A terrace moves in and out in turn
+   and stays flat; a vessel moves inwards all around and gets its radius again.
 3. No vertex may move much farther than to the border of its cell, which keeps neighbouring sheets apart.
 4. What is left of the volume's error, usually far below 1 %, goes in an even offset along the normals.
 """
@@ -33,9 +33,16 @@ _CELL_SHARE = 0.75
 _THIN_CELL_SHARE = 0.45
 # Normals are averaged so often: neighbours that move along nearly the same direction do not cross.
 _NORMAL_PASSES = 2
+# Cosine between a face's direction and the averaged normal above which the surface there really looks that way.
+_LOOKS_ALONG = 0.35
+_LONG_STEPS = (2.2, 2.0, 1.6)
 # Voxels from a shared cell's centre to each of its vertices, at least; far more than a file format rounds off.
 _APART = 0.05
+# The same two where the volume cannot be reached otherwise.
+_MOST_ROOM = 0.499
+_LEAST_APART = 0.002
 _VOLUME_TOLERANCE = 2e-4
+_VOLUME_ENOUGH = 5e-3
 _MATCH_STEPS = 8
 _LONGEST_STEP = 0.25
 
@@ -50,13 +57,13 @@ class Fairing:
         Waves whose (1 - M) eigenvalue lies above are removed; about ``(pi / wavelength in voxels) ** 2``.
     solve_steps
         Steps of Chebyshev's iteration.
-    shrink_passes
-        Passes that find the slowly varying part of a displacement.
+    slow_sweeps
+        Sweeps that find the slowly varying part of a displacement.
     """
 
     cutoff: float
     solve_steps: int
-    shrink_passes: int
+    slow_sweeps: int
 
     @staticmethod
     def of(smoothing: float) -> Fairing | None:
@@ -65,7 +72,7 @@ class Fairing:
             return None
         cutoff = 0.36 * (1 / 36) ** min(smoothing, 1.0)
         steps = max(2, round(3.0 / math.acosh((1 + cutoff) / (1 - cutoff))))
-        return Fairing(cutoff, steps, round(2 / math.sqrt(cutoff)))
+        return Fairing(cutoff, steps, max(0, round(0.35 / math.sqrt(cutoff) - 0.4)))
 
 
 class QuadAverage:
@@ -148,11 +155,12 @@ def fair(mesh: QuadMesh, fairing: Fairing | None) -> FairMesh:
     average = QuadAverage(mesh.quads, start.shape[1])
     points = np.stack([average(average(row)) for row in start])
     quads, normals, area = _cut_and_normals(points, mesh.quads, average)
+    thin = _thin(mesh, normals)
     if fairing is not None:
-        height = _heights(average, mesh.thin, points - start, points, normals, fairing)
+        height = _heights(average, thin, points - start, points, normals, fairing)
         for axis in range(3):
             points[axis] += height * normals[axis]
-    volume = _match_volume(points, normals, quads, area, mesh.voxels, _Apart.of(mesh, start))
+    volume = _match_volume(points, normals, quads, area, mesh.voxels, _Apart.of(mesh, thin, start))
     points += origin
     return FairMesh(points, quads, volume)
 
@@ -161,18 +169,24 @@ def _match_volume(
     points: FloatRow, normals: FloatRow, quads: NDArray[np.int64], area: float, wanted: int, apart: _Apart
 ) -> float:
     """Move ``points``, in place, evenly along ``normals`` until they hold the wanted volume; return what they hold."""
-    slope, step = area, 0.0
-    apart.push(points)
-    volume = quads_volume(points, quads)
-    for _ in range(_MATCH_STEPS):
-        if abs(wanted - volume) <= _VOLUME_TOLERANCE * wanted:
+    volume = 0.0
+    # Where voxels hang together by edges only, they need nearly all of their room to have their volume.
+    for room, distance in ((_THIN_CELL_SHARE, _APART), (_MOST_ROOM, _LEAST_APART)):
+        slope = area
+        apart.push(points, room, distance)
+        volume = quads_volume(points, quads)
+        for _ in range(_MATCH_STEPS):
+            if abs(wanted - volume) <= _VOLUME_TOLERANCE * wanted:
+                break
+            step = float(np.clip((wanted - volume) / slope, -_LONGEST_STEP, _LONGEST_STEP))
+            for axis in range(3):
+                points[axis] += np.float32(step) * normals[axis]
+            apart.push(points, room, distance)
+            before, volume = volume, quads_volume(points, quads)
+            # The secant of the last two volumes, unless vertices were held back and it means nothing.
+            slope = max((volume - before) / step, 0.25 * area)
+        if abs(wanted - volume) <= _VOLUME_ENOUGH * wanted:
             break
-        step = float(np.clip((wanted - volume) / slope, -_LONGEST_STEP, _LONGEST_STEP))
-        points += np.float32(step) * normals
-        apart.push(points)
-        before, volume = volume, quads_volume(points, quads)
-        # The secant from the last two volumes; where vertices are held back it may be useless, then the area serves.
-        slope = max((volume - before) / step, 0.25 * area)
     return volume
 
 
@@ -190,12 +204,34 @@ def _heights(
     for axis in range(3):
         rough += (average(points[axis]) - points[axis]) * normals[axis]
     height = _solve(average, rough, fairing)
-    shrinkage = height + moved
-    for _ in range(fairing.shrink_passes):
-        shrinkage = average(shrinkage)
+    shrinkage = _slow_part(average, height + moved, fairing)
     limit = _limits(average, thin) * np.abs(normals).sum(axis=0)
     result: FloatRow = np.clip(height + moved - shrinkage, -limit, limit) - moved
     return result
+
+
+def _slow_part(average: QuadAverage, row: FloatRow, fairing: Fairing) -> FloatRow:
+    """The slowly varying part of ``row``: like ``M`` to the power of two and about six times ``slow_sweeps``.
+
+    Two plain passes remove what is rough; on the rest longer steps ``1 + w (M - 1)`` with w up to about 2 do no harm.
+    """
+    result = average(average(row))
+    for _ in range(fairing.slow_sweeps):
+        for weight in _LONG_STEPS:
+            change = average(result)
+            change -= result
+            change *= np.float32(weight)
+            result += change
+    return result
+
+
+def _thin(mesh: QuadMesh, normals: FloatRow) -> NDArray[np.bool_]:
+    """Vertices of walls and gaps of one voxel; a single voxel that stands out, whose sides look away, is none."""
+    thin = np.zeros(normals.shape[1], np.bool_)
+    for axis in range(3):
+        if mesh.facing[axis].any():
+            thin |= mesh.facing[axis] * normals[axis] > _LOOKS_ALONG
+    return thin
 
 
 def _limits(average: QuadAverage, thin: NDArray[np.bool_]) -> FloatRow:
@@ -266,36 +302,32 @@ class _Apart:
     """
 
     thin: NDArray[np.int64]
-    low: FloatRow
-    high: FloatRow
+    thin_centres: FloatRow
     shared: NDArray[np.int64]
-    centres: FloatRow
+    shared_centres: FloatRow
     directions: FloatRow
 
     @staticmethod
-    def of(mesh: QuadMesh, centres: FloatRow) -> _Apart:
+    def of(mesh: QuadMesh, walls: NDArray[np.bool_], centres: FloatRow) -> _Apart:
         tables = corner_tables()
-        thin = np.flatnonzero(mesh.thin)
+        thin = np.flatnonzero(walls)
         split = np.take(tables.loops, mesh.cells.codes) > 1
         shared = np.flatnonzero(split[mesh.vertex_cell]) if split.any() else np.zeros(0, np.int64)
         codes = mesh.cells.codes[mesh.vertex_cell[shared]]
         directions = tables.direction[codes, mesh.vertex_loop[shared]].T
         directions = directions / np.maximum(np.linalg.norm(directions, axis=0), 1e-6)
-        room = np.float32(_THIN_CELL_SHARE)
-        return _Apart(
-            thin=thin,
-            low=centres[:, thin] - room,
-            high=centres[:, thin] + room,
-            shared=shared,
-            centres=centres[:, shared],
-            directions=directions.astype(np.float32),
-        )
+        return _Apart(thin, centres[:, thin], shared, centres[:, shared], directions.astype(np.float32))
 
-    def push(self, points: FloatRow) -> None:
-        """Move, in place, those vertices that have left their place."""
+    def push(self, points: FloatRow, room: float, distance: float) -> None:
+        """Move, in place, those vertices that have left their place.
+
+        ``room`` is what a vertex in a thin place has on each side of its cell's centre, ``distance`` what one in a
+        shared cell keeps from the centre; both in voxels.
+        """
         if self.thin.size:
             for axis in range(3):
-                points[axis, self.thin] = np.clip(points[axis, self.thin], self.low[axis], self.high[axis])
+                centre = self.thin_centres[axis]
+                points[axis, self.thin] = np.clip(points[axis, self.thin], centre - room, centre + room)
         if self.shared.size:
-            height = _dot(points[:, self.shared] - self.centres, self.directions)
-            points[:, self.shared] += np.maximum(np.float32(_APART) - height, 0) * self.directions
+            height = _dot(points[:, self.shared] - self.shared_centres, self.directions)
+            points[:, self.shared] += np.maximum(np.float32(distance) - height, 0) * self.directions

@@ -30,8 +30,9 @@ class QuadMesh:
         Shape (n,): position of each vertex's cell in ``cells``.
     vertex_loop
         uint8, shape (n,): which loop of its cell a vertex stands for.
-    thin
-        Shape (n,): a face of the vertex lies only one voxel away from a face that looks the other way.
+    facing
+        int8, shape (3, n): for each axis, where a face of the vertex lies only one voxel away from a face that looks
+        the other way, the direction in which it looks, 1 or -1; 0 elsewhere.
     voxels
         Number of voxels inside.
     """
@@ -41,7 +42,7 @@ class QuadMesh:
     quads: NDArray[np.int64]
     vertex_cell: NDArray[np.int64]
     vertex_loop: NDArray[np.uint8]
-    thin: NDArray[np.bool_]
+    facing: NDArray[np.int8]
     voxels: int
 
 
@@ -83,9 +84,10 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     np.cumsum(loops, out=first[1:])
     neighbours = lookup.neighbours(label.cells)
     parts = [_axis_quads(axis, codes, first, neighbours) for axis in range(3)]
-    thin = np.zeros(int(first[-1]), np.bool_)
+    facing = np.zeros((3, int(first[-1])), np.int8)
     for axis, part in enumerate(parts):
-        thin[part[:, _facing(axis, label, grid, neighbours)]] = True
+        close, side = _facing(axis, label, grid, neighbours)
+        facing[axis, part[:, close]] = side
     i, j, k = grid.ijk(label.cells)
     corners = np.stack((i, j, k)).astype(np.float32) - np.float32(0.5)
     if int(first[-1]) == codes.size:
@@ -98,7 +100,7 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     # Each run of voxels along i starts at one face and ends at another: the difference is its length.
     ends = np.flatnonzero(np.take(tables.crossing[0], codes))
     voxels = int(np.where(codes[ends] & 1, i[ends], -i[ends]).sum())
-    return QuadMesh(label, corners, np.concatenate(parts, axis=1), vertex_cell, vertex_loop, thin, voxels)
+    return QuadMesh(label, corners, np.concatenate(parts, axis=1), vertex_cell, vertex_loop, facing, voxels)
 
 
 def _axis_quads(
@@ -139,8 +141,8 @@ def _around(
 
 def _facing(
     axis: int, label: LabelCells, grid: CellGrid, neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> NDArray[np.int64]:
-    """Quads of ``axis`` that have another one a voxel before or behind them: walls and gaps of one voxel."""
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Quads of ``axis`` with another one a voxel before or behind them (walls and gaps), and where they look."""
     cells = label.cells
     at = np.flatnonzero(np.take(corner_tables().crossing[axis], label.codes))
     rank = np.full(cells.size, -1, np.int64)
@@ -149,7 +151,8 @@ def _facing(
     stride = (1, grid.row, grid.plane)[axis]
     # Where there is no cell before, the position found is that of some other cell (or -1, the last).
     close = np.flatnonzero((np.take(cells, before, mode="wrap") == cells[at] - stride) & (rank[before] >= 0))
-    return np.concatenate((close, rank[before[close]]))
+    close = np.concatenate((close, rank[before[close]]))
+    return close, np.where(label.codes[at[close]] & 1, 1, -1).astype(np.int8)
 
 
 def quad_owners(mesh: QuadMesh, grid: CellGrid) -> CellIndex:
