@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -183,8 +183,7 @@ class Editor:
         entry = self.history.next_undo()
         if entry is None:
             return None
-        self._replay(entry.inverse(tr("Undo: {name}").format(name=entry.name)))
-        self.history.mark_undone()
+        self._replay(entry.inverse(tr("Undo: {name}").format(name=entry.name)), self.history.mark_undone)
         return entry.name
 
     def redo(self) -> str | None:
@@ -192,11 +191,11 @@ class Editor:
         entry = self.history.next_redo()
         if entry is None:
             return None
-        self._replay(Entry(tr("Redo: {name}").format(name=entry.name), entry.edits))
-        self.history.mark_redone()
+        self._replay(Entry(tr("Redo: {name}").format(name=entry.name), entry.edits), self.history.mark_redone)
         return entry.name
 
-    def _replay(self, entry: Entry) -> None:
+    def _replay(self, entry: Entry, mark: Callable[[], None]) -> None:
+        """Carry out ``entry``; the history knows of it by ``mark`` before anybody hears of the change."""
         if self._open:
             raise RuntimeError("Undo and redo cannot run inside a change.")
         for edit in entry.edits:
@@ -207,6 +206,7 @@ class Editor:
                 self.scene.apply(edit.inverse())
 
         self._keep(entry, undo_in_memory=take_back)
+        mark()
         self.changed.emit(summary(entry))
 
     def _keep(self, entry: Entry, undo_in_memory: Any) -> None:
