@@ -90,14 +90,34 @@ def test_a_frame_that_crashes_its_codec_is_named_and_the_program_lives_on(tmp_pa
     assert np.array_equal(np.delete(volume.voxels, 5, axis=0), np.delete(voxels, 5, axis=0))
 
 
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless], ids=lambda syntax: syntax.name)
 def test_large_compressed_series_are_decoded_by_several_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str
 ) -> None:
     monkeypatch.setattr(dicom_pixels, "_POOL_FROM_PIXELS", 0)
+    monkeypatch.setattr(dicom_pixels, "_PIXELS_PER_PROCESS", 5000)
     voxels = ramp((5, 48, 40)) // 2
-    write_series(tmp_path, voxels, syntax=JPEG2000Lossless)
+    write_series(tmp_path, voxels, syntax=syntax)
 
     assert np.array_equal(load_series(tmp_path).voxels, voxels)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless], ids=lambda syntax: syntax.name)
+def test_signed_compressed_values_are_the_same_in_this_process_and_in_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str, bits: int
+) -> None:
+    values = ramp((2, 48, 40)).astype(int) % (1 << bits - 1) - (1 << bits - 2)
+
+    def store(dataset: Dataset, k: int) -> None:
+        set_pixels(dataset, values[k], signed=True, bits=bits)
+        dataset.RescaleIntercept = 0
+
+    write_series(tmp_path, values, edit=store, syntax=syntax)
+
+    assert np.array_equal(load_series(tmp_path).voxels, values)
+    monkeypatch.setattr(dicom_pixels, "_POOL_FROM_PIXELS", 0)
+    assert np.array_equal(load_series(tmp_path).voxels, values)
 
 
 def test_every_slice_is_scaled_by_its_own_slope_and_intercept(tmp_path: Path) -> None:

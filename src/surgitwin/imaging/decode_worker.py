@@ -13,8 +13,8 @@ import struct
 import sys
 from typing import IO, Any
 
-# Baseline (where Pillow could not do it), extended, lossless: JPEG as GDCM decodes it.
-_JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70))
+# JPEG (baseline, extended, lossless), JPEG-LS and JPEG 2000, as GDCM decodes them.
+_BY_GDCM = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70, 80, 81, 90, 91))
 
 
 def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
@@ -39,7 +39,7 @@ def write_message(stream: IO[bytes], head: dict[str, Any], data: bytes) -> None:
 
 
 def by_gdcm(stream: bytes, head: dict[str, Any]) -> bytes:
-    """Decode a JPEG frame of one sample per pixel; the bytes of its pixels, row by row."""
+    """Decode a frame of one sample per pixel; the bytes of its pixels, row by row."""
     import gdcm
 
     fragment = gdcm.Fragment()
@@ -66,13 +66,18 @@ def by_gdcm(stream: bytes, head: dict[str, Any]) -> bytes:
 
 def answer_to(head: dict[str, Any], stream: bytes) -> tuple[dict[str, Any], bytes]:
     """The answer to one request."""
-    shape = (head["rows"], head["columns"])
-    if head["syntax"] in _JPEG and head["samples"] == 1:
+    if head["syntax"] in _BY_GDCM and head["samples"] == 1:
         try:
             pixels = by_gdcm(stream, head)
         except (AttributeError, ValueError, TypeError, RuntimeError):
-            return {"ok": False}, b""
-        return {"ok": True, "shape": shape, "dtype": f"{'iu'[not head['signed']]}{head['bits_allocated'] // 8}"}, pixels
+            return _by_pydicom(head, stream)
+        dtype = f"{'i' if head['signed'] else 'u'}{head['bits_allocated'] // 8}"
+        return {"ok": True, "shape": (head["rows"], head["columns"]), "dtype": dtype}, pixels
+    return _by_pydicom(head, stream)
+
+
+def _by_pydicom(head: dict[str, Any], stream: bytes) -> tuple[dict[str, Any], bytes]:
+    """What GDCM does not decode; the other codecs take a second to start."""
     from surgitwin.imaging.dicom_codecs import DECODING_ERRORS, FrameLayout, decode_frame
     from surgitwin.imaging.dicom_values import quiet_pydicom
 

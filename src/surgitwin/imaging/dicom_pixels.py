@@ -22,8 +22,9 @@ from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile
 
 # Hounsfield value of air: what lies outside a CT scanner's circle is shown as air, not as far below it.
 AIR_HU = -1024
-# Starting processes takes about as long as decoding this many pixels (115 slices of 512 x 512).
-_POOL_FROM_PIXELS = 30_000_000
+# From how many pixels on processes are worth their start (24 slices of 512 x 512), and how many pixels each should get.
+_POOL_FROM_PIXELS = 6_300_000
+_PIXELS_PER_PROCESS = 12_000_000
 
 
 class TooWide(Exception):
@@ -146,14 +147,17 @@ class FrameDecoder:
         return self._dataset[1]
 
 
-def needs_pool(planes: Sequence[Plane]) -> bool:
-    """True if decoding these slices should not happen in this process: a codec might crash, or block it for long."""
+def processes_for(planes: Sequence[Plane]) -> int:
+    """How many processes should decode these slices; 0 if this process can do it itself.
+
+    It should not where a codec might crash, or would keep the window waiting for long.
+    """
     compressed = [plane for plane in planes if plane.source.fragments_offset >= 0]
-    if any(not is_robust(plane.source.syntax) for plane in compressed):
-        return True
     # RLE is decoded in Python, which gives way to other threads by itself.
-    slow = [plane for plane in compressed if plane.source.syntax != pydicom.uid.RLELossless]
-    return sum(plane.rows * plane.columns for plane in slow) > _POOL_FROM_PIXELS
+    pixels = sum(p.rows * p.columns for p in compressed if p.source.syntax != pydicom.uid.RLELossless)
+    if pixels <= _POOL_FROM_PIXELS and all(is_robust(plane.source.syntax) for plane in compressed):
+        return 0
+    return 1 + pixels // _PIXELS_PER_PROCESS
 
 
 def _why(source: DicomObject) -> str:

@@ -22,7 +22,7 @@ from surgitwin.imaging.dicom_frames import Plane
 from surgitwin.imaging.dicom_grid import StackPlan, plan_stack
 from surgitwin.imaging.dicom_identity import identity_of, patient_of
 from surgitwin.imaging.dicom_object import UnreadableFile, read_header
-from surgitwin.imaging.dicom_pixels import AIR_HU, FrameDecoder, Scaling, TooWide, hoped_dtype, needs_pool, scaled
+from surgitwin.imaging.dicom_pixels import AIR_HU, FrameDecoder, Scaling, TooWide, hoped_dtype, processes_for, scaled
 from surgitwin.imaging.dicom_values import quiet_pydicom
 from surgitwin.imaging.planes import move_plane
 from surgitwin.imaging.volume import LoadedVolume, OnSlice, SeriesInfo, SeriesReader, Voxels, narrowest
@@ -229,8 +229,8 @@ def _decode_all(
 
 def _decoder(planes: Sequence[Plane], resources: ExitStack) -> tuple[FrameDecoder, int]:
     """A decoder and how many threads may use it."""
-    if needs_pool(planes):
-        pool = resources.enter_context(DecodePool(min(_THREADS, os.cpu_count() or 1, len(planes))))
+    if processes := processes_for(planes):
+        pool = resources.enter_context(DecodePool(min(processes, _THREADS, os.cpu_count() or 1, len(planes))))
         return FrameDecoder(pool), pool.count
     # Codecs keep Python's lock while they decode: more threads would not be faster, but would starve the window.
     return FrameDecoder(), 1 if any(plane.source.fragments_offset >= 0 for plane in planes) else _THREADS
