@@ -167,8 +167,10 @@ def sentence_of(error: ValidationError, kind: type[Command]) -> str:
     if place[0] in kind.model_fields:
         place[0] = option_name(kind, place[0])
     where = place[0]
-    if first["type"] == "missing":
+    if first["type"] == "missing" and len(place) == 1:
         return tr("{where} is missing.").format(where=where)
+    if first["type"] == "missing":
+        return tr("{where} has too few values: {given}.").format(where=where, given=first.get("input"))
     if first["type"] == "extra_forbidden":
         return tr("There is no setting called {where}.").format(where=where)
     given = str(first.get("input")) or tr("empty")

@@ -1,0 +1,135 @@
+"""Whatever commands do, undoing them gives the first state bit for bit, and redoing them the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from surgitwin.commands import COMMANDS
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.identity import ImageIdentity
+from surgitwin.scene.arrays import ArrayData
+from surgitwin.scene.nodes import CaseNode, LabelLayerNode, SegmentationNode, SegmentNode, VolumeNode
+from surgitwin.session import Session
+from terminal import write_nifti
+
+GEOMETRY = Geometry.from_parts((17, 15, 13), (1.3, 1.7, 2.1), (-10.0, -20.0, 30.0), np.eye(3))
+Step = tuple[str, dict[str, Any]]
+
+
+def small_session() -> Session:
+    """An image with a liver, a tumour in it and a vein, in memory."""
+    session = Session()
+    labels = np.zeros(GEOMETRY.shape_kji, np.uint8)
+    labels[2:11, 2:13, 2:15] = 1
+    labels[4:7, 4:7, 4:7] = 2
+    voxels = np.full(labels.shape, -900, np.int16)
+    voxels[labels > 0] = 100 * labels[labels > 0]
+    with session.transaction("New case") as tx:
+        case = tx.add(CaseNode(name="Case", pseudonym="Case"))
+        ct = ImageIdentity(modality="CT")
+        volume = VolumeNode(
+            name="CT", parent=case.id, geometry=GEOMETRY, voxels=ArrayData.of(voxels), unit="HU", identity=ct
+        )
+        tx.add(volume)
+        segmentation = SegmentationNode(name="Segments", parent=case.id, volume=volume.id, geometry=GEOMETRY)
+        tx.add(segmentation)
+        layer = LabelLayerNode(name="Layer 1", parent=segmentation.id, labels=ArrayData.of(labels, constant=False))
+        tx.add(layer)
+        for value, name, kind in ((1, "Liver", "organ"), (2, "Tumour", "lesion")):
+            tx.add(
+                SegmentNode(
+                    name=name, parent=segmentation.id, layer=layer.id, value=value, color=(1, 2, value), kind=kind
+                )
+            )
+    session.history.clear()
+    return session
+
+
+def steps(label_map: Path) -> list[Step]:
+    """One of every command that changes a case, and more where it has several ways."""
+    plane = "0,-10,40,1,0.2,-0.1"
+    return [
+        ("segment", {"method": "threshold", "into": "Bright", "settings": {"low": 50}}),
+        ("segment", {"method": "threshold", "into": "Tumour", "settings": {"low": 150}}),
+        ("segment", {"method": "threshold", "into": "Liver", "settings": {"low": 0, "high": 150}}),
+        ("segment", {"method": "smooth", "into": "Liver", "settings": {"mm": 2}}),
+        ("segment", {"method": "fill-holes", "into": "Filled", "of": "Liver"}),
+        ("unite", {"organ": "Liver", "parts": ["Tumour"]}),
+        ("add", {"path": label_map, "as": "labelmap", "name": "Added"}),
+        ("mesh", {"segment": "Liver"}),
+        ("plan", {"name": "P", "organ": "Liver", "plane": plane}),
+        ("plan", {"name": "P", "organ": "Liver", "plane": "0,-10,40,-1,0,0"}),
+        ("edit", {"node": "Liver", "rename": "Foie"}),
+        ("edit", {"node": "Foie", "rename": "Liver"}),
+        ("edit", {"node": "Tumour", "type": "other", "visible": False, "color": (9, 8, 7), "opacity": 0.5}),
+        ("show", {"only": "Tumour"}),
+        ("show", {}),
+        ("remove", {"node": "Tumour"}),
+        ("remove", {"node": "P"}),
+        ("remove", {"node": "Segments"}),
+        ("image", {"volume": "CT", "phase": "arterial", "window": 300}),
+        ("confirm-side", {"node": "CT"}),
+        ("patient", {"height": 170, "quality": "healthy", "pseudonym": "Case 2"}),
+        ("report-settings", {"title": "Title", "identity": True}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def label_map(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    labels = np.zeros(GEOMETRY.shape_kji, np.uint8)
+    labels[5:12, 5:14, 1:9] = 1
+    return write_nifti(tmp_path_factory.mktemp("labels") / "added.nii.gz", labels, GEOMETRY)
+
+
+def test_every_command_that_changes_a_case_is_among_the_steps(label_map: Path) -> None:
+    assert {name for name, _ in steps(label_map)} == {name for name, kind in COMMANDS.items() if kind.case == "edit"}
+
+
+def states_after(session: Session, chosen: list[Step]) -> Iterator[str]:
+    """The scene after each step that did something; one that does not fit any more is refused and leaves no trace."""
+    for name, values in chosen:
+        before, known = session.scene.digest(), len(session.history.undo_names)
+        try:
+            session.run(name, **values)
+        except BadInput:
+            assert session.scene.digest() == before
+        assert len(session.history.undo_names) - known in (0, 1)
+        if len(session.history.undo_names) > known:
+            yield session.scene.digest()
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_any_sequence_of_commands_can_be_undone_to_the_start_and_done_again(
+    label_map: Path, data: st.DataObject
+) -> None:
+    chosen = data.draw(st.lists(st.sampled_from(steps(label_map)), min_size=1, max_size=6))
+    with small_session() as session:
+        states = [session.scene.digest(), *states_after(session, chosen)]
+        for state in reversed(states[:-1]):
+            assert session.undo() is not None
+            assert session.scene.digest() == state
+        assert session.undo() is None
+        for state in states[1:]:
+            assert session.redo() is not None
+            assert session.scene.digest() == state
+        assert session.redo() is None
+
+
+def test_every_step_has_a_name_of_its_own_that_says_what_it_did(label_map: Path) -> None:
+    with small_session() as session:
+        for name, values in steps(label_map):
+            session.run(name, **values)
+        names = session.history.undo_names
+
+    assert "Plan: P" in names and "Move cut: P" in names and "Remove Tumour" in names
+    assert "Rename “Liver” to “Foie”" in names
+    assert all(name and "{" not in name for name in names)
