@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from surgitwin import __version__
 from surgitwin.commands.base import Bench, Document, Work
+from surgitwin.core.counting import value_counts
 from surgitwin.core.errors import BadInput, NeedsConfirmation
 from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId, Revision
@@ -357,7 +358,7 @@ def _by_value(placed: list[NDArray[Any]], titles: dict[LabelKey, str]) -> _Packe
     layers: list[tuple[NDArray[Any], list[tuple[int, LabelKey]]]] = []
     names: dict[LabelKey, str] = {}
     for number, array in enumerate(placed):
-        counts = np.bincount(array.ravel())
+        counts = value_counts(array)
         present = [int(value) for value in np.flatnonzero(counts) if value > 0]
         for start in range(0, len(present), LAYER_VALUES):
             part = present[start : start + LAYER_VALUES]

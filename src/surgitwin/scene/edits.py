@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surgitwin.core.counting import value_counts
 from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId
 from surgitwin.scene.blobs import Blob
@@ -90,7 +91,7 @@ class PatchArray:
 
 def _values(array: NDArray[Any]) -> list[int]:
     if array.dtype == np.uint8:
-        found: list[int] = np.flatnonzero(np.bincount(array, minlength=256)).tolist()
+        found: list[int] = np.flatnonzero(value_counts(array)).tolist()
         return found
     return [int(value) for value in np.unique(array)]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surgitwin.core.counting import value_counts
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.notices import Notice
@@ -48,7 +49,7 @@ def resample_labels(
         return np.zeros(to.shape_kji, dtype=labels.dtype), []
     _require_overlap(geometry.cropped(box), to)
     outside = _outside(labels[box.slices], geometry.cropped(box), to, ctx.part(0.0, 0.4))
-    total = np.bincount(labels[box.slices].reshape(-1))
+    total = value_counts(labels[box.slices])
     if outside[1:].sum() == total[1:].sum():
         raise BadInput(_no_overlap(geometry.cropped(box), to))
     placed = _nearest(labels, geometry, to, ctx.part(0.4, 1.0))
@@ -163,7 +164,7 @@ def _losses(total: NDArray[np.int64], outside: NDArray[np.int64], placed: Labels
         percent = 100.0 * float(outside[1:].sum()) / float(total[1:].sum())
         details = {"lost_ml": lost_ml, "lost_percent": percent, "lost_ml_by_label": beyond}
         notices.append(Notice("labels-outside", message.format(ml=lost_ml, percent=percent), details))
-    kept = np.bincount(placed.reshape(-1), minlength=total.size)
+    kept = value_counts(placed, total.size)
     gone = [int(value) for value in np.flatnonzero(total) if value and kept[value] == 0]
     if gone:
         message = tr("{count} labels have no voxel left on the image's grid, among them {value} ({ml:.2g} ml).")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surgitwin.core.counting import value_counts
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.notices import Notice
@@ -205,7 +206,7 @@ def _whole_numbers(array: NDArray[Any], file: str) -> tuple[LabelArray, list[int
     labels: LabelArray = (
         np.ascontiguousarray(array, dtype=np.uint8) if highest <= 255 else np.ascontiguousarray(array, dtype=np.uint16)
     )
-    values = [int(v) for v in np.flatnonzero(np.bincount(labels.reshape(-1), minlength=1)) if v]
+    values = [int(v) for v in np.flatnonzero(value_counts(labels, 1)) if v]
     if len(values) > _MOST_LABELS:
         message = tr("{file} holds {count} different values: it is an image, not a label map.")
         raise BadInput(message.format(file=file, count=len(values)))
