@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from surgitwin.core import durable
 from surgitwin.core.errors import BadInput
-from surgitwin.exchange import atomic
 from surgitwin.exchange.atomic import write_atomically
 from surgitwin.exchange.names import safe_file_name, unique_file_names
 
@@ -52,7 +52,8 @@ def test_a_failing_writer_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> 
 def test_replacing_is_tried_again_while_another_program_holds_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atomic, "_WAIT_S", 0.0)
+    monkeypatch.setattr(durable, "WAIT_S", 0.0)
+    monkeypatch.setattr(durable, "FILES_ARE_HELD", True)
     failures = [PermissionError(errno.EACCES, "held"), PermissionError(errno.EACCES, "held")]
     real = Path.replace
 

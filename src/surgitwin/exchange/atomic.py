@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from surgitwin.core.durable import replace_patiently, sync_file, sync_folder
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
-
-_TRIES = 12
-_WAIT_S = 0.05
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
@@ -36,40 +32,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     temporary = path.with_name(f".{first[:40]}-{secrets.token_hex(4)}.part{dot}{rest}")
     try:
         write(temporary)
-        _sync(temporary)
-        _replace(temporary, path)
+        sync_file(temporary)
+        replace_patiently(temporary, path)
     except OSError as error:
         message = tr("{file} cannot be written: {cause}.")
         raise BadInput(message.format(file=path, cause=error.strerror or error)) from error
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return path
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    for attempt in range(_TRIES):
-        try:
-            temporary.replace(path)
-        except PermissionError:
-            if attempt == _TRIES - 1:
-                raise
-            time.sleep(_WAIT_S * (attempt + 1))
-        else:
-            return
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable; Windows cannot open folders and does not need it."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from pathlib import Path
 
+from surgitwin.core.durable import replace_patiently, sync_file, sync_folder
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
-
-_RETRIES = 10  # on Windows a virus scanner or an indexer may hold a new file for a moment
 
 
 def refuse_existing(path: Path) -> None:
@@ -41,19 +39,11 @@ def put_in_place(part: Path, path: Path, *, overwrite: bool = False) -> None:
     OSError
         If the drive refuses.
     """
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    for attempt in range(_RETRIES):
-        try:
-            if overwrite:
-                part.replace(path)
-            else:
-                _rename_to_new(part, path)
-            break
-        except PermissionError:
-            if os.name != "nt" or attempt == _RETRIES - 1:
-                raise
-            time.sleep(0.1)
+    sync_file(part)
+    if overwrite:
+        replace_patiently(part, path)
+    else:
+        _rename_to_new(part, path)
     sync_folder(path.parent)
 
 
@@ -74,14 +64,3 @@ def _rename_to_new(part: Path, path: Path) -> None:
     except FileExistsError:
         refuse_existing(path)
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut; Windows does so by itself."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
