@@ -184,7 +184,25 @@ def overwritten(bench: Bench) -> Path:
     return bench["zeroed.twin"]
 
 
-BAD_CASES = [missing, in_a_missing_folder, a_folder, empty, foreign, foreign_database, cut_short, newer, overwritten]
+def damaged_text(bench: Bench) -> Path:
+    """A node whose text is no UTF-8 any more."""
+    whole = bench["case.twin"].read_bytes()
+    bench["damaged.twin"].write_bytes(whole.replace(b"pseudonym", b"pse\xfddonym"))
+    return bench["damaged.twin"]
+
+
+BAD_CASES = [
+    missing,
+    in_a_missing_folder,
+    a_folder,
+    empty,
+    foreign,
+    foreign_database,
+    cut_short,
+    newer,
+    overwritten,
+    damaged_text,
+]
 
 
 @pytest.mark.parametrize("make", BAD_CASES, ids=lambda make: make.__name__)
@@ -246,6 +264,7 @@ VALUES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("remove", "C", "Spleen"), ("Spleen",)),
     (("remove", "C", "Twice"), ("Twice",)),
     (("remove", "C", "Case T"), ("case",)),
+    (("remove", "C", "Layer 1"), ("Layer 1", "Liver")),
     (("show", "C", "--only", "Spleen"), ("Spleen",)),
     (("image", "C", "Liver", "--phase", "arterial"), ("Liver",)),
     (("confirm-side", "C", "Spleen"), ("Spleen",)),

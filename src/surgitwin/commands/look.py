@@ -166,5 +166,5 @@ class VerifyCase(Command):
     def complaint(cls, document: Document) -> str:
         if document["ok"]:
             return ""
-        message = tr("The case is damaged in {count} places: {first} Go back to a copy of it.")
+        message = tr("The case is damaged ({count} findings): {first} Go back to a copy of it.")
         return message.format(count=len(document["problems"]), first=document["problems"][0]["message"])

@@ -15,6 +15,7 @@ from surgitwin.core.text import tr
 from surgitwin.scene.edits import PatchArray
 from surgitwin.scene.nodes import (
     CaseNode,
+    LabelLayerNode,
     Node,
     ReportSettingsNode,
     SegmentationNode,
@@ -147,6 +148,10 @@ class RemoveNode(Command):
         node = named_node(bench.scene, self.node)
         if isinstance(node, CaseNode):
             raise BadInput(tr("The case itself cannot be removed. Close it and delete its file instead."))
+        if isinstance(node, LabelLayerNode):
+            held = ", ".join(segment.name for segment in bench.scene.segments_of_layer(node.id)) or tr("none")
+            message = tr("“{layer}” keeps the voxels of segments: {names}. Remove those instead.")
+            raise BadInput(message.format(layer=node.name, names=held))
 
         layers: list[FrozenLayer] = []
         if isinstance(node, SegmentNode):

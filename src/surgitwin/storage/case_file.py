@@ -472,7 +472,7 @@ class CaseFile:
     def _ask(self, question: Callable[[apsw.Connection], T]) -> T:
         try:
             return self._thread.ask(question)
-        except (apsw.Error, OSError) as error:
+        except failures.UNREADABLE as error:
             raise failures.not_opened(self.path, error) from error
 
     def _refuse_read_only(self) -> None:

@@ -122,7 +122,7 @@ def connect_to_write(path: Path, key: str | None, vfs: str = "") -> apsw.Connect
         db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     except BaseException as error:
         db.close()
-        if isinstance(error, apsw.Error | OSError):
+        if isinstance(error, failures.UNREADABLE):
             raise failures.not_opened(path, error) from error
         raise
     return db
@@ -139,7 +139,7 @@ def connect_to_read(path: Path, key: str | None, vfs: str = "") -> apsw.Connecti
     except BaseException as error:
         if db is not None:
             db.close()
-        if isinstance(error, apsw.Error | OSError):
+        if isinstance(error, failures.UNREADABLE):
             raise failures.not_opened(path, error) from error
         raise
     return db

@@ -9,6 +9,9 @@ import apsw
 from surgitwin.core.errors import BadInput, CaseLocked, StorageFailed, SurgitwinError
 from surgitwin.core.text import tr
 
+# What reading a damaged file raises; text in it that is no UTF-8 included.
+UNREADABLE = (apsw.Error, OSError, UnicodeDecodeError)
+
 
 def not_written(path: Path, error: BaseException) -> StorageFailed:
     """The sentence for a change that could not be saved."""

@@ -59,8 +59,13 @@ def stored_nodes(db: apsw.Connection, version: int) -> list[StoredNode]:
     arrays: dict[str, dict[str, int]] = {}
     for node, field, row in db.execute("SELECT node, field, array FROM node_arrays WHERE version=?", (version,)):
         arrays.setdefault(node, {})[field] = row
-    rows = db.execute("SELECT id, type, parent, json, crc FROM nodes WHERE version=? ORDER BY id", (version,))
-    return [StoredNode(node, kind, parent, text, crc, arrays.get(node, {})) for node, kind, parent, text, crc in rows]
+    # As bytes: damaged text must not keep the other nodes from being read; its checksum tells.
+    columns = "id, type, parent, CAST(json AS BLOB), crc"
+    rows = db.execute(f"SELECT {columns} FROM nodes WHERE version=? ORDER BY id", (version,))
+    return [
+        StoredNode(node, kind, parent, (json_text or b"").decode("utf-8", "replace"), crc, arrays.get(node, {}))
+        for node, kind, parent, json_text, crc in rows
+    ]
 
 
 def array_ids(stored: StoredNode) -> dict[ArrayId, int]:
@@ -172,7 +177,9 @@ def read_array(path: Path, row: int, ask: Ask, pool: ThreadPoolExecutor) -> NDAr
                 raise ValueError(f"a part of array {row} is missing")
             list(pool.map(place, chunks))
         return whole
+    except UnicodeDecodeError as error:
+        raise failures.damaged(path) from error
     except ValueError as error:
         raise failures.damaged(path, str(error)) from error
-    except apsw.Error as error:
+    except failures.UNREADABLE as error:
         raise failures.not_opened(path, error) from error

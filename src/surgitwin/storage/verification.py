@@ -111,7 +111,7 @@ def verify(path: Path, *, key: str | None = None, ctx: Context | None = None) ->
         db = connect_to_read(path, key)
         try:
             return _check(db, ctx)
-        except apsw.Error as error:
+        except failures.UNREADABLE as error:
             raise failures.not_opened(path, error) from error
         finally:
             db.close()
@@ -119,6 +119,8 @@ def verify(path: Path, *, key: str | None = None, ctx: Context | None = None) ->
         db = connect_to_write(copy_while_open(path, Path(folder)), key)
         try:
             return _check(db, ctx)
+        except failures.UNREADABLE as error:
+            raise failures.not_opened(path, error) from error
         finally:
             db.close()
 
