@@ -60,6 +60,7 @@ real = imaging.list_series
 def noisy(*args, **kwargs):
     print("a Python library")
     os.write(1, b"a C++ library\\n")
+    os.write(2, b"another C++ library\\n")
     warnings.warn("a library's advice to programmers")
     return real(*args, **kwargs)
 imaging.list_series = noisy
@@ -72,7 +73,7 @@ def test_what_libraries_print_does_not_get_into_the_document(phantom: Phantom) -
 
     assert status == 0
     assert json.loads(out)[0]["modality"] == "CT"
-    assert "a Python library" in err and "a C++ library" in err and "advice" not in err
+    assert err == "a Python library\n"
 
 
 def test_a_command_leaves_exactly_one_file_and_says_nothing_but_its_document(case: Path) -> None:

@@ -141,7 +141,7 @@ def _settings(kind: type[Command], values: dict[str, Any]) -> dict[str, Any]:
 
 def _run(kind: type[Command], case: Path | None, values: dict[str, Any], as_json: bool) -> int:
     command = build(kind, _settings(kind, values))
-    with terminal_progress(kind.title, quiet=as_json) as ctx, output_kept_clean():
+    with output_kept_clean(), terminal_progress(kind.title, quiet=as_json) as ctx:
         document, notices = _perform(command, case, ctx)
     if as_json:
         print_json(kind.printed(document))

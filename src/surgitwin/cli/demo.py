@@ -38,8 +38,8 @@ def run_demo(name: str, out: Path, *, as_json: bool) -> Path:
     folder = out / name
     _refuse_other_files(folder)
     with (
-        terminal_progress(tr("Demo: {title}").format(title=sample.title), quiet=as_json) as ctx,
         output_kept_clean(),
+        terminal_progress(tr("Demo: {title}").format(title=sample.title), quiet=as_json) as ctx,
         _appearing(folder) as work,
     ):
         document = _moved(do_main_job(sample, work, ctx), str(work), str(folder))

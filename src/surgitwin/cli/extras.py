@@ -89,7 +89,7 @@ def sample(
     """
     from surgitwin.cli.samples import write_sample
 
-    with terminal_progress(tr("Writing the sample"), quiet=json) as ctx, output_kept_clean():
+    with output_kept_clean(), terminal_progress(tr("Writing the sample"), quiet=json) as ctx:
         document = write_sample(name, out, ctx, size=size, spacing=spacing, seed=seed)
     if json:
         print_json(document)

@@ -47,26 +47,38 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextlib.contextmanager
 def output_kept_clean() -> Iterator[None]:
-    """While a command works, whatever is printed, by C++ libraries too, goes to standard error."""
+    """While a command works, standard output takes nothing, and standard error only what Python writes there.
+
+    C++ libraries write their remarks past Python; with ``SURGITWIN_DEBUG`` they are to be seen on standard error.
+    """
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError, ValueError):
-            _swap_descriptor(stack)
+            _turn_descriptors_away(stack)
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         yield
 
 
-def _swap_descriptor(stack: contextlib.ExitStack) -> None:
+def _turn_descriptors_away(stack: contextlib.ExitStack) -> None:
     out, err = sys.__stdout__, sys.__stderr__
     if out is None or err is None:
         return
     out.flush()
-    number = out.fileno()
-    kept = os.dup(number)
-    os.dup2(err.fileno(), number)
+    err.flush()
+    numbers = out.fileno(), err.fileno()
+    kept = [os.dup(number) for number in numbers]
+    away = os.dup(kept[1]) if os.environ.get("SURGITWIN_DEBUG") else os.open(os.devnull, os.O_WRONLY)
 
     def restore() -> None:
         out.flush()
-        os.dup2(kept, number)
-        os.close(kept)
+        for number, before in zip(numbers, kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
 
     stack.callback(restore)
+    for number in numbers:
+        os.dup2(away, number)
+    os.close(away)
+    if sys.stderr is err:
+        stream = os.fdopen(os.dup(kept[1]), "w", encoding="utf-8", errors="replace", buffering=1)
+        stack.enter_context(stream)
+        stack.enter_context(contextlib.redirect_stderr(stream))

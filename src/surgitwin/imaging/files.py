@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import lzma
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
@@ -20,6 +25,7 @@ DICOM, NIFTI, NRRD, METAIMAGE, ZIP, OTHER = "dicom", "nifti", "nrrd", "metaimage
 _SKIPPED_NAMES = {".ds_store", "thumbs.db", "desktop.ini"}
 _NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".hdr.gz")
 _METAIMAGE_SUFFIXES = (".mha", ".mhd")
+_BUFFER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class FileRef:
 
     def open(self) -> IO[bytes]:
         if self.archive is not None:
-            return self.archive.open(self.member)
+            return io.BufferedReader(_Member(self.archive, self.member), _BUFFER_BYTES)
         return self.path.open("rb")
 
     def read(self) -> bytes:
@@ -57,6 +63,47 @@ class FileRef:
     def local(self) -> Path | None:
         """The path on disk, or None for a member of an archive."""
         return None if self.archive is not None else self.path
+
+
+class _Member(io.RawIOBase):
+    """A member of an archive; what is damaged in the archive is an `OSError`, as on a damaged disk."""
+
+    def __init__(self, archive: zipfile.ZipFile, member: str) -> None:
+        super().__init__()
+        with _damage_as_os_error():
+            self._stream = archive.open(member)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _damage_as_os_error():
+            data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with _damage_as_os_error():
+            return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        if not self.closed and hasattr(self, "_stream"):
+            self._stream.close()
+        super().close()
+
+
+@contextmanager
+def _damage_as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+        raise OSError(errno.EIO, tr("the archive is damaged there")) from error
 
 
 def find_files(path: Path, ctx: Context) -> tuple[list[FileRef], list[str]]:
