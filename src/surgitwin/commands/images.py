@@ -255,13 +255,19 @@ def add_volume(tx: Transaction, case: CaseNode, loaded: LoadedVolume, name: str 
 
 
 def patient_differences(scene: Scene, loaded: LoadedVolume) -> list[Notice]:
-    """What speaks against the new images being of this case's patient and in its frame."""
+    """What speaks against the new images being of this case's patient and in its frame.
+
+    Images in a frame that one of the case's images has already may come in, also beside others that were confirmed.
+    """
     from surgitwin.imaging.consistency import check_same_patient
 
     findings: dict[str, Notice] = {}
-    for volume in scene.of_type(VolumeNode):
+    volumes = scene.of_type(VolumeNode)
+    for volume in volumes:
         for notice in check_same_patient((volume.patient, volume.identity), (loaded.patient, loaded.identity)):
             findings.setdefault(notice.code, notice)
+    if loaded.identity.frame_of_reference_uid in {volume.identity.frame_of_reference_uid for volume in volumes}:
+        findings.pop("different-frame-of-reference", None)
     return list(findings.values())
 
 

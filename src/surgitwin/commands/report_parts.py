@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from surgitwin import __version__
+from surgitwin.core.anonymous import anonymous_name, without_file_names
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.exchange.report_content import (
@@ -54,8 +55,8 @@ def report_content(
         plans=tuple(_plan(scene, plan) for plan in plans),
         pictures=tuple(picture for group in pictures for picture in group),
         volumes=tuple(_volume(segment, statistics[segment.id]) for segment in segments if segment.id in statistics),
-        warnings=tuple(_warnings(scene, plans)),
-        provenance=tuple(_provenance(scene, [*scene.of_type(VolumeNode), *segments, *plans])),
+        warnings=tuple(_warnings(scene, plans, identity)),
+        provenance=tuple(_provenance(scene, [*scene.of_type(VolumeNode), *segments, *plans], identity)),
         versions=((tr("Surgitwin"), __version__), ("Python", platform.python_version())),
         notes=settings.notes,
     )
@@ -88,43 +89,64 @@ def _plan(scene: Scene, plan: PlanNode) -> PlanPart:
     return plan_part(plan.name, plan.numbers or {}, tuple(statuses), cuts=cuts, notes=plan.notes)
 
 
-def _warnings(scene: Scene, plans: Sequence[PlanNode]) -> list[ReportWarning]:
+def _name(node: Node, identity: bool) -> str:
+    return anonymous_name(node.name, node.identity) if isinstance(node, VolumeNode) and not identity else node.name
+
+
+def _warnings(scene: Scene, plans: Sequence[PlanNode], identity: bool) -> list[ReportWarning]:
     found: list[ReportWarning] = []
     for volume in scene.of_type(VolumeNode):
-        found += [ReportWarning(tr("Image"), notice.message) for notice in volume.notices]
+        messages = [notice.message for notice in volume.notices]
+        shown = messages if identity else [without_file_names(message) for message in messages]
+        found += [ReportWarning(_name(volume, identity), message) for message in shown]
         if not volume.side_known:
-            found.append(ReportWarning(tr("Image"), tr("Left and right were not confirmed: the side is unknown.")))
+            found.append(
+                ReportWarning(_name(volume, identity), tr("Left and right were not confirmed: the side is unknown."))
+            )
     for plan in plans:
         found += [ReportWarning(plan.name, warning["message"]) for warning in (plan.numbers or {}).get("warnings", [])]
         if scene.is_stale(plan):
             message = tr("This plan is stale: what it was computed from has changed since. Plan it again.")
             found.append(ReportWarning(plan.name, message))
-    for confirmed in scene.case.log_confirmations:
-        found.append(
-            ReportWarning(tr("Images"), tr("Added although they differ, confirmed: {what}").format(what=confirmed))
-        )
-    return found
+    return found + [_confirmed(scene, entry, identity) for entry in scene.case.log_confirmations]
 
 
-def _provenance(scene: Scene, nodes: Sequence[Node]) -> list[ProvenanceRow]:
+CONFIRMED = {
+    "different-patient-id": tr("They carry another Patient ID than the others; added because somebody confirmed them."),
+    "different-birth-date": tr("They carry another birth date than the others; added because somebody confirmed them."),
+    "different-frame-of-reference": tr(
+        "They have another frame of reference than the others, so positions cannot be compared; added because somebody "
+        "confirmed them."
+    ),
+}
+
+
+def _confirmed(scene: Scene, entry: str, identity: bool) -> ReportWarning:
+    """What somebody confirmed when adding images; an entry of the case is ``code: name of the images``."""
+    code, _, name = entry.partition(": ")
+    named = {volume.name: _name(volume, identity) for volume in scene.of_type(VolumeNode)}
+    return ReportWarning(named.get(name, name if identity else tr("Images")), CONFIRMED.get(code, code))
+
+
+def _provenance(scene: Scene, nodes: Sequence[Node], identity: bool) -> list[ProvenanceRow]:
     """One line for each origin: segments that came in together share theirs."""
     groups: dict[tuple[str, str, str], list[Node]] = {}
     for node in nodes:
-        groups.setdefault(_origin(scene, node), []).append(node)
+        groups.setdefault(_origin(scene, node, identity), []).append(node)
     rows: list[ProvenanceRow] = []
     for (made_by, version, date), members in groups.items():
-        names = ", ".join(node.name for node in members)
+        names = ", ".join(_name(node, identity) for node in members)
         revisions = members[0].revision if len(members) == 1 else tr("{count} nodes").format(count=len(members))
         rows.append(ProvenanceRow(names, made_by, revisions, version, date))
     return rows
 
 
-def _origin(scene: Scene, node: Node) -> tuple[str, str, str]:
+def _origin(scene: Scene, node: Node, identity: bool) -> tuple[str, str, str]:
     made = node.made_from
     if made is None:
         return (tr("DICOM or image file") if isinstance(node, VolumeNode) else tr("a file")), "", ""
     shown = ", ".join(f"{key} {value}" for key, value in made.parameters.items() if value is not None)
-    inputs = ", ".join(scene.node(key).name for key in made.inputs if key in scene and key != node.id)
+    inputs = ", ".join(_name(scene.node(key), identity) for key in made.inputs if key in scene and key != node.id)
     text = made.tool + (f" ({shown})" if shown else "") + (tr(" from {inputs}").format(inputs=inputs) if inputs else "")
     return text, made.version, made.made_at.replace("T", " ").removesuffix("+00:00") + (" UTC" if made.made_at else "")
 
@@ -137,8 +159,13 @@ def plan_pictures(scene: Scene, plan: PlanNode | None, pictures: Pictures) -> tu
         legend.append(LegendEntry(CUT_COLOR, tr("cut; the arrow points to what goes"), line=True))
         organ = scene.get(plan.organ, SegmentNode)
         shown = [organ] if organ is not None else []
-        shown += [s for s in scene.of_type(SegmentNode) if s.kind in ("lesion", "vessel") and s.visible]
+        for kind in ("lesion", "vessel"):
+            shown += [segment for segment in scene.of_type(SegmentNode) if segment.kind == kind]
+        shown = [segment for segment in shown if pictures.shows(segment)]
         legend += [LegendEntry(segment.color, segment.name) for segment in shown[:LEGEND_LENGTH]]
+        if len(shown) > LEGEND_LENGTH:
+            rest = tr("and {count} more").format(count=len(shown) - LEGEND_LENGTH)
+            legend.append(LegendEntry(shown[-1].color, rest))
     titles = (
         ("3d", tr("{about}: 3D from the front")),
         ("axial", tr("{about}: axial")),

@@ -39,14 +39,14 @@ class MakeReport(Command):
         settings = found[0] if found else ReportSettingsNode(name=tr("Report"))
         identity = settings.show_identity if self.identity is None else self.identity
         shown: list[PlanNode | None] = list(plans) or [None]
-        pictures = Pictures(scene, (1000, 760))
+        pictures = Pictures(scene, (1000, 760), identity)
 
         def compute(ctx: Context) -> dict[NodeId, Document]:
             statistics: dict[NodeId, Document] = {}
             for number, layer in enumerate(layers):
                 part = ctx.part(0.8 * number / len(layers), 0.8 * (number + 1) / len(layers))
                 statistics |= statistics_document(layer, part)
-            pictures.spans()
+            pictures.complete(plans, ctx.part(0.8, 1.0))
             return statistics
 
         def commit(statistics: dict[NodeId, Document]) -> Document:

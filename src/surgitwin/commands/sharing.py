@@ -252,7 +252,8 @@ class TakeSnapshot(Command):
 
         # VTK renders on the main thread only: 3D pictures are drawn in the second half.
         if self.view == "3d":
-            return Work(lambda ctx: None, lambda _: compute(Context()))
+            plans = [plan] if plan is not None else []
+            return Work(lambda ctx: pictures.complete(plans, ctx), lambda _: compute(Context()))
         return Work(compute, lambda document: document)
 
 
@@ -274,20 +275,68 @@ class Pictures:
     ----------
     size
         Width and height in pixels.
+    identity
+        Whether images may be called as the scanner or the file calls them, which may name the patient.
     """
 
-    def __init__(self, scene: Scene, size: tuple[int, int]) -> None:
+    def __init__(self, scene: Scene, size: tuple[int, int], identity: bool = False) -> None:
         if len(scene) == 0:
             raise BadInput(tr("This case is empty. Add images first."))
-        volumes = scene.of_type(VolumeNode)
-        self._volume = volumes[0] if volumes else None
         self._size = size
-        self._scene = frozen_scene(scene)
+        self._scene = frozen_scene(scene, identity)
+        volumes = self._scene.of_type(VolumeNode)
+        self._volume = volumes[0] if volumes else None
         self._spans: Any = None
 
     @property
     def has_image(self) -> bool:
         return self._volume is not None
+
+    def complete(self, plans: list[PlanNode], ctx: Context) -> None:
+        """Make the surfaces that 3D pictures of these plans lack, for the pictures alone; the case stays as it is.
+
+        A plan needs its organ, lesions and vessels; without plans and without any surface, all but the body. Surfaces
+        that are stale are made anew, as a picture has no room to say so.
+        """
+        visible = [segment for segment in self._scene.of_type(SegmentNode) if segment.visible]
+        organs = {plan.organ for plan in plans}
+        if plans or len(self._scene.of_type(SurfaceNode)) > 0:
+            wanted = [s for s in visible if s.id in organs or (plans and s.kind in ("lesion", "vessel"))]
+        else:
+            wanted = [s for s in visible if s.kind != "body"]
+        found = {segment.id: surface_of(self._scene, segment) for segment in visible}
+        stale = {key for key, surface in found.items() if surface is not None and self._scene.is_stale(surface)}
+        missing = {s.id for s in wanted if found[s.id] is None}
+        make = [s for s in visible if s.id in stale | missing and (s.id, s.revision) in self.spans()]
+        if make:
+            self._add_surfaces(make, meshes_of(freeze_segments(self._scene, make), ctx))
+
+    def _add_surfaces(self, segments: list[SegmentNode], meshes: list[NamedMesh]) -> None:
+        from surgitwin.scene.arrays import ArrayData
+
+        nodes = {node.id: node for node in self._scene}
+        for segment, named in zip(segments, meshes, strict=True):
+            side_known = self._scene.segmentation_of(segment).side_known
+            old = surface_of(self._scene, segment)
+            surface = SurfaceNode(
+                name=segment.name,
+                parent=segment.id,
+                segment=segment.id,
+                visible=old is None or old.visible,
+                points=ArrayData.of(named.mesh.points),
+                triangles=ArrayData.of(named.mesh.triangles),
+                side_known=side_known,
+            )
+            if old is not None:
+                del nodes[old.id]
+            nodes[surface.id] = surface
+        self._scene = Scene()
+        self._scene.load(nodes.values())
+
+    def shows(self, segment: SegmentNode) -> bool:
+        """True if 3D pictures show the segment."""
+        surface = surface_of(self._scene, segment)
+        return segment.visible and surface is not None and surface.visible
 
     def spans(self) -> Any:
         """Where segments lie; found when first asked for, as that looks at every voxel."""
@@ -329,8 +378,9 @@ class Pictures:
         return snapshot_slice(slices, Orientation[view.upper()], at or self.focus(plan), self._size, window=window)
 
 
-def frozen_scene(scene: Scene) -> Scene:
-    """A scene of the same nodes whose label arrays no later edit can change."""
+def frozen_scene(scene: Scene, identity: bool) -> Scene:
+    """A scene of the same nodes whose label arrays no later edit can change; images are named by date and phase."""
+    from surgitwin.core.anonymous import anonymous_name
     from surgitwin.scene.arrays import ArrayData
 
     still = Scene()
@@ -339,6 +389,8 @@ def frozen_scene(scene: Scene) -> Scene:
         if isinstance(node, LabelLayerNode):
             labels = ArrayData(node.labels.id, node.labels.shape, node.labels.dtype, data=node.labels.frozen())
             node = node.model_copy(update={"labels": labels})
+        elif isinstance(node, VolumeNode) and not identity:
+            node = node.model_copy(update={"name": anonymous_name(node.name, node.identity)})
         nodes.append(node)
     still.load(nodes)
     return still

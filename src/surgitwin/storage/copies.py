@@ -11,8 +11,9 @@ from typing import Any
 
 import apsw
 
+from surgitwin.core.anonymous import anonymous_name, without_file_names
 from surgitwin.core.errors import CaseLocked
-from surgitwin.core.identity import PatientIdentity
+from surgitwin.core.identity import ImageIdentity, PatientIdentity
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.storage.batches import checksum, to_json
@@ -122,12 +123,17 @@ def clear_log(db: apsw.Connection) -> None:
 def strip_identity(db: apsw.Connection) -> None:
     """Blank who the patient is in every node of every version; UIDs are replaced, the same one always alike.
 
-    What people typed stays: names of nodes, notes, the report's title and author.
+    Names that scanners and files gave to images go too. What people typed stays: names of nodes, notes, the report's
+    title and author.
     """
     salt = secrets.token_bytes(16)
-    rows = db.execute("SELECT version, id, type, json FROM nodes").fetchall()
-    for version, node_id, kind, text in rows:
-        stripped = to_json(_stripped(str(kind), json.loads(str(text)), salt))
+    rows = [
+        (version, node_id, str(kind), json.loads(str(text)))
+        for version, node_id, kind, text in db.execute("SELECT version, id, type, json FROM nodes").fetchall()
+    ]
+    names = dict(_image_name(fields) for _, _, kind, fields in rows if kind == "volume")
+    for version, node_id, kind, fields in rows:
+        stripped = to_json(_renamed(kind, _stripped(kind, fields, salt), names))
         update = "UPDATE nodes SET json=?, crc=? WHERE version=? AND id=?"
         db.execute(update, (stripped, checksum(stripped), version, node_id))
     db.execute("UPDATE versions SET made_by=''")
@@ -138,6 +144,30 @@ _UID_FIELDS = frozenset(
 )
 _BLANKED = ("study_description", "series_description", "study_date", "acquisition_time")
 _NOBODY = {name: getattr(PatientIdentity(), name) for name in PatientIdentity.__dataclass_fields__}
+
+
+def _image_name(fields: dict[str, Any]) -> tuple[str, str]:
+    """The name of an image, and the name it has in a copy without identity."""
+    known = fields.get("identity", {})
+    identity = ImageIdentity(
+        modality=known.get("modality", ""),
+        series_description=known.get("series_description", ""),
+        phase=known.get("phase", ""),
+    )
+    return fields["name"], anonymous_name(fields["name"], identity)
+
+
+def _renamed(kind: str, fields: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Image names replaced in the images and in what is called after them."""
+    if kind == "volume":
+        fields["name"] = names.get(fields["name"], fields["name"])
+    elif kind == "segmentation":
+        for name, plain in ((name, plain) for name, plain in names.items() if name):
+            fields["name"] = fields["name"].replace(name, plain)
+    for notice in fields.get("notices", ()):
+        notice["message"] = without_file_names(notice["message"])
+        notice["details"] = {k: v for k, v in notice.get("details", {}).items() if not isinstance(v, str | list)}
+    return fields
 
 
 def _stripped(kind: str, fields: dict[str, Any], salt: bytes) -> dict[str, Any]:
