@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,27 @@ def test_one_bad_file_in_a_folder_does_not_keep_the_rest_out(phantom: Phantom, t
 
     assert document["size_ijk"][2] == phantom.geometry.size_ijk[2] - 1
     assert "truncated-file" in [warning["code"] for warning in document["warnings"]]
+
+
+def test_a_zip_archive_is_a_folder_and_what_is_damaged_in_it_is_left_out(phantom: Phantom, tmp_path: Path) -> None:
+    archive = tmp_path / "ct.zip"
+    with zipfile.ZipFile(archive, "w") as writer:
+        for path in sorted(phantom.ct.iterdir()):
+            writer.write(path, path.name)
+    whole = archive.read_bytes()
+
+    document = done("new", tmp_path / "whole.twin", archive)
+    assert document["size_ijk"] == list(phantom.geometry.size_ijk) and document["warnings"] == []
+
+    last = whole.rindex(b"DICM")  # in the preamble's end of the last slice
+    archive.write_bytes(whole[: last + 600] + bytes([whole[last + 600] ^ 0xFF]) + whole[last + 601 :])
+    document = done("new", tmp_path / "part.twin", archive)
+    assert document["size_ijk"][2] == phantom.geometry.size_ijk[2] - 1
+    assert "unreadable-file" in [warning["code"] for warning in document["warnings"]]
+
+    archive.write_bytes(whole[: len(whole) // 2])
+    answer = surgitwin("new", tmp_path / "no.twin", archive)
+    assert answer.status == 3 and "ct.zip" in answer.err and answer.err.count("\n") == 1
 
 
 def test_a_case_gets_a_pseudonym_and_never_the_name_of_the_patient(phantom: Phantom, tmp_path: Path) -> None:

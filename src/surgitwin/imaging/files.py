@@ -70,6 +70,7 @@ class _Member(io.RawIOBase):
 
     def __init__(self, archive: zipfile.ZipFile, member: str) -> None:
         super().__init__()
+        self.name = member  # pydicom asks for it
         with _damage_as_os_error():
             self._stream = archive.open(member)
 

@@ -39,13 +39,14 @@ def list_series(path: Path | str, ctx: Context | None = None) -> list[SeriesInfo
     """
     path, ctx = Path(path), ctx or Context()
     files, closed = find_files(path, ctx)
-    notices = [_closed(name) for name in closed]
+    unread = [_closed(name) for name in closed]
     kinds: dict[str, list[FileRef]] = defaultdict(list)
     for file in files:
         try:
             kinds[sniff(file)].append(file)
-        except OSError:
-            notices.append(_closed(file.name))
+        except OSError as error:
+            unread.append(_unopened(file.name, error.strerror))
+    notices = list(unread)
     infos: list[SeriesInfo] = []
     if kinds[DICOM]:
         # Here and below: pydicom, nibabel and SimpleITK take a second to import and are needed by their files only.
@@ -63,7 +64,6 @@ def list_series(path: Path | str, ctx: Context | None = None) -> list[SeriesInfo
         infos += list_plain(file)
     if not infos:
         raise BadInput(_nothing(path, files, notices))
-    unread = tuple(notice for notice in notices if notice.code == "unreadable-folder")
     return [replace(info, notices=(*info.notices, *unread)) for info in infos] if unread else infos
 
 
@@ -162,6 +162,11 @@ def _in_words(infos: Sequence[SeriesInfo]) -> str:
 def _closed(name: str) -> Notice:
     message = tr("'{name}' could not be opened (no permission?); what it holds is not listed.").format(name=name)
     return Notice("unreadable-folder", message, {"files": [name]})
+
+
+def _unopened(name: str, why: str | None) -> Notice:
+    message = tr("'{name}' cannot be read ({why}); it was left out.")
+    return Notice("unreadable-file", message.format(name=name, why=why or tr("no permission?")), {"files": [name]})
 
 
 def _nothing(path: Path, files: Sequence[FileRef], notices: Sequence[Notice]) -> str:
