@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surgitwin.cli.app import make_app, prepare
 from surgitwin.cli.words import sort_words
 from surgitwin.commands import COMMANDS, command_named
 from surgitwin.commands.base import build, option_name
 from surgitwin.commands.planning import PlanResection, format_plane, parse_plane
 from surgitwin.core.errors import BadInput
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,30 @@ def test_what_is_no_plane_is_refused_and_never_a_fault(text: str) -> None:
         assert text in str(error)
     else:
         assert all(map(math.isfinite, (*plane.point_mm, *plane.normal))) and any(plane.normal)
+
+
+def documented() -> list[str]:
+    """Every command line of the documentation."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs" / "user").glob("*.md"))]
+    return [
+        line.strip()
+        for page in pages
+        for block in page.read_text(encoding="utf-8").split("```")[1::2]
+        for line in block.splitlines()
+        if line.strip().startswith("surgitwin ")
+    ]
+
+
+@pytest.mark.parametrize("line", documented())
+def test_every_command_line_in_the_documentation_is_understood(line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    app = make_app(lambda path: 0)
+
+    app.parse_args(prepare(words), exit_on_error=False, print_error=False)
+
+
+def test_the_documentation_shows_command_lines() -> None:
+    assert len(documented()) > 15
 
 
 def test_a_command_cannot_be_changed_once_made() -> None:

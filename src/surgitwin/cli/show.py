@@ -130,7 +130,7 @@ def _show_stats(document: Document, out: Console) -> None:
         return
     table = Table(box=SIMPLE_HEAD)
     table.add_column(tr("Segment"))
-    columns = (tr("ml (voxels)"), tr("ml (surface)"), tr("area (cm²)"), tr("HU mean ± SD"))
+    columns = (tr("ml"), tr("surface ml"), tr("cm²"), tr("HU ± SD"))
     for column in columns:
         table.add_column(column, justify="right")
     table.add_column("")
@@ -142,7 +142,7 @@ def _show_stats(document: Document, out: Console) -> None:
             number(segment["volume_ml"]),
             number(segment["surface_volume_ml"]),
             number(area / 100 if area is not None else None),
-            f"{hu['mean']:.0f} ± {hu['sd']:.0f}" if hu else tr("not assessed"),
+            f"{hu['mean']:.0f} ± {hu['sd']:.0f}" if hu else "–",
             tr("cut off") if segment.get("cut_off") else "",
         )
     out.print(table)
