@@ -319,13 +319,12 @@ def _row(label: str, key: str, unit: str, plans: list[PlanNode]) -> Document:
 
 
 def smallest_margin(numbers: Document | None) -> float | None:
-    """The smallest margin of the lesions that are wholly removed; None if there is none.
+    """The smallest margin of all lesions: 0 if one is cut through; None if none has a margin.
 
-    A lesion that is cut through or left behind never counts as the smallest margin.
+    A lesion that stays whole has no margin, and is counted by `lesions_left`.
     """
     lesions = (numbers or {}).get("lesions", [])
-    margins = [x["margin_mm"] for x in lesions if x["margin_mm"] is not None and x["left_behind"] is False]
-    return min(margins, default=None)
+    return min((x["margin_mm"] for x in lesions if x["margin_mm"] is not None), default=None)
 
 
 def lesions_left(numbers: Document | None) -> int | None:

@@ -380,7 +380,7 @@ class PlanPanel(Panel):
             self.margin_card.set_value(None, detail=tr("no lesion is marked"))
             self.lesion_card.set_value(None, detail=tr("no lesion is marked"))
             return
-        name = next((x["name"] for x in lesions if x["margin_mm"] == margin and not x["left_behind"]), "")
+        name = next((x["name"] for x in lesions if margin is not None and x["margin_mm"] == margin), "")
         verdict = Verdict("bad", tr("below 1 mm")) if margin is not None and margin < 1.0 else None
         text = f"{margin:.1f}" if margin is not None else None
         self.margin_card.set_value(text, tr("mm"), name, statuses, verdict)
