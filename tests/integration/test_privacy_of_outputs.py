@@ -53,6 +53,16 @@ def test_a_report_names_the_series_only_when_it_names_the_patient(case: Path, tm
     assert SECRET in named
 
 
+def test_a_report_says_what_its_limits_rest_on(case: Path, tmp_path: Path) -> None:
+    done("report", case, tmp_path / "before.pdf")
+    done("patient", case, "--height", 171.5, "--weight", 64, "--quality", "chemotherapy", "--formula", "urata")
+    done("report", case, tmp_path / "after.pdf")
+
+    assert "Confirmed" not in text_of(tmp_path / "before.pdf")
+    for fact in ("Confirmed 171.5 cm, 64 kg", "Liver tissue chemotherapy", "Formula urata"):
+        assert fact in text_of(tmp_path / "after.pdf")
+
+
 def test_a_report_on_a_file_named_after_the_patient_does_not_name_the_file(phantom: Phantom, tmp_path: Path) -> None:
     source = write_nifti(tmp_path / "Doe_Jane.nii.gz", phantom.voxels, phantom.geometry, code=0)
     done("new", tmp_path / "case.twin", source)

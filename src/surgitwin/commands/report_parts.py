@@ -24,7 +24,7 @@ from surgitwin.exchange.report_content import (
     VolumeRow,
 )
 from surgitwin.exchange.report_documents import plan_part, plane_line, volume_row
-from surgitwin.scene.nodes import Node, PlanNode, ReportSettingsNode, SegmentNode, VolumeNode
+from surgitwin.scene.nodes import CaseNode, Node, PlanNode, ReportSettingsNode, SegmentNode, VolumeNode
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def report_content(
         author=settings.author,
         patient=_patient(scene) if identity else None,
         studies=tuple(_study(volume, identity) for volume in scene.of_type(VolumeNode)),
+        facts=tuple(_confirmed_facts(scene.case)),
         plans=tuple(_plan(scene, plan) for plan in plans),
         pictures=tuple(picture for group in pictures for picture in group),
         volumes=tuple(_volume(segment, statistics[segment.id]) for segment in segments if segment.id in statistics),
@@ -65,6 +66,19 @@ def report_content(
 def _patient(scene: Scene) -> PatientLine:
     patient = scene.case.patient
     return PatientLine(patient.name, patient.patient_id, patient.birth_date, patient.sex)
+
+
+def _confirmed_facts(case: CaseNode) -> list[tuple[str, str]]:
+    """What a person stated of the patient and the limits rest on; none of it says who the patient is."""
+    body = [f"{case.height_cm:g} cm" if case.height_cm else "", f"{case.weight_kg:g} kg" if case.weight_kg else ""]
+    lines = [
+        (tr("Confirmed"), ", ".join(part for part in body if part)),
+        (tr("Liver tissue"), case.liver_quality),
+        (tr("Disease"), case.disease),
+        (tr("ICG-R15"), f"{case.icg_r15_percent:g} %" if case.icg_r15_percent is not None else ""),
+        (tr("Formula"), case.liver_formula),
+    ]
+    return [(label, text) for label, text in lines if text]
 
 
 def _study(volume: VolumeNode, identity: bool) -> Study:

@@ -129,6 +129,8 @@ class Scene:
                 message = tr("{count} nodes are called “{name}”: {listed}. Give the id of the one you mean.")
                 raise Ambiguous(message.format(count=len(hits), name=name_or_id, listed=listed))
         names = ", ".join(f"“{node.name}”" for node in nodes[:30]) or tr("none")
+        if len(nodes) > 30:
+            names = tr("{names} and {count} more").format(names=names, count=len(nodes) - 30)
         kind_name = getattr(kind, "type_name", tr("node"))
         message = tr("There is no {kind} “{name}” in this case. There are: {names}.")
         raise BadInput(message.format(kind=kind_name, name=name_or_id, names=names))
