@@ -262,6 +262,44 @@ def test_a_folder_that_refuses_is_named_in_one_sentence(
     assert err.count("\n") == 1 and "/proc/self" in err and "Traceback" not in err
 
 
+# A full drive: the largest file that the process may write is smaller than what the command needs.
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files.")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "CASE", "out.stl"),
+        ("report", "CASE", "out.pdf"),
+        ("new", "new.twin", "CT"),
+        ("segment", "CASE", "threshold", "--into", "Bright", "--set", "low=100"),
+        ("demo", "--out", "demo", "--no-window"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_full_drive_is_told_in_one_sentence_and_nothing_has_changed(
+    words: tuple[str, ...], case: Path, phantom: Phantom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    # A compiled file that the limit cuts short would break every later run.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    before = fingerprint(case.parent)
+    places = {"CASE": case, "CT": phantom.ct}
+
+    status, out, err = run(
+        *(places.get(word, word) for word in words),
+        "--json",
+        cwd=case.parent,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )
+
+    assert (status, out) == (3, ""), err
+    assert err.count("\n") == 1 and len(err) < 200 and "Traceback" not in err
+    assert fingerprint(case.parent) == before
+    assert done("verify", case)["ok"] is True
+
+
 # Start-up
 
 

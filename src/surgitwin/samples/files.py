@@ -44,13 +44,20 @@ def sample_folder(out: Path, name: str) -> Iterator[Path]:
             _finish(out, work, name, earlier)
         except OSError as error:
             raise StorageFailed(
-                tr("The sample could not be written to {path}: {cause}.").format(
-                    path=out, cause=error.strerror or error
-                )
+                tr("The sample could not be written to {path}: {cause}.").format(path=out, cause=_cause(error))
             ) from error
     except BaseException:
         shutil.rmtree(out if is_new else work, ignore_errors=True)
         raise
+
+
+def _cause(error: BaseException | None) -> str:
+    """What the drive said; pydicom hides it behind an error whose text is a traceback."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return tr("the drive reported an error")
 
 
 def _finish(out: Path, work: Path, name: str, earlier: list[Path]) -> None:
