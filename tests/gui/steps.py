@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QInputDialog,
     QLabel,
+    QLineEdit,
     QPushButton,
     QTreeWidgetItem,
     QWidget,
@@ -147,25 +148,27 @@ class Hand:
         box.activated.emit(row)
 
     def answer(self, act: Callable[[Any], object]) -> None:
-        """Do ``act`` with the next modal dialog once it is open; it is accepted afterwards if it still is."""
+        """Do ``act`` with the next modal dialog and accept it; one that stays open is given up after a while."""
+        tries = iter(range(400))
 
         def look() -> None:
             dialog = QApplication.activeModalWidget()
-            if not isinstance(dialog, QDialog):
-                QTimer.singleShot(20, look)
-                return
-            act(dialog)
-            if dialog.isVisible():
+            patient = next(tries, None) is not None
+            if isinstance(dialog, QDialog) and patient:
+                act(dialog)
                 dialog.accept()
+            elif isinstance(dialog, QDialog):
+                dialog.reject()
+            if patient and (dialog is None or dialog.isVisible()):
+                QTimer.singleShot(25, look)
 
-        QTimer.singleShot(20, look)
+        QTimer.singleShot(25, look)
 
     def answer_file(self, path: Path) -> None:
-        """Choose a file in the next file dialog."""
+        """Type a path into the next file dialog."""
 
         def choose(dialog: QFileDialog) -> None:
-            dialog.setDirectory(str(path.parent))
-            dialog.selectFile(path.name)
+            dialog.findChild(QLineEdit, "fileNameEdit").setText(str(path))
 
         self.answer(choose)
 
@@ -241,11 +244,14 @@ class Hand:
 
     # ---- pictures ----------------------------------------------------------------------------------------------
 
-    def picture(self, what: str, window: QWidget | None = None) -> Path:
+    def picture(self, what: str, window: QWidget | None = None, *, settle: bool = True) -> Path:
         """Write what is on the screen now, 3D included, where a person can look at it."""
         self._pictures += 1
         PICTURES.mkdir(parents=True, exist_ok=True)
-        QApplication.processEvents()
+        if settle:
+            QApplication.processEvents()
+        else:  # in the middle of an event: nothing else may happen before the picture is taken
+            self.window.repaint()
         shown = window or self.window
         corner = shown.mapToGlobal(QPoint(0, 0))
         pixmap = shown.screen().grabWindow(0, corner.x(), corner.y(), shown.width(), shown.height())

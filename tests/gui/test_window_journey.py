@@ -54,10 +54,9 @@ def load_while_looking(hand: Hand) -> None:
 
     def look(loading: Any) -> None:
         if loading is not None and hand.desk.volume is None and not seen:
-            hand.qtbot.wait(1)
             view = window.stage.axial
             seen.append(np.asarray(view.picture.pixels(view.index, view.window_level, view.slab)))
-            hand.picture("loading")
+            hand.picture("loading", settle=False)
 
     hand.desk.preview_changed.connect(look)
     hand.press_button("Load as new case")

@@ -40,4 +40,6 @@ def swatch(color: tuple[int, int, int], size: int = 12) -> QIcon:
     painter.drawRoundedRect(QRectF(2, 2, size * 2 - 4, size * 2 - 4), 5, 5)
     painter.end()
     pixmap.setDevicePixelRatio(2)
-    return QIcon(pixmap)
+    result = QIcon(pixmap)
+    result.addPixmap(pixmap, QIcon.Mode.Selected)  # the colour is the segment's, chosen or not
+    return result
