@@ -29,6 +29,7 @@ from surgitwin.gui.labels import ElidedLabel
 from surgitwin.gui.main_window import MainWindow
 from surgitwin.gui.settings import Settings
 from surgitwin.gui.theme import apply_theme
+from surgitwin.gui.tree import DETAIL_ROLE
 from surgitwin.gui.views.slice_view import SliceView
 from surgitwin.samples.dicom_writer import SeriesHeader, write_ct_series
 
@@ -91,6 +92,9 @@ def write_abdomen_study(folder: Path) -> Path:
 
 class Hand:
     """Uses one window as a person does, and waits for what it does."""
+
+    left = LEFT
+    detail = DETAIL_ROLE
 
     def __init__(self, qtbot: QtBot, window: MainWindow, story: str) -> None:
         self.qtbot, self.window, self.story = qtbot, window, story
