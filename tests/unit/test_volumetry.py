@@ -1,11 +1,15 @@
 """Standard liver volumes and published limits: only the ratio and the population each was published for."""
 
+from typing import get_args
+
 import pytest
 
+from surgitwin.commands.planning import Operation
 from surgitwin.core.errors import BadInput
 from surgitwin.resection import CutNumbers
 from surgitwin.resection.formulas import FORMULAS, Body, body_surface_m2, formula
 from surgitwin.resection.volumetry import (
+    OPERATIONS,
     QUALITIES,
     Assessment,
     Patient,
@@ -16,6 +20,7 @@ from surgitwin.resection.volumetry import (
 )
 
 BODY = Body(height_cm=175, weight_kg=75)
+EXTENDED = "extended right hepatectomy"
 
 
 def liver(remnant: int = 400, whole: int = 1600, tumour: int = 0, **changes: object) -> CutNumbers:
@@ -120,7 +125,7 @@ def test_the_four_ratios_of_a_remnant() -> None:
 
 
 def test_a_limit_is_compared_only_with_its_own_formula_and_population() -> None:
-    found = by_id(liver(remnant=400), Patient(175, 75, "healthy", "vauthey"))
+    found = by_id(liver(remnant=400), Patient(175, 75, "healthy", "vauthey", EXTENDED))
     assert found["kishi-2009"].verdict == "meets"  # 400 / 1617 = 24.7 %
     assert found["vauthey-2000"].verdict == "not assessed"
     assert "Urata" in found["vauthey-2000"].reason and "Vauthey is chosen" in found["vauthey-2000"].reason
@@ -133,9 +138,23 @@ def test_a_limit_is_compared_only_with_its_own_formula_and_population() -> None:
 
 
 def test_with_the_formula_of_urata_the_limit_of_vauthey_is_assessed() -> None:
-    found = by_id(liver(remnant=400), Patient(175, 75, "healthy", "urata"))
+    found = by_id(liver(remnant=400), Patient(175, 75, "healthy", "urata", EXTENDED))
     assert found["vauthey-2000"].verdict == "meets"  # 400 / 1346 = 29.7 %
     assert found["kishi-2009"].verdict == "not assessed"
+
+
+def test_a_limit_of_one_kind_of_operation_is_compared_with_that_kind_only() -> None:
+    unsaid = by_id(liver(remnant=400), Patient(175, 75, "healthy", "urata"))
+    assert unsaid["truant-2007"].verdict == unsaid["vauthey-2000"].verdict == "not assessed"
+    assert unsaid["truant-2007"].reason == "the kind of operation is not stated" and unsaid["truant-2007"].fits
+    other = by_id(liver(remnant=400), Patient(175, 75, "healthy", "urata", "right hepatectomy"))
+    assert not other["truant-2007"].fits and not other["vauthey-2000"].fits
+    assert other["shoup-2003"].verdict == "meets"
+
+
+def test_commands_offer_the_kinds_of_operation_that_limits_know() -> None:
+    assert get_args(Operation) == OPERATIONS
+    assert {limit.operation for limit in published_limits()} <= {None, *OPERATIONS}
 
 
 def test_a_cirrhotic_liver_has_its_own_limits() -> None:
@@ -151,7 +170,7 @@ def test_a_cirrhotic_liver_has_its_own_limits() -> None:
 
 
 def test_without_confirmed_height_and_weight_nothing_that_needs_them_is_assessed() -> None:
-    found = by_id(liver(), Patient(liver_quality="healthy", formula="vauthey"))
+    found = by_id(liver(), Patient(liver_quality="healthy", formula="vauthey", operation=EXTENDED))
     assert found["kishi-2009"].verdict == "not assessed"
     assert found["kishi-2009"].reason == "not confirmed: the height, the weight"
     assert found["truant-2007"].reason == "not confirmed: the weight"

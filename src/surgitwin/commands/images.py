@@ -249,6 +249,7 @@ def add_volume(tx: Transaction, case: CaseNode, loaded: LoadedVolume, name: str 
         patient=loaded.patient,
         notices=tuple(loaded.notices),
         side_known=loaded.side_known,
+        provenance=Provenance(tool=tr("read from images"), version=__version__),
     )
     tx.add(volume)
     return volume

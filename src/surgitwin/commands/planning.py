@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from surgitwin.resection.volumetry import Patient
 
 LIVER_TERMS = ("liver",)
+# As in `resection.volumetry.OPERATIONS`, which costs an import at start-up; a test holds them together.
+Operation = Literal[
+    "right hepatectomy", "left hepatectomy", "extended right hepatectomy", "extended left hepatectomy", "other"
+]
 
 
 class PlanResection(Command):
@@ -43,6 +47,9 @@ class PlanResection(Command):
         Arg(tr("px,py,pz,nx,ny,nz in LPS mm; the side that the normal points to goes; several planes intersect")),
     ] = ()
     lesion: Annotated[tuple[str, ...], Arg(tr("a lesion to take out; without it all lesions of the case"))] = ()
+    operation: Annotated[
+        Operation | None, Arg(tr("what kind of operation this is; some limits were published for one kind only"))
+    ] = None
     notes: Annotated[str, Arg(tr("free text for the report"))] = ""
 
     @field_validator("plane", mode="before")
@@ -72,10 +79,11 @@ class PlanResection(Command):
             organ=organ.id,
             cuts=cuts,
             lesions=tuple(node.id for node in lesions) if self.lesion else None,
+            operation=self.operation or (old[0].operation if old else ""),
             notes=self.notes or (old[0].notes if old else ""),
         )
         frozen = freeze_plan(scene, organ, lesions)
-        patient = patient_of(scene.case)
+        patient = patient_of(scene.case, plan)
 
         def compute(ctx: Context) -> Document:
             return plan_document(plan, frozen, patient, ctx)
@@ -196,8 +204,8 @@ def plane_cuts(plan: PlanNode) -> list[PlaneCut]:
     ]
 
 
-def patient_of(case: CaseNode) -> Patient:
-    """What the limits need of the patient; unknown parts are None."""
+def patient_of(case: CaseNode, plan: PlanNode) -> Patient:
+    """What the limits need of the patient and the operation; unknown parts are None."""
     from surgitwin.resection.volumetry import Patient
 
     return Patient(
@@ -205,6 +213,7 @@ def patient_of(case: CaseNode) -> Patient:
         weight_kg=case.weight_kg,
         liver_quality=case.liver_quality or None,
         formula=case.liver_formula or None,
+        operation=plan.operation or None,
         disease=case.disease or None,  # type: ignore[arg-type]
         icg_r15_percent=case.icg_r15_percent,
         age_years=case.age_years,
@@ -239,7 +248,14 @@ def put_plan(
     title = tr("Move cut: {name}") if replaces else tr("Plan: {name}")
     with bench.transaction(title.format(name=plan.name)) as tx:
         if replaces and plan.id in scene:
-            tx.set(plan.id, organ=plan.organ, cuts=plan.cuts, lesions=plan.lesions, notes=plan.notes)
+            tx.set(
+                plan.id,
+                organ=plan.organ,
+                cuts=plan.cuts,
+                lesions=plan.lesions,
+                operation=plan.operation,
+                notes=plan.notes,
+            )
         else:
             tx.add(plan)
         # The plan's own revision is an input: a cut that moves makes its old numbers stale. It is given here, so

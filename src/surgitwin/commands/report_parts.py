@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 CUT_COLOR = (255, 95, 162)
+SHOWN_OF_REVISION = 9  # as short as version control shows its own
 LEGEND_LENGTH = 8
 
 
@@ -150,7 +151,11 @@ def _provenance(scene: Scene, nodes: Sequence[Node], identity: bool) -> list[Pro
     rows: list[ProvenanceRow] = []
     for (made_by, version, date), members in groups.items():
         names = ", ".join(_name(node, identity) for node in members)
-        revisions = members[0].revision if len(members) == 1 else tr("{count} nodes").format(count=len(members))
+        revisions = (
+            members[0].revision[:SHOWN_OF_REVISION]
+            if len(members) == 1
+            else tr("{count} nodes").format(count=len(members))
+        )
         rows.append(ProvenanceRow(names, made_by, revisions, version, date))
     return rows
 

@@ -86,7 +86,7 @@ class LivePlan(QObject):
             return
         moved = plan.model_copy(update={"cuts": self._moving})
         numbers = self._live.evaluate(plane_cuts(moved))
-        document = numbers_document(numbers, patient_of(self._desk.scene.case))
+        document = numbers_document(numbers, patient_of(self._desk.scene.case, plan))
         self.numbers_changed.emit(PlanNumbers(document, True, False))
 
     def drop(self, planes: Sequence[PlaneContent]) -> None:
@@ -110,7 +110,14 @@ class LivePlan(QObject):
             self._desk.say(tr("The organ of “{name}” is gone. Choose another one.").format(name=plan.name), "caution")
             return
         planes = tuple(format_plane(plane) for cut in cuts for plane in cut.planes)
-        command = PlanResection(plan=plan.id, organ=organ.id, plane=planes, lesion=plan.lesions or (), notes=plan.notes)
+        command = PlanResection(
+            plan=plan.id,
+            organ=organ.id,
+            plane=planes,
+            lesion=plan.lesions or (),
+            operation=plan.operation or None,
+            notes=plan.notes,
+        )
         self._desk.do(command, failed=self._failed)
 
     def _failed(self, error: BaseException) -> None:

@@ -341,10 +341,18 @@ def _outside_notices(name: str, organ: str, is_lesion: bool, found: _Found, voxe
             return []
         message = tr("{name} lies apart from {organ}; what the cut does to it is not assessed.")
         return [Notice("lesion-apart", message.format(name=name, organ=organ), details)]
-    message = tr(
-        "{outside:.1f} ml of {name} lie outside the label of {organ}, {surrounded:.1f} ml of them surrounded by it;"
-        " they are not counted as {organ}. Add them to {organ} if they belong to it."
-    )
+    if is_lesion:
+        message = tr(
+            "{outside:.1f} ml of {name} lie outside the label of {organ}, {surrounded:.1f} ml of them surrounded by it;"
+            " they are not counted as {organ}. Add them to {organ} if they belong to it."
+        )
+    elif surrounded_ml > 0:
+        message = tr(
+            "{surrounded:.1f} ml of {name} are surrounded by {organ} but lie outside its label; they are not counted as"
+            " {organ}. Add this part if it belongs to it. In all {outside:.1f} ml of {name} lie outside."
+        )
+    else:
+        message = tr("{outside:.1f} ml of {name} lie outside the label of {organ}; they are not counted as {organ}.")
     text = message.format(outside=outside_ml, surrounded=surrounded_ml, name=name, organ=organ)
     return [Notice(f"{kind}-outside-organ", text, details)]
 

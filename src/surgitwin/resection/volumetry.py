@@ -27,6 +27,15 @@ Verdict = Literal["meets", "below", "not assessed"]
 QUALITIES = ("healthy", "chemotherapy", "steatosis", "cholestasis", "cirrhosis")
 """States of the liver tissue; `cirrhosis` stands for fibrosis, cirrhosis and chronic hepatitis."""
 
+OPERATIONS = (
+    "right hepatectomy",
+    "left hepatectomy",
+    "extended right hepatectomy",
+    "extended left hepatectomy",
+    "other",
+)
+"""Kinds of operation that limits were published for, and their neighbours."""
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -40,6 +49,8 @@ class Patient:
         One of `QUALITIES`.
     formula
         Id of the formula for the standard liver volume that the user chose.
+    operation
+        One of `OPERATIONS`.
     disease
         ``hcc`` for hepatocellular carcinoma, ``other`` for anything else.
     icg_r15_percent
@@ -50,6 +61,7 @@ class Patient:
     weight_kg: float | None = None
     liver_quality: str | None = None
     formula: str | None = None
+    operation: str | None = None
     disease: Literal["hcc", "other"] | None = None
     icg_r15_percent: float | None = None
     age_years: float | None = None
@@ -107,6 +119,7 @@ class Limit:
     value: float
     liver: tuple[str, ...] | None
     disease: str | None
+    operation: str | None
     icg_r15_percent: tuple[float, float] | None
     population: str
     citation: str
@@ -305,6 +318,11 @@ def _population(limit: Limit, patient: Patient) -> tuple[bool, str]:
             return True, tr("the disease is not stated")
         if patient.disease != limit.disease:
             return False, tr("published for another disease: {population}").format(population=limit.population)
+    if limit.operation is not None:
+        if patient.operation is None:
+            return True, tr("the kind of operation is not stated")
+        if patient.operation != limit.operation:
+            return False, tr("published for another operation: {population}").format(population=limit.population)
     if limit.icg_r15_percent is not None:
         if patient.icg_r15_percent is None:
             return True, tr("the ICG-R15 is not stated")

@@ -96,7 +96,13 @@ class VolumeNode(Node):
     """An image on a grid; voxels are indexed [k, j, i]."""
 
     type_name: ClassVar[str] = "volume"
-    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"window_hu", "level_hu", "identity", "notices"}
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {
+        "window_hu",
+        "level_hu",
+        "identity",
+        "notices",
+        "provenance",
+    }
 
     geometry: Geometry
     voxels: ArrayField
@@ -107,6 +113,7 @@ class VolumeNode(Node):
     side_known: bool = True
     window_hu: float | None = None
     level_hu: float | None = None
+    provenance: Provenance | None = None
 
 
 class SegmentationNode(Node):
@@ -183,6 +190,7 @@ class PlanNode(Node):
     organ: NodeId
     cuts: tuple[CutModel, ...] = ()
     lesions: tuple[NodeId, ...] | None = None
+    operation: str = ""
     notes: str = ""
     status: ReviewStatus = "draft"
     numbers: dict[str, Any] | None = None

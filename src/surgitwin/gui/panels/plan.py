@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
+    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
@@ -17,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from surgitwin.commands.planning import PlanResection, compare_document, format_plane, smallest_margin
+from surgitwin.commands.planning import Operation, PlanResection, compare_document, format_plane, smallest_margin
 from surgitwin.commands.properties import ConfirmPatient, Formula, LiverQuality
 from surgitwin.commands.segments import MakeSegment, Unite
 from surgitwin.core.ids import NodeId
@@ -79,6 +80,14 @@ class PlanPanel(Panel):
         self.plans = NodeChoice()
         self.plans.activated.connect(lambda _: self._pick_plan())
         form.addRow(tr("Plan"), self.plans)
+        self.operation = QComboBox()
+        self.operation.addItem(tr("not said"), None)
+        for operation in get_args(Operation):
+            self.operation.addItem(tr(operation), operation)
+        self.operation.setToolTip(tr("Some limits were published for one kind of operation only"))
+        self.operation.activated.connect(lambda _: self._say_operation())
+        form.addRow(tr("Operation"), self.operation)
+        self._choices = form
         self.column.addLayout(form)
         self.new_button = button(tr("New plan"), self.new_plan, "primary", tr("Cut the chosen organ with a plane"))
         self.add_plane_button = button(tr("Add plane"), self.add_plane, tip=tr("What all planes remove is taken"))
@@ -215,6 +224,11 @@ class PlanPanel(Panel):
         if self._desk.do_now(ConfirmPatient(**given)) is not None:
             self.again()
 
+    def _say_operation(self) -> None:
+        plan, said = self._desk.plan, self.operation.currentData()
+        if plan is not None and said is not None and said != plan.operation:
+            self._live.write(plan.model_copy(update={"operation": said}), plan.cuts)
+
     def _pick_plan(self) -> None:
         chosen = self.plans.node_id()
         if chosen is not None:
@@ -248,6 +262,9 @@ class PlanPanel(Panel):
         liver = organ is not None and organ.term.casefold() == "liver"
         for widget in (self.patient_title, self.patient_note, self._patient_form, self.confirm_button):
             widget.setVisible(liver)
+        self._choices.setRowVisible(self.operation, liver)
+        said = plan.operation if plan is not None else ""
+        self.operation.setCurrentIndex(max(self.operation.findData(said or None), 0))
         for widget in (self.limits_title, self.limits):
             widget.setVisible(liver)
         self.about.setText(tr("Resection of {organ}").format(organ=organ.name) if organ is not None else "")
