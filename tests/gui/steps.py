@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -264,12 +264,11 @@ class Hand:
         return path
 
 
-def open_window(
-    qtbot: QtBot, app: QApplication, story: str, *, theme: str = "dark", recent: Iterable[Path] = ()
-) -> Hand:
+def open_window(qtbot: QtBot, app: QApplication, story: str, settings: Settings | None = None) -> Hand:
     """A window on the screen, with settings of its own."""
-    settings = Settings(recent=list(recent), theme=theme)
-    window = MainWindow(apply_theme(app, theme), settings)
+    app.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    settings = settings or Settings()
+    window = MainWindow(apply_theme(app, settings.theme), settings)
     window.show()
     qtbot.waitExposed(window)
     return Hand(qtbot, window, story)
