@@ -54,6 +54,7 @@ class Stage(QWidget):
         self._planning = False
         self._surfaces: dict[NodeId, SurfaceContent] = {}
         self._shown_volume: NodeId | None = None
+        self._centred = False  # on the first image of this case
         self.axial = SliceView(theme, Orientation.AXIAL)
         self.coronal = SliceView(theme, Orientation.CORONAL)
         self.sagittal = SliceView(theme, Orientation.SAGITTAL)
@@ -143,7 +144,7 @@ class Stage(QWidget):
 
     def _restart(self) -> None:
         self._preview, self._loading, self._dragged = None, None, None
-        self._surfaces, self._shown_volume = {}, None
+        self._surfaces, self._shown_volume, self._centred = {}, None, False
         self.refresh()
 
     def _refresh(self) -> None:
@@ -179,7 +180,8 @@ class Stage(QWidget):
     def _look_at(self, image: ImageContent, modality: str) -> None:
         """Centre the views on a new image and choose its window."""
         self.set_window(window_for(image.array, modality))
-        if not image.geometry.contains(self._desk.crosshair):
+        if not self._centred or not image.geometry.contains(self._desk.crosshair):
+            self._centred = True
             x, y, z = (float(v) for v in image.geometry.centre_mm)
             self._desk.move_crosshair((x, y, z))
         else:

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem,
 from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme, set_role
 
+MOST_ROWS = 6
+
 
 class StartPage(QWidget):
     folder_wanted = Signal()
@@ -59,7 +61,8 @@ class StartPage(QWidget):
         set_role(self._recent_title, "section")
         column.addWidget(self._recent_title)
         self.recent = QListWidget()
-        self.recent.setFixedSize(420, 160)
+        self.recent.setFixedWidth(420)
+        self.recent.setAccessibleName(tr("Recent cases"))
         self.recent.itemActivated.connect(self._choose)
         self.recent.itemClicked.connect(self._choose)
         column.addWidget(self.recent)
@@ -76,6 +79,8 @@ class StartPage(QWidget):
             item.setToolTip(str(path))
             item.setData(Qt.ItemDataRole.UserRole, path)
             self.recent.addItem(item)
+        row_height = self.recent.sizeHintForRow(0) if paths else 0
+        self.recent.setFixedHeight(min(len(paths), MOST_ROWS) * row_height + 4)
         self._recent_title.setVisible(bool(paths))
         self.recent.setVisible(bool(paths))
 

@@ -40,19 +40,8 @@ class StudyPanel(Panel):
         self._desk = desk
         self._path: Path | None = None
         self.buttons(button(tr("Open folder"), self.open_folder_wanted.emit, "primary", tr("Ctrl+O")))
-        self.series_title = self.section(tr("Series in this folder"))
-        self.series = QListWidget()
-        self.series.setWordWrap(True)
-        self.series.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.series.setAccessibleName(tr("Series in this folder"))
-        self.series.setMinimumHeight(180)
-        self.series.itemDoubleClicked.connect(lambda _: self._load())
-        self.add(self.series)
-        self.load_button = button(tr("Load as new case"), self._load, "primary")
-        self.add_button = button(tr("Add to this case"), self._add)
-        self.buttons(self.load_button, self.add_button)
-        self.series_warnings = self.note(role="caution")
-        self.series.currentRowChanged.connect(lambda _: self._show_series_warnings())
+        with self.group() as self.series_group:
+            self._show_list()
         with self.group() as self.image_group:
             self._show_image()
         with self.group() as self.look_group:
@@ -67,6 +56,21 @@ class StudyPanel(Panel):
         desk.volume_changed.connect(lambda _: self.refresh())
         self.show_series(None, [])
         self.refresh()
+
+    def _show_list(self) -> None:
+        self.section(tr("Series in this folder"))
+        self.series = QListWidget()
+        self.series.setWordWrap(True)
+        self.series.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.series.setAccessibleName(tr("Series in this folder"))
+        self.series.setMinimumHeight(180)
+        self.series.itemDoubleClicked.connect(lambda _: self._load())
+        self.add(self.series)
+        self.load_button = button(tr("Load as new case"), self._load, "primary")
+        self.add_button = button(tr("Add to this case"), self._add)
+        self.buttons(self.load_button, self.add_button)
+        self.series_warnings = self.note(role="caution")
+        self.series.currentRowChanged.connect(lambda _: self._show_series_warnings())
 
     def _show_image(self) -> None:
         self.section(tr("Image"))
@@ -128,8 +132,7 @@ class StudyPanel(Panel):
             if not entry.get("size_ijk"):
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             self.series.addItem(item)
-        for widget in (self.series_title, self.series, self.load_button, self.add_button):
-            widget.setVisible(bool(series))
+        self.series_group.setVisible(bool(series))
         for row in range(self.series.count()):
             item_at = self.series.item(row)
             if item_at.flags() & Qt.ItemFlag.ItemIsEnabled:
