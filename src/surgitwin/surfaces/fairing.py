@@ -153,11 +153,12 @@ def fair(mesh: QuadMesh, fairing: Fairing | None) -> FairMesh:
     origin = mesh.corners.min(axis=1, keepdims=True)
     start = mesh.corners - origin
     average = QuadAverage(mesh.quads, start.shape[1])
-    points = np.stack([average(average(row)) for row in start])
+    once = np.stack([average(row) for row in start])
+    points = np.stack([average(row) for row in once])
     quads, normals, area = _cut_and_normals(points, mesh.quads, average)
     thin = _thin(mesh, normals)
     if fairing is not None:
-        height = _heights(average, thin, points - start, points, normals, fairing)
+        height = _heights(average, thin, points - start, points - once, normals, fairing)
         for axis in range(3):
             points[axis] += height * normals[axis]
     volume = _match_volume(points, normals, quads, area, mesh.voxels, _Apart.of(mesh, thin, start))
@@ -194,15 +195,17 @@ def _heights(
     average: QuadAverage,
     thin: NDArray[np.bool_],
     way: FloatRow,
-    points: FloatRow,
+    last_way: FloatRow,
     normals: FloatRow,
     fairing: Fairing,
 ) -> FloatRow:
-    """How far each vertex moves along its normal, in voxels, after it has come the ``way`` from its cell's centre."""
+    """How far each vertex moves along its normal, in voxels.
+
+    It has come the ``way`` from its cell's centre, ``last_way`` of it in the last pass. The next pass would bring it
+    about the average of the latter.
+    """
     moved = _dot(way, normals)
-    rough = np.zeros_like(moved)
-    for axis in range(3):
-        rough += (average(points[axis]) - points[axis]) * normals[axis]
+    rough = average(_dot(last_way, normals))
     height = _solve(average, rough, fairing)
     shrinkage = _slow_part(average, height + moved, fairing)
     limit = _limits(average, thin) * np.abs(normals).sum(axis=0)
@@ -238,7 +241,7 @@ def _limits(average: QuadAverage, thin: NDArray[np.bool_]) -> FloatRow:
     """How far each vertex may be from its cell's centre in the end, with a soft border around thin places."""
     limits = np.full(thin.size, _CELL_SHARE, np.float32)
     if thin.any():
-        near = average(average(thin.astype(np.float32)))
+        near = average(thin.astype(np.float32))
         limits -= np.float32(_CELL_SHARE - _THIN_CELL_SHARE) * np.minimum(2 * near, 1)
     return limits
 

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from surgitwin.surfaces.cells import CellCode, CellGrid, CellIndex, LabelCells
 from surgitwin.surfaces.tables import corner_tables
 
+# Positions of the neighbours at -j and at -k of every cell.
+Neighbours = tuple[NDArray[np.int64], NDArray[np.int64]]
+
 
 @dataclass(frozen=True, eq=False)
 class QuadMesh:
@@ -57,7 +60,7 @@ class CellLookup:
         self._row = grid.row
         self._window = np.zeros(max(3 * grid.plane, 1 << 21), np.int32)
 
-    def neighbours(self, cells: CellIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def neighbours(self, cells: CellIndex) -> Neighbours:
         """Positions in ``cells`` (sorted) of the neighbours at -j and at -k; anything where there is none."""
         minus_j = np.empty(cells.size, np.int64)
         minus_k = np.empty(cells.size, np.int64)
@@ -83,10 +86,11 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     first = np.zeros(codes.size + 1, np.int64)
     np.cumsum(loops, out=first[1:])
     neighbours = lookup.neighbours(label.cells)
-    parts = [_axis_quads(axis, codes, first, neighbours) for axis in range(3)]
+    crossed = [np.flatnonzero(np.take(tables.crossing[axis], codes)) for axis in range(3)]
+    parts = [_axis_quads(axis, at, codes, first, neighbours) for axis, at in enumerate(crossed)]
     facing = np.zeros((3, int(first[-1])), np.int8)
-    for axis, part in enumerate(parts):
-        close, side = _facing(axis, label, grid, neighbours)
+    for axis, (at, part) in enumerate(zip(crossed, parts, strict=True)):
+        close, side = _facing(axis, at, label, grid, neighbours)
         facing[axis, part[:, close]] = side
     i, j, k = grid.ijk(label.cells)
     corners = np.stack((i, j, k)).astype(np.float32) - np.float32(0.5)
@@ -98,17 +102,20 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
         vertex_loop = (np.arange(vertex_cell.size) - first[vertex_cell]).astype(np.uint8)
         corners = np.take(corners, vertex_cell, axis=1)
     # Each run of voxels along i starts at one face and ends at another: the difference is its length.
-    ends = np.flatnonzero(np.take(tables.crossing[0], codes))
+    ends = crossed[0]
     voxels = int(np.where(codes[ends] & 1, i[ends], -i[ends]).sum())
     return QuadMesh(label, corners, np.concatenate(parts, axis=1), vertex_cell, vertex_loop, facing, voxels)
 
 
 def _axis_quads(
-    axis: int, codes: CellCode, first: NDArray[np.int64], neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
+    axis: int,
+    at: NDArray[np.int64],
+    codes: CellCode,
+    first: NDArray[np.int64],
+    neighbours: Neighbours,
 ) -> NDArray[np.int64]:
-    """Quads on the cell edges from corner 0 along ``axis``, counter-clockwise seen from outside."""
+    """Quads on the edges from corner 0 along ``axis`` of the cells ``at``, counter-clockwise seen from outside."""
     tables = corner_tables()
-    at = np.flatnonzero(np.take(tables.crossing[axis], codes))
     minus_u, minus_v, minus_uv = _around(axis, at, neighbours)
     split = int(first[-1]) > codes.size
     quads = np.empty((4, at.size), np.int64)
@@ -122,7 +129,7 @@ def _axis_quads(
 
 
 def _around(
-    axis: int, at: NDArray[np.int64], neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
+    axis: int, at: NDArray[np.int64], neighbours: Neighbours
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the cells at -u, -v and -u-v, which all exist around a quad (u, v: the axes across ``axis``).
 
@@ -140,11 +147,14 @@ def _around(
 
 
 def _facing(
-    axis: int, label: LabelCells, grid: CellGrid, neighbours: tuple[NDArray[np.int64], NDArray[np.int64]]
+    axis: int,
+    at: NDArray[np.int64],
+    label: LabelCells,
+    grid: CellGrid,
+    neighbours: Neighbours,
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Quads of ``axis`` with another one a voxel before or behind them (walls and gaps), and where they look."""
     cells = label.cells
-    at = np.flatnonzero(np.take(corner_tables().crossing[axis], label.codes))
     rank = np.full(cells.size, -1, np.int64)
     rank[at] = np.arange(at.size)
     before = at - 1 if axis == 0 else np.take(neighbours[axis - 1], at)
