@@ -137,10 +137,21 @@ class Session:
         return self.runner.submit(command.title, work.compute, finish, failed, partial)
 
     def log(self, command: Command) -> None:
-        """Add a line to the case's log of who did what; array data never goes there."""
+        """Add a line to the case's log of who did what to which inputs; array data never goes there."""
         if self.case_file is None or self.read_only or command.case in ("none", "read"):
             return
-        self.case_file.log(command.name, command.model_dump(mode="json"), {})
+        self.case_file.log(command.name, command.model_dump(mode="json"), self._latest_inputs())
+
+    def _latest_inputs(self) -> dict[str, str]:
+        """Id and revision of everything that the results of the latest change were computed from."""
+        entry = self.history.next_undo()
+        changed = {edit.node_id for edit in entry.edits} if entry is not None else set()
+        inputs: dict[str, str] = {}
+        for node_id in changed:
+            made = self._scene.node(node_id).made_from if node_id in self._scene else None
+            if made is not None:
+                inputs |= {str(key): str(revision) for key, revision in made.inputs.items()}
+        return inputs
 
     def save_version(self, name: str) -> None:
         """Give the present state a name that `revert` can return to, also in later sessions.
@@ -162,9 +173,9 @@ class Session:
         with self.transaction(tr("Revert to {name}").format(name=name)) as tx:
             tx.carry_out(edits)
 
-    def save_copy(self, path: Path, *, for_sharing: bool = False) -> None:
-        """Write the whole case to another file; for sharing, without identity and without the log."""
-        self._file().save_copy(path, strip_log=for_sharing, strip_identity=for_sharing)
+    def save_copy(self, path: Path, *, for_sharing: bool = False, overwrite: bool = False) -> None:
+        """Write the whole case to another file; for sharing, without identity and without the log. From any thread."""
+        self._file().save_copy(path, strip_log=for_sharing, strip_identity=for_sharing, overwrite=overwrite)
 
     def _file(self) -> CaseFile:
         if self.case_file is None:

@@ -108,6 +108,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "export": lambda b, case: (case, b["new.stl"]),
     "report": lambda b, case: (case, b["new.pdf"]),
     "snapshot": lambda b, case: (case, b["new.png"], "--view", "axial"),
+    "copy": lambda b, case: (case, b["copy.twin"]),
     "verify": lambda b, case: (case,),
     "edit": lambda b, case: (case, "Liver", "--rename", "Foie"),
     "remove": lambda b, case: (case, "Liver"),

@@ -272,6 +272,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "compare": show_compare,
     "mesh": _show_surfaces,
     "export": _show_files,
+    "copy": _show_files,
     "snapshot": _show_files,
     "report": _show_files,
     "verify": _show_verdict,

@@ -15,7 +15,7 @@ from surgitwin.commands.properties import (
 )
 from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.segments import MakeSegment, MakeSurfaces, Unite
-from surgitwin.commands.sharing import ExportCase, TakeSnapshot
+from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
@@ -35,6 +35,7 @@ COMMANDS: dict[str, type[Command]] = {
         ExportCase,
         MakeReport,
         TakeSnapshot,
+        CopyCase,
         VerifyCase,
         EditNode,
         RemoveNode,

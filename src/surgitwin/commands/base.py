@@ -35,6 +35,8 @@ class Bench(Protocol):
 
     def transaction(self, name: str) -> AbstractContextManager[Transaction]: ...
 
+    def save_copy(self, path: Path, *, for_sharing: bool = False, overwrite: bool = False) -> None: ...
+
 
 @dataclass(frozen=True)
 class Arg:

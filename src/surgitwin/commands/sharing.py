@@ -257,6 +257,32 @@ class TakeSnapshot(Command):
         return Work(compute, lambda document: document)
 
 
+class CopyCase(Command):
+    """Write the whole case to another file."""
+
+    name: ClassVar[str] = "copy"
+    title: ClassVar[str] = tr("Save a copy")
+    summary: ClassVar[str] = tr("Write the whole case to another file; for sharing, without identity and log.")
+    case: ClassVar[CaseUse] = "read"
+
+    out: Annotated[Path, Arg(tr("the case file to write"), positional=True)]
+    for_sharing: Annotated[bool, Arg(tr("leave out who the patient is, and the log of commands"))] = False
+    overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
+
+    def start(self, bench: Bench) -> Work[Any]:
+        check_target(self.out, (".twin",), self.overwrite)
+        path = bench.case_path
+        if path is not None and self.out.exists() and self.out.samefile(path):
+            raise BadInput(tr("A copy needs another name than the case itself."))
+
+        def compute(ctx: Context) -> Document:
+            ctx.progress(None, tr("Writing {name}").format(name=self.out.name))
+            bench.save_copy(self.out, for_sharing=self.for_sharing, overwrite=self.overwrite)
+            return {"files": [str(self.out)], "warnings": []}
+
+        return Work(compute, lambda document: document)
+
+
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 

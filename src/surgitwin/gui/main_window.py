@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from surgitwin.commands.images import AddToCase
+from surgitwin.commands.sharing import CopyCase
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk, Say
@@ -364,13 +365,8 @@ class MainWindow(QMainWindow):
         chosen, _ = QFileDialog.getSaveFileName(self, tr("Save a copy"), name, tr("Cases (*.twin)"))
         if not chosen:
             return
-        path = Path(chosen)
-        session.runner.submit(
-            tr("Saving a copy"),
-            lambda ctx: session.save_copy(path, for_sharing=for_sharing),
-            lambda _: self.desk.say(tr("Saved {name}.").format(name=path.name)),
-            self.desk.report,
-        )
+        command = CopyCase(out=Path(chosen), for_sharing=for_sharing, overwrite=True)  # the dialog has asked
+        self.desk.do(command, lambda _: self.desk.say(tr("Saved {name}.").format(name=command.out.name)))
 
     def go_home(self) -> None:
         """Close the case and show the start page."""
