@@ -271,6 +271,8 @@ def open_window(qtbot: QtBot, app: QApplication, story: str, settings: Settings 
     window = MainWindow(apply_theme(app, settings.theme), settings)
     window.show()
     qtbot.waitExposed(window)
+    window.activateWindow()  # without a window manager nobody else does; keys go to the active window
+    qtbot.waitUntil(window.isActiveWindow)
     return Hand(qtbot, window, story)
 
 

@@ -50,6 +50,7 @@ class Form(QWidget):
     ) -> None:
         super().__init__(parent)
         self._point = point
+        self.fields: list[QWidget] = []
         self._read: dict[str, Callable[[], Any]] = {}
         self._write: dict[str, Callable[[Any], None]] = {}
         layout = QFormLayout(self)
@@ -70,6 +71,7 @@ class Form(QWidget):
             widget.setAccessibleName(label.text())
             widget.setObjectName(f"form-{name}")
             layout.addRow(label, widget)
+            self.fields.append(widget)
 
     def values(self) -> dict[str, Any]:
         """What the widgets say, by field; fields left at “none” are not in it."""

@@ -39,6 +39,7 @@ class Panel(QScrollArea):
         self.setFixedWidth(PANEL_WIDTH)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Tab goes to what is in it, and scrolls there
         body = QWidget()
         set_role(body, "panel")
         self.column = QVBoxLayout(body)

@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
@@ -80,7 +79,7 @@ class PlanPanel(Panel):
         self.plans = NodeChoice()
         self.plans.activated.connect(lambda _: self._pick_plan())
         form.addRow(tr("Plan"), self.plans)
-        self.operation = QComboBox()
+        self.operation = Choice()
         self.operation.addItem(tr("not said"), None)
         for operation in get_args(Operation):
             self.operation.addItem(tr(operation), operation)
@@ -157,6 +156,8 @@ class PlanPanel(Panel):
     def _show_comparison(self, theme: Theme) -> None:
         self.compare_title = self.section(tr("Plans side by side"))
         self.table = QTableWidget()
+        self.table.setAccessibleName(tr("Plans side by side"))
+        self.table.setTabKeyNavigation(False)  # Tab goes on to what follows
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
         self.table.setShowGrid(False)

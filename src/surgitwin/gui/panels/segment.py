@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
@@ -113,6 +114,8 @@ class SegmentPanel(Panel):
         self.form.changed.connect(self._later.start)
         self._form_column.addWidget(self.form)
         self.align_forms()
+        for first, second in pairwise((self.into, *self.form.fields, self.preview)):
+            self.setTabOrder(first, second)
         self._top.setRowVisible(self.source, method.needs_segment)
         untouched = self.into.text() in {"", *(other.title for other in self._methods.values())}
         if not method.needs_segment and untouched:

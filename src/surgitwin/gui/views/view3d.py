@@ -257,6 +257,8 @@ class View3D(QWidget):
 
         self.interactor = new_interactor(self)
         self._column.addWidget(self.interactor)
+        self.setTabOrder(self, self.interactor)
+        self.setFocusProxy(self.interactor)  # one stop for Tab, not two
         self._input = View3DInput(self, self.interactor)
         application = QCoreApplication.instance()
         if application is not None:

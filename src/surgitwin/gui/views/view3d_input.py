@@ -11,6 +11,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QWidget
 from pyvistaqt import QtInteractor
 
+from surgitwin.core.text import tr
 from surgitwin.render.camera import Side, from_screen, millimetres_per_pixel, screen_axes, to_screen
 from surgitwin.render.content import PlaneContent, Vec3, vec3
 from surgitwin.render.cutting import corners, moved_along_normal, turned_between
@@ -48,6 +49,7 @@ def new_interactor(parent: QWidget) -> Any:
     interactor.setAcceptDrops(False)
     interactor.setFocusPolicy(Qt.FocusPolicy.WheelFocus)
     interactor.setMinimumSize(16, 16)
+    interactor.setAccessibleName(tr("3D view"))
     return interactor
 
 
@@ -75,6 +77,8 @@ class View3DInput:
         """True if the event is dealt with and the interactor must not see it."""
         kind = event.type()
         if kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            if isinstance(event, QKeyEvent) and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+                return False  # an ignored Tab would move the focus a second time, from the parent
             # Keys are the view's; those it does not know go on to the window's shortcuts.
             event.ignore()
             return bool(kind == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and self.key(event))
