@@ -245,7 +245,11 @@ class MainWindow(QMainWindow):
     def _show_page(self) -> None:
         open_case = self.desk.session is not None
         listed = self.study.series.count() > 0
-        self.centre.setCurrentWidget(self.stage if open_case else self.start_page)
+        page = self.stage if open_case else self.start_page
+        if self.centre.currentWidget() is not page:
+            self.centre.setCurrentWidget(page)
+            # The keys of the views work at once, and so does Enter on the start page.
+            (self.stage.axial if open_case else self.start_page.open_folder).setFocus()
         self.left.setVisible(open_case)
         self.rail.setVisible(open_case)
         self.panels.setVisible(open_case or listed)

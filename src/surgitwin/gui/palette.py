@@ -22,6 +22,7 @@ from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme, set_role
 
 ACTION_ROLE = Qt.ItemDataRole.UserRole
+MOST_ROWS = 12
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Palette(QDialog):
         self.setAccessibleName(tr("Command palette"))
         set_role(self, "popup")
         self._actions = actions
-        self.resize(520, 420)
+        self.setFixedWidth(520)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         self.line = QLineEdit()
@@ -115,6 +116,9 @@ class Palette(QDialog):
                 item.setData(ACTION_ROLE, action)
                 self.list.addItem(item)
         self.list.setCurrentRow(0)
+        rows = min(max(self.list.count(), 1), MOST_ROWS)
+        self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), 24) + 4)
+        self.adjustSize()
 
     def _run(self, item: QListWidgetItem | None) -> None:
         if item is None:
