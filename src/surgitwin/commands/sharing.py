@@ -20,6 +20,7 @@ from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, Surface
 from surgitwin.scene.scene import Scene
 
 MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj")  # the writers' own list costs an import at start-up
+QUICK_TRIANGLES = 100_000
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 View = Literal["3d", "axial", "coronal", "sagittal"]
 
@@ -125,6 +126,9 @@ class ExportCase(Command):
     out: Annotated[Path, Arg(tr("the file to write; its ending says the kind"), positional=True)]
     segment: Annotated[tuple[str, ...], Arg(tr("segment to export; without it all, or the image itself"))] = ()
     volume: Annotated[str | None, Arg(tr("the image to export; without it the first"))] = None
+    crossings: Annotated[
+        bool, Arg(tr("count triangles that cross each other, however many triangles there are; may take a minute"))
+    ] = False
     overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
 
     def start(self, bench: Bench) -> Work[Any]:
@@ -144,6 +148,12 @@ class ExportCase(Command):
 
         return self._image(pick_volume(scene, self.volume))
 
+    def _crossings_up_to(self) -> int | None:
+        """A viewer does not mind crossings; a printer does, but to find them in large meshes takes long."""
+        if self.crossings:
+            return None
+        return 0 if self.out.suffix.lower() == ".glb" else QUICK_TRIANGLES
+
     def _meshes(self, inputs: list[SegmentInput], loose: list[SurfaceNode]) -> Work[Any]:
         extra = [
             NamedMesh(s.name, Mesh(s.points.frozen(), s.triangles.frozen()), s.color, s.opacity, None, False)
@@ -154,8 +164,7 @@ class ExportCase(Command):
             from surgitwin.exchange.mesh_out import MeshItem, export_meshes
 
             meshes = [*meshes_of(inputs, ctx.part(0.0, 0.6)), *extra]
-            printable = self.out.suffix.lower() != ".glb"  # a viewer does not mind crossings, and finding them is slow
-            check = check_document(meshes, ctx.part(0.6, 0.9), crossings=printable)
+            check = check_document(meshes, ctx.part(0.6, 0.9), crossings_up_to=self._crossings_up_to())
             ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
             written = export_meshes([MeshItem(m.name, m.mesh, m.color, m.opacity) for m in meshes], self.out)
             check |= {"unit": written.unit, "frame": written.frame}
@@ -188,20 +197,20 @@ class ExportCase(Command):
         return Work(compute, lambda document: document)
 
 
-def check_document(meshes: list[NamedMesh], ctx: Context, *, crossings: bool) -> Document:
+def check_document(meshes: list[NamedMesh], ctx: Context, *, crossings_up_to: int | None) -> Document:
     """Whether the exported meshes are safe to hand on; the worst of all of them, and each by itself.
 
     Parameters
     ----------
-    crossings
-        Whether to look for triangles that cross each other, else they are not assessed.
+    crossings_up_to
+        Triangles that cross each other are counted in meshes of at most so many triangles, else they are not assessed.
     """
     from surgitwin.surfaces import check_mesh
 
     each: list[Document] = []
     for number, named in enumerate(meshes):
         ctx.progress(number / len(meshes), tr("Checking {name}").format(name=named.name))
-        found = check_mesh(named.mesh) if crossings else check_mesh(named.mesh, intersections_up_to=0)
+        found = check_mesh(named.mesh, intersections_up_to=crossings_up_to)
         error = percent_error(named.mesh.volume_ml, named.voxel_volume_ml) if named.voxel_volume_ml else None
         each.append({"name": named.name, **found.as_json(), "volume_error_percent": error})
     errors = [abs(entry["volume_error_percent"]) for entry in each if entry["volume_error_percent"] is not None]
