@@ -343,27 +343,34 @@ def _outside_notices(name: str, organ: str, is_lesion: bool, found: _Found, voxe
         return [Notice("lesion-apart", message.format(name=name, organ=organ), details)]
     if is_lesion:
         message = tr(
-            "{outside:.1f} ml of {name} lie outside the label of {organ}, {surrounded:.1f} ml of them surrounded by it;"
+            "{outside} of {name} lie outside the label of {organ}, {surrounded} of them surrounded by it;"
             " they are not counted as {organ}. Add them to {organ} if they belong to it."
         )
-    elif surrounded_ml > 0:
+    elif found.surrounded:
         message = tr(
-            "{surrounded:.1f} ml of {name} are surrounded by {organ} but lie outside its label; they are not counted as"
-            " {organ}. Add this part if it belongs to it. In all {outside:.1f} ml of {name} lie outside."
+            "{surrounded} of {name} are surrounded by {organ} but lie outside its label; they are not counted as"
+            " {organ}. Add this part if it belongs to it. In all {outside} of {name} lie outside."
         )
     else:
-        message = tr("{outside:.1f} ml of {name} lie outside the label of {organ}; they are not counted as {organ}.")
-    text = message.format(outside=outside_ml, surrounded=surrounded_ml, name=name, organ=organ)
+        message = tr("{outside} of {name} lie outside the label of {organ}; they are not counted as {organ}.")
+    text = message.format(outside=_in_ml(outside_ml), surrounded=_in_ml(surrounded_ml), name=name, organ=organ)
     return [Notice(f"{kind}-outside-organ", text, details)]
+
+
+def _in_ml(volume_ml: float) -> str:
+    """A volume in words; a small one is never “0.0 ml”."""
+    return tr("less than 0.1 ml") if 0 < volume_ml < 0.05 else tr("{ml:.1f} ml").format(ml=volume_ml)
 
 
 def _hole_notices(organ: str, voxels: int, voxel_ml: float) -> list[Notice]:
     if voxels == 0:
         return []
     message = tr(
-        "{organ} has holes of {ml:.1f} ml in all that no segment claims; they are not counted as {organ}."
+        "{organ} has holes of {ml} in all that no segment claims; they are not counted as {organ}."
         " Fill them if they belong to it."
     )
     return [
-        Notice("holes-in-organ", message.format(organ=organ, ml=voxels * voxel_ml), {"holes_ml": voxels * voxel_ml})
+        Notice(
+            "holes-in-organ", message.format(organ=organ, ml=_in_ml(voxels * voxel_ml)), {"holes_ml": voxels * voxel_ml}
+        )
     ]
