@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,15 +213,15 @@ def add_layer(tx: Transaction, segmentation: SegmentationNode, labels: NDArray[A
     return layer.id
 
 
-def look_of(name: str, used: Iterable[Color], otherwise: str = "") -> tuple[SegmentKind, str, Color]:
-    """Kind, terminology key and colour that belong to a segment's name, or else to the name ``otherwise``."""
-    from surgitwin.segmentation.palette import next_color
+def look_of(name: str, otherwise: str = "") -> tuple[SegmentKind, str, Color | None]:
+    """Kind, terminology key and colour that belong to a segment's name, or else to the name ``otherwise``.
+
+    What the terminology does not know has no colour of its own.
+    """
     from surgitwin.segmentation.terminology import match_term
 
     term = match_term(name) or (match_term(otherwise) if otherwise else None)
-    if term is None:
-        return "other", "", next_color(list(used))
-    return term.kind, term.name, term.color
+    return ("other", "", None) if term is None else (term.kind, term.name, term.color)
 
 
 def make_segment(
@@ -236,7 +236,9 @@ def make_segment(
     otherwise: str = "",
 ) -> SegmentNode:
     """A segment that looks as its name says; ``otherwise`` is what it is if the name says nothing."""
-    found, term, default_color = look_of(name, used, otherwise)
+    from surgitwin.segmentation.palette import next_color
+
+    found, term, own_color = look_of(name, otherwise)
     kind = kind or found
     return SegmentNode(
         name=name,
@@ -245,7 +247,7 @@ def make_segment(
         value=value,
         kind=kind,
         term=term,
-        color=color or default_color,
+        color=color or own_color or next_color(list(used)),
         opacity=BODY_OPACITY if kind == "body" else 1.0,
         provenance=provenance,
     )
@@ -267,20 +269,20 @@ def start_adding_labels(
         raise BadInput(tr("Give either --labels, a name for each value, or --name, one name for all; not both."))
     scene = bench.scene
     volume = pick_volume(scene, onto)
+    used = [segment.color for segment in scene.of_type(SegmentNode)]
 
     def compute(ctx: Context) -> _Labels:
         read = _read(path, labels, name, series, volume, ctx)
         found = [notice.message for notice in read.notices if notice.code in ANOTHER_PATIENT]
         if found and not confirm:
             raise NeedsConfirmation(" ".join(found), tr("If they do belong together, add them again with --confirm."))
-        return read
+        return replace(read, colors=_final_colors(read, used, given=labels is not None))
 
     def commit(read: _Labels) -> Document:
         segments: list[Node] = []
         origin = Provenance(tool=tr("label map from a file"), version=__version__)
         with bench.transaction(tr("Add segments from a label map")) as tx:
             segmentation = segmentation_for(scene, tx, volume)
-            colors = [segment.color for segment in segments_of(scene, segmentation)]
             taken = {segment.name.casefold() for segment in segments_of(scene, segmentation)}
             doubles = [title for title in read.names.values() if title.casefold() in taken]
             if doubles:
@@ -293,12 +295,8 @@ def start_adding_labels(
                 number += 1
                 layer = add_layer(tx, segmentation, array, number)
                 for value, source in values:
-                    title = read.names[source]
-                    # Anatomy looks alike in every case: a palette that only came with the file gives way to it.
-                    own = labels is not None or look_of(title, ())[1] == ""
-                    color = read.colors.get(source) if own else None
-                    segment = make_segment(segmentation, title, layer, value, colors, kind, color, origin)
-                    colors.append(segment.color)
+                    title, color = read.names[source], read.colors[source]
+                    segment = make_segment(segmentation, title, layer, value, (), kind, color, origin)
                     segments.append(tx.add(segment))
             confirmed = [
                 f"{notice.code}: {segments[0].name}" for notice in read.notices if notice.code in ANOTHER_PATIENT
@@ -309,6 +307,24 @@ def start_adding_labels(
         return {"case": str(bench.case_path or ""), "nodes": nodes, "warnings": warnings}
 
     return Work(compute, commit)
+
+
+def _final_colors(read: _Labels, used: list[Color], given: bool) -> dict[LabelKey, Color]:
+    """A colour for every label: the file's or the table's, the terminology's, or one that nothing else has.
+
+    Anatomy looks alike in every case: a palette that only came with the file gives way to it, one that was ``given``
+    does not.
+    """
+    from surgitwin.segmentation.palette import next_color
+
+    taken, colors = list(used), dict[LabelKey, Color]()
+    for source, title in read.names.items():
+        own = look_of(title)[2]
+        brought = read.colors.get(source)
+        color = (brought or own) if given else (own or brought)
+        colors[source] = color or next_color(taken)
+        taken.append(colors[source])
+    return colors
 
 
 @dataclass(frozen=True, eq=False)

@@ -232,7 +232,7 @@ class MakeSurfaces(Command):
                     mesh = result.mesh
                     if self.triangles is not None and len(mesh.triangles) > self.triangles:
                         mesh = decimate(mesh, self.triangles, part)
-                    results[segment.id] = (mesh, result)
+                    results[segment.id] = (mesh, mesh.volume_ml, result)
             return results
 
         return Work(compute, lambda results: self._commit(bench, wanted, results, made_from))
@@ -251,16 +251,16 @@ class MakeSurfaces(Command):
             for segment in wanted:
                 if segment.id not in results or segment.id not in scene:
                     continue
-                mesh, result = results[segment.id]
+                mesh, volume_ml, result = results[segment.id]
                 surface = put_surface(scene, tx, scene.expect(segment.id, SegmentNode), mesh, made_from[segment.id])
                 surfaces.append(
                     describe(surface)
                     | {
                         "segment": segment.id,
                         "triangles": len(mesh.triangles),
-                        "volume_ml": mesh.volume_ml,
+                        "volume_ml": volume_ml,
                         "voxel_volume_ml": result.voxel_volume_ml,
-                        "volume_error_percent": percent_error(mesh.volume_ml, result.voxel_volume_ml),
+                        "volume_error_percent": percent_error(volume_ml, result.voxel_volume_ml),
                         "closed": result.closed,
                     }
                 )
