@@ -83,6 +83,7 @@ def test_a_recent_case_opens_with_a_click_and_closes_to_the_start_page(hand: Han
     hand.picture("open")
     hand.window.go_home()
     assert hand.window.centre.currentWidget() is page and page.recent.count() == 1
+    hand.desk.closer.wait()
     assert files_of(case) == [case.name]
 
 

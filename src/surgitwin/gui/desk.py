@@ -15,15 +15,19 @@ from PySide6.QtCore import QObject, Qt, Signal
 from surgitwin.commands.base import Command, Document
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.ids import NodeId
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.gui.closing import Closer
 from surgitwin.jobs import Job
 from surgitwin.render.twin import side_known
-from surgitwin.scene.nodes import PlanNode, VolumeNode
+from surgitwin.scene.arrays import ArrayData
+from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentationNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
 from surgitwin.session import Session
 from surgitwin.storage.case_file import SaveState
 
 Point = tuple[float, float, float]
+PUMP_S = 0.004
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,9 @@ class Desk(QObject):
         self.lobby = Session()  # runs what needs no case, such as looking through a folder
         self.lobby.runner.on_wake(self._wake.emit)
         self.lobby.runner.events.connect(lambda event: self.job_changed.emit(event.job))
+        self.closer = Closer(self)
+        self.closer.failed.connect(self.report)
+        self.arriving: set[Session] = set()  # opened by a job, and not on the desk yet
         self.crosshair: Point = (0.0, 0.0, 0.0)
         self._volume: NodeId | None = None
         self._plan: NodeId | None = None
@@ -79,11 +86,14 @@ class Desk(QObject):
         """The open case's scene, or an empty one."""
         return self.session.scene if self.session is not None else Scene()
 
-    def set_session(self, session: Session | None) -> None:
-        """Put another case on the desk; the old one is closed."""
-        self.close_session()
+    def set_session(self, session: Session | None, then: Callable[[], object] | None = None) -> None:
+        """Put another case on the desk; the old one is closed behind the scenes, then ``then`` is called there."""
+        old = self._let_go()
+        if old is not None:
+            self.closer.put_away(old, then)
         self.session = session
         if session is not None:
+            self.arriving.discard(session)
             session.runner.on_wake(self._wake.emit)
             self._disconnect = [
                 session.editor.changed.connect(self._on_scene_changed),
@@ -107,17 +117,21 @@ class Desk(QObject):
 
     def close(self) -> None:
         """Close the case and end every job; the desk is done with."""
-        self.close_session()
+        session = self._let_go()
+        if session is not None:
+            self.closer.put_away(session)
         self.lobby.close()
+        for late in list(self.arriving):
+            self.closer.put_away(late)
+        self.closer.wait()
 
-    def close_session(self) -> None:
-        """Close the case; everything finished is on disk afterwards."""
+    def _let_go(self) -> Session | None:
+        """Take the case off the desk; nothing that it does is heard of any more."""
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect = []
         session, self.session = self.session, None
-        if session is not None:
-            session.close()
+        return session
 
     # ---- what is looked at -------------------------------------------------------------------------------------
 
@@ -130,6 +144,18 @@ class Desk(QObject):
         return self.scene.get(self._plan, PlanNode)
 
     def look_at_volume(self, node_id: NodeId | None) -> None:
+        """Show a volume; one that is still in the case file is read first, as a job."""
+        session = self.session
+        missing = unread(self.scene, node_id)
+        if session is not None and missing:
+            name = self.scene.node(node_id).name if node_id is not None else ""
+            session.runner.submit(
+                tr("Reading {name}").format(name=name),
+                lambda ctx: read_all(missing, ctx),
+                lambda _: self.look_at_volume(node_id),
+                self.report,
+            )
+            return
         self._volume = node_id
         self.volume_changed.emit(self.volume)
 
@@ -171,7 +197,6 @@ class Desk(QObject):
         if self.session is None:
             return None
         from surgitwin.commands.base import perform
-        from surgitwin.core.progress import Context
 
         try:
             document = perform(command, self.session, Context())
@@ -211,9 +236,11 @@ class Desk(QObject):
     # ---- what the session says ---------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        self.lobby.runner.pump()
+        left = self.lobby.runner.pump(PUMP_S)
         if self.session is not None:
-            self.session.runner.pump()
+            left = self.session.runner.pump(PUMP_S) or left
+        if left:
+            self._wake.emit()  # queued: what else waits comes first
 
     @property
     def active_jobs(self) -> list[Job]:
@@ -247,6 +274,29 @@ class Desk(QObject):
         file = self.session.case_file if self.session is not None else None
         if file is not None:
             self._try(file.retry)
+
+
+def unread(scene: Scene, volume: NodeId | None) -> list[ArrayData]:
+    """The arrays that showing a volume takes, and that are still in the case file alone."""
+    node = scene.get(volume, VolumeNode)
+    arrays = [node.voxels] if node is not None else []
+    for segmentation in scene.of_type(SegmentationNode):
+        if segmentation.volume == volume:
+            layers = [child for child in scene.children(segmentation.id) if isinstance(child, LabelLayerNode)]
+            arrays += [layer.labels for layer in layers]
+    for surface in scene.of_type(SurfaceNode):
+        arrays += [surface.points, surface.triangles]
+    return [array for array in arrays if not array.loaded]
+
+
+def read_all(arrays: list[ArrayData], ctx: Context) -> None:
+    """Bring arrays into memory, so that no view has to wait for the file; on any thread."""
+    whole = sum(array.nbytes for array in arrays) or 1
+    done = 0
+    for array in arrays:
+        ctx.progress(done / whole, tr("Reading"))
+        array.frozen()
+        done += array.nbytes
 
 
 def new_case_path(folder: Path, pseudonym: str) -> Path:

@@ -374,10 +374,7 @@ class MainWindow(QMainWindow):
 
     def go_home(self) -> None:
         """Close the case and show the start page."""
-        try:
-            self.desk.set_session(None)
-        except SurgitwinError as error:
-            self.desk.report(error)
+        self.desk.set_session(None)
         self.study.show_series(None, [])
         self._show_page()
 

@@ -11,8 +11,10 @@ from surgitwin.commands.images import AddToCase, ListSeries, NewCase, new_pseudo
 from surgitwin.core.errors import CaseLocked, NeedsConfirmation, SurgitwinError
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.gui.desk import Desk, new_case_path
+from surgitwin.gui.desk import Desk, new_case_path, read_all, unread
 from surgitwin.gui.settings import Settings, cases_folder, save_settings
+from surgitwin.jobs import JobEvent, JobState
+from surgitwin.scene.nodes import VolumeNode
 from surgitwin.scene.scene import Scene
 from surgitwin.session import Session
 from surgitwin.storage.case_file import CaseFile
@@ -48,16 +50,61 @@ class Opener:
             self.look_through(path)
 
     def open_case(self, path: Path, *, read_only: bool = False) -> None:
-        try:
+        """Open a case file; what the views show of it is read before it comes on the desk."""
+
+        def make(ctx: Context) -> Session:
             session = Session.open(path, read_only=read_only)
-        except CaseLocked as error:
-            self._desk.say(str(error), "caution", tr("Open read-only"), lambda: self.open_case(path, read_only=True))
-            return
-        except SurgitwinError as error:
-            self._desk.report(error)
-            return
-        self._remember(path)
-        self._desk.set_session(session)
+            try:
+                volumes = session.scene.of_type(VolumeNode)
+                read_all(unread(session.scene, volumes[0].id if volumes else None), ctx)
+                ctx.check()
+            except BaseException:
+                session.close()
+                raise
+            return session
+
+        def arrived(session: Session) -> None:
+            self._remember(path)
+            self._desk.set_session(session)
+
+        def failed(error: BaseException) -> None:
+            if isinstance(error, CaseLocked):
+                again = partial(self.open_case, path, read_only=True)
+                self._desk.say(str(error), "caution", tr("Open read-only"), again)
+            else:
+                self._desk.report(error)
+
+        self._bring(tr("Opening {name}").format(name=path.name), make, arrived, failed)
+
+    def _bring(
+        self,
+        title: str,
+        make: Callable[[Context], Session],
+        arrived: Callable[[Session], None],
+        failed: Callable[[BaseException], None],
+        given_up: Callable[[], object] | None = None,
+    ) -> None:
+        """Make a session as a job; one that is cancelled at the last moment is closed, and ``given_up`` called."""
+        desk = self._desk
+        made: list[Session] = []
+
+        def work(ctx: Context) -> Session:
+            desk.closer.wait()
+            session = make(ctx)
+            desk.arriving.add(session)
+            made.append(session)
+            return session
+
+        job = desk.lobby.runner.submit(title, work, arrived, failed)
+
+        def watch(event: JobEvent) -> None:
+            if event.job is job and job.state is JobState.CANCELLED and made:
+                desk.arriving.discard(made[0])
+                desk.closer.put_away(made.pop(), given_up)
+            if not job.active:
+                disconnect()
+
+        disconnect = desk.lobby.runner.events.connect(watch)
 
     def look_through(self, path: Path, then: Callable[[], None] | None = None) -> None:
         """List the volumes in a folder or file; a single one is loaded at once.
@@ -88,13 +135,19 @@ class Opener:
         """Start a new case from a series; the views fill while it loads."""
         pseudonym = new_pseudonym()
         case_path = new_case_path(cases_folder(), pseudonym)
-        try:
-            session = Session(CaseFile.create(case_path, Scene()))
-        except SurgitwinError as error:
-            self._desk.report(error)
-            return
+        self._bring(
+            tr("New case"),
+            lambda ctx: Session(CaseFile.create(case_path, Scene())),
+            lambda session: self._fill(
+                session, case_path, NewCase(path=path, series=series_uid, pseudonym=pseudonym), then
+            ),
+            self._desk.report,
+            lambda: case_path.unlink(missing_ok=True),
+        )
+
+    def _fill(self, session: Session, case_path: Path, command: NewCase, then: Callable[[], None] | None) -> None:
+        """Put a new case on the desk and load its images."""
         self._desk.set_session(session)
-        command = NewCase(path=path, series=series_uid, pseudonym=pseudonym)
 
         def done(_: dict[str, Any]) -> None:
             self._desk.preview_changed.emit(None)
@@ -189,11 +242,8 @@ class Opener:
     def _discard(self, session: Session, path: Path) -> None:
         """Take away a case that never got its images."""
         if self._desk.session is session and len(session.scene) == 0:
-            self._desk.set_session(None)
-            path.unlink(missing_ok=True)
+            self._desk.set_session(None, lambda: path.unlink(missing_ok=True))
 
 
 def _gave_up(job: Any) -> bool:
-    from surgitwin.jobs import JobState
-
     return job.state is JobState.CANCELLED

@@ -32,6 +32,7 @@ from surgitwin.render.slicing import Orientation
 from surgitwin.render.twin import organ_span, scene_content, slice_content
 from surgitwin.render.windowing import Window, window_for
 
+ARRIVAL_MS = 120
 SLAB_MODES = {"mip": "max", "minip": "min", "mean": "mean"}
 
 
@@ -77,6 +78,9 @@ class Stage(QWidget):
             source.plane_drag_finished.connect(self._plane_dropped)
             source.plane_drag_cancelled.connect(lambda _: self._plane_abandoned())
         # Several signals of one change ask for a refresh; one is enough.
+        self._arrived = QTimer(self)
+        self._arrived.setSingleShot(True)
+        self._arrived.timeout.connect(self._show_arrived)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._refresh)
@@ -199,8 +203,14 @@ class Stage(QWidget):
             for view in self.slices:
                 view.set_content(SliceContent(image=image))
             self._look_at(image, "CT" if loading.unit == "HU" else "")
-        for view in self.slices:
-            view.refresh()
+        if not self._arrived.isActive():
+            self._arrived.start(ARRIVAL_MS)
+
+    def _show_arrived(self) -> None:
+        """Draw the slices that came since the last time; each alone would cost a frame."""
+        if self._loading is not None:
+            for view in self.slices:
+                view.refresh()
 
     def _move_crosshair(self, point: Any) -> None:
         for view in self.slices:
@@ -238,4 +248,5 @@ class Stage(QWidget):
     def close_views(self) -> None:
         """Give the render window back; nothing may be drawn afterwards."""
         self._later.stop()
+        self._arrived.stop()
         self.view3d.shut_down()

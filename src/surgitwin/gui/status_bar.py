@@ -16,6 +16,7 @@ from surgitwin.jobs import Job, JobState
 
 GIB = 2**30
 MESSAGE_MS = 8000
+STEP_MS = 100
 
 
 class StatusBar(QWidget):
@@ -55,6 +56,9 @@ class StatusBar(QWidget):
         self._message_timer = QTimer(self)
         self._message_timer.setSingleShot(True)
         self._message_timer.timeout.connect(self.message.hide)
+        self._job_timer = QTimer(self)
+        self._job_timer.setSingleShot(True)
+        self._job_timer.timeout.connect(self._show_job)
         self._memory_timer = QTimer(self)
         self._memory_timer.timeout.connect(self._show_memory)
         self._memory_timer.start(2000)
@@ -82,6 +86,11 @@ class StatusBar(QWidget):
         self.value.setText(f"{value:.0f} {unit}".strip() if value is not None else "")
 
     def _on_job(self, job: Job | None) -> None:
+        """Show at once that work starts or ends, and now and then how far it is: each showing paints the window."""
+        if job is not None and job.active and job is self._job:
+            if not self._job_timer.isActive():
+                self._job_timer.start(STEP_MS)
+            return
         active = self._desk.active_jobs
         self._job = job if job is not None and job.active else (active[0] if active else None)
         if job is not None and job.state is JobState.CANCELLED:
@@ -89,6 +98,7 @@ class StatusBar(QWidget):
         self._show_job()
 
     def _show_job(self) -> None:
+        self._job_timer.stop()
         job = self._job
         for widget in (self.job_title, self.bar, self.step, self.cancel):
             widget.setVisible(job is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -102,14 +103,28 @@ class Runner:
         self._pool.submit(self._run, job, work, done, failed)
         return job
 
-    def pump(self) -> None:
-        """Deliver what the workers left; called on the main thread."""
+    def pump(self, budget_s: float | None = None) -> bool:
+        """Deliver what the workers left; called on the main thread.
+
+        Parameters
+        ----------
+        budget_s
+            Stop after this time, so that a window stays awake while many small results come in; one is delivered in
+            any case. Without it, everything is.
+
+        Returns
+        -------
+        True if something may be left.
+        """
+        end = None if budget_s is None else time.monotonic() + budget_s
         while True:
             try:
                 call = self._queue.get_nowait()
             except Empty:
-                return
+                return False
             call()
+            if end is not None and time.monotonic() > end:
+                return True
 
     def wait(self, timeout_s: float = 600.0) -> None:
         """Pump until no job is active; for scripts and tests."""
