@@ -35,6 +35,7 @@ sys.path[:0] = [str(ROOT / "tests" / "gui"), str(ROOT / "packaging")]
 BOUND_MS = 50.0
 BEAT_MS = 5
 EXPLAIN_AFTER_MS = 30.0
+SAMPLE_S = 0.01
 
 
 @dataclass
@@ -144,17 +145,30 @@ class Watchdog:
         self._frames.clear()
 
     def _sample(self) -> None:
-        while not self._ended.wait(0.01):
-            action, late = self._action, (time.perf_counter() - self._last) * 1000
+        asleep = time.perf_counter()
+        while not self._ended.wait(SAMPLE_S):
+            now = time.perf_counter()
+            overslept, asleep = now - asleep - SAMPLE_S, now
+            action, late = self._action, (now - self._last) * 1000
             if action is None or late < EXPLAIN_AFTER_MS:
                 continue
-            frame = sys._current_frames().get(self._main)
-            stack = [
-                f"{Path(entry.filename).name}:{entry.lineno} {entry.name}"
-                for entry in traceback.extract_stack(frame)
-                if "surgitwin" in entry.filename or "vtk" in entry.filename
-            ]
-            action.stacks[" > ".join(stack[-7:])] += 1
+            frames = sys._current_frames()
+            action.stacks[short_stack(frames[self._main])] += 1
+            if overslept > 3 * SAMPLE_S:
+                # Somebody kept Python's lock: whoever works on another thread is at the line that did.
+                for ident, frame in frames.items():
+                    names = short_stack(frame)
+                    if ident not in (self._main, threading.get_ident()) and "surgitwin-job" in thread_name(ident):
+                        action.stacks[f"(kept the lock) {names}"] += round(overslept / SAMPLE_S)
+
+
+def short_stack(frame: Any) -> str:
+    entries = [e for e in traceback.extract_stack(frame) if "surgitwin" in e.filename or "vtk" in e.filename]
+    return " > ".join(f"{Path(e.filename).name}:{e.lineno} {e.name}" for e in entries[-7:])
+
+
+def thread_name(ident: int) -> str:
+    return next((thread.name for thread in threading.enumerate() if thread.ident == ident), "")
 
 
 # ---- the case ----------------------------------------------------------------------------------------------------
@@ -268,7 +282,13 @@ class Round:
         while quiet < 4:
             self.hand.wait(lambda: not self.hand.desk.active_jobs, seconds=self.patience)
             self.hand.qtbot.wait(60)
-            quiet = quiet + 1 if not self.hand.desk.active_jobs else 0
+            quiet = quiet + 1 if not self.hand.desk.active_jobs and not self.view_busy else 0
+
+    @property
+    def view_busy(self) -> bool:
+        """True while the 3D view prepares something, or shows stand-ins until it comes to rest."""
+        view = self.window.stage.view3d
+        return bool(view.attached and (view.busy or view._rest.isActive() or view._later.isActive()))
 
     def measure_frame(self) -> None:
         """How long the 3D view takes to draw what it shows once more, with and without coarse stand-ins."""

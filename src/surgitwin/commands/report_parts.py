@@ -29,6 +29,7 @@ from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
     from surgitwin.commands.sharing import Pictures
+    from surgitwin.render.picture_process import PictureProcess
 
 Document = Mapping[str, Any]
 CUT_COLOR = (255, 95, 162)
@@ -170,7 +171,9 @@ def _origin(scene: Scene, node: Node, identity: bool) -> tuple[str, str, str]:
     return text, made.version, made.made_at.replace("T", " ").removesuffix("+00:00") + (" UTC" if made.made_at else "")
 
 
-def plan_pictures(scene: Scene, plan: PlanNode | None, pictures: Pictures) -> tuple[Picture, ...]:
+def plan_pictures(
+    scene: Scene, plan: PlanNode | None, pictures: Pictures, process: PictureProcess
+) -> tuple[Picture, ...]:
     """3D and the three slices through the plan's organ, with the cut."""
     about = plan.name if plan is not None else tr("Twin")
     legend: list[LegendEntry] = []
@@ -193,7 +196,7 @@ def plan_pictures(scene: Scene, plan: PlanNode | None, pictures: Pictures) -> tu
     )
     return tuple(
         Picture(
-            pictures.draw(view, plan),
+            pictures.draw(view, plan, by=process),
             title.format(about=about),
             "3d" if view == "3d" else "slice",
             tuple(legend) if view == "3d" else (),

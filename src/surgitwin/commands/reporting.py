@@ -13,6 +13,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.nodes import PlanNode, ReportSettingsNode, SegmentNode
+from surgitwin.scene.scene import Scene
 
 
 class MakeReport(Command):
@@ -40,23 +41,26 @@ class MakeReport(Command):
         identity = settings.show_identity if self.identity is None else self.identity
         shown: list[PlanNode | None] = list(plans) or [None]
         pictures = Pictures(scene, (1000, 760), identity)
+        still = Scene()
+        still.load(list(scene))  # nodes never change, so this is the scene as it is now
 
-        def compute(ctx: Context) -> dict[NodeId, Document]:
-            statistics: dict[NodeId, Document] = {}
-            for number, layer in enumerate(layers):
-                part = ctx.part(0.8 * number / len(layers), 0.8 * (number + 1) / len(layers))
-                statistics |= statistics_document(layer, part)
-            pictures.complete(plans, ctx.part(0.8, 1.0))
-            return statistics
-
-        def commit(statistics: dict[NodeId, Document]) -> Document:
-            # 3D pictures are drawn here, on the main thread, where VTK may draw.
+        def compute(ctx: Context) -> Document:
             from surgitwin.commands.report_parts import plan_pictures, report_content
             from surgitwin.exchange.report import write_report
+            from surgitwin.render.picture_process import PictureProcess
 
-            drawn = [plan_pictures(scene, plan, pictures) for plan in shown]
-            content = report_content(scene, plans, statistics, drawn, settings, identity)
-            write_report(content, self.out, Context())
+            statistics: dict[NodeId, Document] = {}
+            for number, layer in enumerate(layers):
+                part = ctx.part(0.4 * number / len(layers), 0.4 * (number + 1) / len(layers))
+                statistics |= statistics_document(layer, part)
+            pictures.complete(plans, ctx.part(0.4, 0.5))
+            drawn = []
+            with PictureProcess(ctx) as process:
+                for number, plan in enumerate(shown):
+                    ctx.progress(0.5 + 0.4 * number / len(shown), tr("Drawing"))
+                    drawn.append(plan_pictures(still, plan, pictures, process))
+            content = report_content(still, plans, statistics, drawn, settings, identity)
+            write_report(content, self.out, ctx.part(0.9, 1.0))
             return {"files": [str(self.out)], "warnings": []}
 
-        return Work(compute, commit)
+        return Work(compute, lambda document: document)

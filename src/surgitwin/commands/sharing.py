@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
 from surgitwin.commands.segments import cut_off_warning, percent_error, surface_of
@@ -18,6 +18,9 @@ from surgitwin.core.text import tr
 from surgitwin.scene.arrays import AnyArray
 from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from surgitwin.render.picture_process import PictureProcess
 
 MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj")  # the writers' own list costs an import at start-up
 QUICK_TRIANGLES = 100_000
@@ -255,14 +258,12 @@ class TakeSnapshot(Command):
             from surgitwin.exchange.atomic import write_atomically
 
             ctx.progress(0.1, tr("Drawing"))
-            data = pictures.draw(self.view, plan, self.at)
+            if self.view == "3d":
+                pictures.complete([plan] if plan is not None else [], ctx.part(0.1, 0.5))
+            data = pictures.draw(self.view, plan, self.at, ctx)
             write_atomically(self.out, lambda temporary: _write(temporary, data))
             return {"files": [str(self.out)], "view": self.view, "size_px": [width, height], "warnings": []}
 
-        # VTK renders on the main thread only: 3D pictures are drawn in the second half.
-        if self.view == "3d":
-            plans = [plan] if plan is not None else []
-            return Work(lambda ctx: pictures.complete(plans, ctx), lambda _: compute(Context()))
         return Work(compute, lambda document: document)
 
 
@@ -393,16 +394,32 @@ class Pictures:
         x, y, z = (float(v) for v in self._volume.geometry.centre_mm)
         return x, y, z
 
-    def draw(self, view: str, plan: PlanNode | None = None, at: tuple[float, float, float] | None = None) -> bytes:
-        """One view as PNG, with the cut of a plan."""
+    def draw(
+        self,
+        view: str,
+        plan: PlanNode | None = None,
+        at: tuple[float, float, float] | None = None,
+        by: Context | PictureProcess | None = None,
+    ) -> bytes:
+        """One view as PNG, with the cut of a plan; on any thread.
+
+        Parameters
+        ----------
+        by
+            The process that draws 3D pictures where this thread may not, or the context of one for this picture alone.
+        """
         from surgitwin.render import twin
+        from surgitwin.render.picture_process import PictureProcess
         from surgitwin.render.slicing import Orientation
-        from surgitwin.render.snapshot import snapshot_3d, snapshot_slice
+        from surgitwin.render.snapshot import snapshot_slice
         from surgitwin.render.windowing import window_for
 
         if view == "3d":
             content = twin.scene_content(self._scene, self._volume, plan, self.spans(), ghosts=plan is not None)
-            return snapshot_3d(content, self._size)
+            if isinstance(by, PictureProcess):
+                return by.draw(content, self._size)
+            with PictureProcess(by or Context()) as process:
+                return process.draw(content, self._size)
         if self._volume is None:
             raise BadInput(tr("This case holds no image to cut a slice from."))
         if at is not None and not self._volume.geometry.contains(at):
