@@ -26,10 +26,11 @@ from surgitwin.render.content import (
     SegmentStyle,
     SliceContent,
     SurfaceContent,
+    same_slices,
 )
 from surgitwin.render.slice_picture import Slab
 from surgitwin.render.slicing import Orientation
-from surgitwin.render.twin import organ_span, scene_content, slice_content
+from surgitwin.render.twin import LayerKey, organ_span, scene_content, slice_content
 from surgitwin.render.windowing import Window, window_for
 
 ARRIVAL_MS = 120
@@ -54,6 +55,7 @@ class Stage(QWidget):
         self._volume_preset: str | None = None
         self._planning = False
         self._surfaces: dict[NodeId, SurfaceContent] = {}
+        self._layers: dict[LayerKey, LabelLayer] = {}
         self._shown_volume: NodeId | None = None
         self._centred = False  # on the first image of this case
         self.axial = SliceView(theme, Orientation.AXIAL)
@@ -148,7 +150,7 @@ class Stage(QWidget):
 
     def _restart(self) -> None:
         self._preview, self._loading, self._dragged = None, None, None
-        self._surfaces, self._shown_volume, self._centred = {}, None, False
+        self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
         self.refresh()
 
     def _refresh(self) -> None:
@@ -156,13 +158,14 @@ class Stage(QWidget):
             return
         desk, scene = self._desk, self._desk.scene
         volume, plan = desk.volume, desk.plan
-        content = slice_content(scene, volume, plan, self._spans.spans)
+        content = slice_content(scene, volume, plan, self._spans.spans, self._layers)
         if self._preview is not None:
             content = replace(content, layers=(*content.layers, self._preview))
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
         for view in self.slices:
-            view.set_content(content)
+            if not same_slices(content, view.content):
+                view.set_content(content)
         whole = scene_content(
             scene,
             volume,

@@ -65,9 +65,7 @@ class _Names(QStyledItemDelegate):
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         super().paint(painter, option, index)
-        shown = QStyleOptionViewItem(option)
-        QStyledItemDelegate.initStyleOption(self, shown, index)
-        detail = self._detail(shown, index)
+        detail = self._detail(option, index)
         if detail:
             painter.save()
             painter.setPen(index.data(DETAIL_COLOR_ROLE))
@@ -84,8 +82,7 @@ class _Names(QStyledItemDelegate):
         return detail if fits or room >= NARROW_PX else ""
 
     def _room(self, option: QStyleOptionViewItem) -> int:
-        icon = option.decorationSize.width() + 6 if not option.icon.isNull() else 2
-        return option.rect.width() - icon - 6
+        return option.rect.width() - option.decorationSize.width() - 12
 
 
 class TwinTree(QTreeWidget):
@@ -98,6 +95,9 @@ class TwinTree(QTreeWidget):
         self._desk = desk
         self._theme = theme
         self._filling = False
+        self._shape: list[tuple[str, list[NodeId]]] = []
+        self._rows: dict[NodeId, QTreeWidgetItem] = {}
+        self._shown: dict[NodeId, tuple[object, ...]] = {}
         self._volumes: dict[tuple[NodeId, Revision], float] = {}
         self._icons = {
             True: icon("eye", theme.colour("text-muted"), 14),
@@ -142,11 +142,25 @@ class TwinTree(QTreeWidget):
     # ---- filling -----------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
+        """Show the scene; while the same nodes are there, only rows in which something changed are touched."""
+        groups = self._groups()
+        shape = [(group.title, [node.id for node in group.nodes]) for group in groups]
+        self._filling = True
+        if shape == self._shape:
+            for group in groups:
+                for node in group.nodes:
+                    self._fill(self._rows[node.id], node)
+        else:
+            self._shape = shape
+            self._rebuild(groups)
+        self._filling = False
+
+    def _rebuild(self, groups: list[_Group]) -> None:
         chosen = self.selected_id()
         folded = {item.text(NAME) for item in self._top_items() if not item.isExpanded()}
-        self._filling = True
         self.clear()
-        for group in self._groups():
+        self._rows, self._shown = {}, {}
+        for group in groups:
             top = QTreeWidgetItem([group.title, ""])
             top.setData(NAME, DETAIL_ROLE, str(len(group.nodes)) if group.title in folded else "")
             top.setData(NAME, DETAIL_COLOR_ROLE, self._theme.colour("text-faint"))
@@ -154,10 +168,11 @@ class TwinTree(QTreeWidget):
             top.setForeground(NAME, self._theme.colour("text"))
             self.addTopLevelItem(top)
             for node in group.nodes:
-                top.addChild(self._item(node))
+                item = self._rows[node.id] = QTreeWidgetItem()
+                self._fill(item, node)
+                top.addChild(item)
             top.setExpanded(group.title not in folded)
             top.setFirstColumnSpanned(False)
-        self._filling = False
         if chosen is not None:
             self.select(chosen)
 
@@ -177,9 +192,15 @@ class TwinTree(QTreeWidget):
         ]
         return [group for group in groups if group.nodes]
 
-    def _item(self, node: Node) -> QTreeWidgetItem:
+    def _fill(self, item: QTreeWidgetItem, node: Node) -> None:
+        """Put what there is to say of a node into its row."""
         stale = self._desk.scene.is_stale(node)
-        item = QTreeWidgetItem([node.name, ""])
+        color = node.color if isinstance(node, SegmentNode | SurfaceNode) else None
+        shown = (node.name, self._detail(node), stale, node.visible, color, self._tip(node))
+        if self._shown.get(node.id) == shown:
+            return
+        self._shown[node.id] = shown
+        item.setText(NAME, node.name)
         item.setData(NAME, DETAIL_ROLE, self._detail(node))
         item.setData(NAME, DETAIL_COLOR_ROLE, self._theme.colour("caution" if stale else "text-faint"))
         item.setData(NAME, ID_ROLE, node.id)
@@ -187,11 +208,9 @@ class TwinTree(QTreeWidget):
         item.setIcon(EYE, self._icons[node.visible])
         item.setToolTip(EYE, tr("Hide") if node.visible else tr("Show"))
         item.setToolTip(NAME, self._tip(node))
-        if isinstance(node, SegmentNode | SurfaceNode):
-            item.setIcon(NAME, swatch(node.color))
-        if not node.visible:
-            item.setForeground(NAME, self._theme.colour("text-faint"))
-        return item
+        if color is not None:
+            item.setIcon(NAME, swatch(color))
+        item.setForeground(NAME, self._theme.colour("text" if node.visible else "text-faint"))
 
     def _detail(self, node: Node) -> str:
         scene = self._desk.scene

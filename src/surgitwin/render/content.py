@@ -204,6 +204,19 @@ def same_image(one: ImageContent | None, other: ImageContent | None) -> bool:
     return one.geometry == other.geometry and same_memory(one.array, other.array)
 
 
+def same_slices(one: SliceContent, other: SliceContent) -> bool:
+    """True if two descriptions look the same: nothing has to be drawn anew."""
+    images = one.image, other.image
+    named = [(image.name, image.side_confirmed) for image in images if image is not None]
+    layers = len(one.layers) == len(other.layers) and all(map(_is, one.layers, other.layers))
+    alike = same_image(*images) and layers and (one.planes, one.markers) == (other.planes, other.markers)
+    return alike and len(set(named)) <= 1
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
 def _check_shape(array: NDArray[Any], geometry: Geometry, what: str) -> None:
     if array.shape != geometry.shape_kji:
         raise BadInput(f"The {what}'s array has the shape {array.shape}, its geometry {geometry.shape_kji}.")

@@ -57,8 +57,23 @@ def image_content(volume: VolumeNode, *, side_known: bool = True) -> ImageConten
     return ImageContent(volume.voxels.read(), volume.geometry, volume.name, volume.side_known and side_known)
 
 
-def layer_contents(scene: Scene, volume: VolumeNode | None) -> tuple[LabelLayer, ...]:
-    """The label layers on a volume's grid, with the looks of their segments."""
+LayerKey = tuple[NodeId, Revision, tuple[SegmentStyle, ...]]
+
+
+def layer_contents(
+    scene: Scene, volume: VolumeNode | None, keep: dict[LayerKey, LabelLayer] | None = None
+) -> tuple[LabelLayer, ...]:
+    """The label layers on a volume's grid, with the looks of their segments.
+
+    Parameters
+    ----------
+    keep
+        Layers of the last call by what they were made of; brought up to date. A layer in which nothing changed is the
+        same object again, so that views need not draw it anew.
+    """
+    known = dict(keep or {})
+    if keep is not None:
+        keep.clear()
     layers: list[LabelLayer] = []
     for segmentation in scene.of_type(SegmentationNode):
         if volume is not None and segmentation.volume != volume.id:
@@ -69,7 +84,11 @@ def layer_contents(scene: Scene, volume: VolumeNode | None) -> tuple[LabelLayer,
             styles = tuple(
                 SegmentStyle(s.value, s.color, s.opacity, s.visible, s.name) for s in scene.segments_of_layer(layer.id)
             )
-            layers.append(LabelLayer(layer.labels.read(), segmentation.geometry, styles))
+            key = (layer.id, layer.revision, styles)
+            content = known.get(key) or LabelLayer(layer.labels.read(), segmentation.geometry, styles)
+            if keep is not None:
+                keep[key] = content
+            layers.append(content)
     return tuple(layers)
 
 
@@ -146,11 +165,17 @@ def _same(mesh: Mesh, points: object, triangles: object) -> bool:
     return bool(address[0] == address[1] and address[2] == address[3])
 
 
-def slice_content(scene: Scene, volume: VolumeNode | None, plan: PlanNode | None, spans: Spans) -> SliceContent:
-    """Everything a slice view shows of the scene."""
+def slice_content(
+    scene: Scene,
+    volume: VolumeNode | None,
+    plan: PlanNode | None,
+    spans: Spans,
+    keep: dict[LayerKey, LabelLayer] | None = None,
+) -> SliceContent:
+    """Everything a slice view shows of the scene; ``keep`` is that of `layer_contents`."""
     return SliceContent(
         image=image_content(volume) if volume is not None else None,
-        layers=layer_contents(scene, volume),
+        layers=layer_contents(scene, volume, keep),
         planes=plane_contents(plan, organ_span(scene, plan, spans)),
         markers=marker_contents(scene, spans),
     )

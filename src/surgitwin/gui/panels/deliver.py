@@ -14,7 +14,7 @@ from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.sharing import ExportCase, TakeSnapshot
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
-from surgitwin.gui.panels.parts import Choice, Panel, button
+from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import ReportSettingsNode, SegmentNode
 
@@ -44,7 +44,7 @@ class DeliverPanel(Panel):
         self.report_button = button(tr("Make report (PDF) …"), self.make_report, "primary")
         self.buttons(self.report_button)
         self.section(tr("Meshes"))
-        self.export_what = Choice()
+        self.export_what = NodeChoice()
         self.export_what.setAccessibleName(tr("What to export"))
         self.column.addWidget(self.export_what)
         self.stl_button = button(tr("Export STL …"), lambda: self.export(".stl"), tip=tr("LPS, millimetres"))
@@ -75,13 +75,7 @@ class DeliverPanel(Panel):
     def refresh(self) -> None:
         scene = self._desk.scene
         segments = scene.of_type(SegmentNode)
-        before = self.export_what.currentData()
-        self.export_what.clear()
-        self.export_what.addItem(tr("All segments"), None)
-        for segment in segments:
-            self.export_what.addItem(segment.name, segment.id)
-        row = self.export_what.findData(before)
-        self.export_what.setCurrentIndex(max(row, 0))
+        self.export_what.fill(list(segments), none=tr("All segments"))
         ready = len(scene) > 0
         for widget in (self.report_button, self.snapshot_button):
             widget.setEnabled(ready)

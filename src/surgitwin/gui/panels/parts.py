@@ -132,8 +132,16 @@ class Choice(QComboBox):
 class NodeChoice(Choice):
     """A list of nodes by name that keeps its choice while the scene changes."""
 
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._filled: tuple[str | None, list[tuple[str, NodeId]]] | None = None
+
     def fill(self, nodes: list[Node], none: str | None = None) -> None:
         """Show these nodes; ``none`` is the text of a first entry that stands for no node."""
+        wanted = (none, [(node.name, node.id) for node in nodes])
+        if wanted == self._filled:
+            return
+        self._filled = wanted
         before = self.node_id()
         self.blockSignals(True)
         self.clear()
