@@ -37,7 +37,7 @@ def write_stl(items: Sequence[MeshItem], path: Path) -> ExportResult:
         with temporary.open("wb") as file:
             file.write(HEADER)
             file.write(np.uint32(len(records)).astype("<u4").tobytes())
-            file.write(records.tobytes())
+            file.write(records.view(np.uint8).data)
 
     write_atomically(path, write)
     return result_of(items, [path], "mm", "LPS")

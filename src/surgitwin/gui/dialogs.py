@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from surgitwin import __version__
 from surgitwin.core.text import tr
 from surgitwin.gui.palette import Action
-from surgitwin.gui.theme import set_role
+from surgitwin.gui.theme import Theme
 
 VIEW_KEYS = (
     (tr("Wheel, ↑ ↓"), tr("Next or previous slice")),
@@ -47,28 +49,28 @@ def show_about(parent: QWidget) -> QDialog:
     return dialog
 
 
-def show_shortcuts(parent: QWidget, actions: list[Action]) -> QDialog:
+def show_shortcuts(parent: QWidget, actions: list[Action], theme: Theme) -> QDialog:
     """Every key, in the views and in the window."""
     dialog = QDialog(parent)
     dialog.setWindowTitle(tr("Keyboard and mouse"))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.resize(560, 640)
+    dialog.resize(580, 640)
     column = QVBoxLayout(dialog)
-    body = QWidget()
-    grid = QGridLayout(body)
-    grid.setColumnStretch(1, 1)
-    rows = [*VIEW_KEYS, *((action.shortcut, action.title) for action in actions if action.shortcut)]
-    for row, (keys, title) in enumerate([*rows, ("Ctrl+K", tr("Search commands"))]):
-        left = QLabel(keys)
-        set_role(left, "accent")
-        right = QLabel(title)
-        right.setWordWrap(True)
-        for column_number, label in enumerate((left, right)):
-            label.setAlignment(Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(label, row, column_number)
+    own = [(action.shortcut, action.title) for action in actions if action.shortcut]
+    rows = [*VIEW_KEYS, *own, ("Ctrl+K", tr("Search commands"))]
+    color = theme.colour("accent").name()
+    cells = "".join(
+        f'<tr><td style="color: {color}; padding: 3px 24px 3px 0; white-space: nowrap">{escape(keys)}</td>'
+        f'<td style="padding: 3px 0">{escape(title)}</td></tr>'
+        for keys, title in rows
+    )
+    # One text, not sixty labels: it is there at once, and can be read out as a whole.
+    text = QLabel(f"<table>{cells}</table>")
+    text.setWordWrap(True)
+    text.setAlignment(Qt.AlignmentFlag.AlignTop)
     area = QScrollArea()
     area.setWidgetResizable(True)
-    area.setWidget(body)
+    area.setWidget(text)
     column.addWidget(area)
     _close_button(dialog, column)
     dialog.open()

@@ -210,7 +210,7 @@ class MainWindow(QMainWindow):
                 tr("Use the dark theme"), lambda: self.use_theme("dark"), "", lambda: self.settings.theme == "light"
             ),
             Action(tr("Reset views"), self.stage.reset_views, "R", has_case),
-            Action(tr("Keyboard shortcuts"), lambda: show_shortcuts(self, self.actions_list), "F1"),
+            Action(tr("Keyboard shortcuts"), lambda: show_shortcuts(self, self.actions_list, self.theme), "F1"),
             Action(tr("About Surgitwin"), lambda: show_about(self)),
             Action(tr("Quit"), self.close, "Ctrl+Q"),
         ]

@@ -281,6 +281,7 @@ class TwinTree(QTreeWidget):
         name = item.text(NAME).strip()
         if name and name != self._desk.scene.node(node_id).name:
             self._desk.do_now(EditNode(node=node_id, rename=name))
+        self._shown.pop(node_id, None)  # what was typed may not have been taken
         self._later.start(0)
 
     def _show_menu(self, where: QPoint) -> None:

@@ -1,7 +1,8 @@
 """A process that draws 3D pictures for `picture_process`; run as a script.
 
-Requests come on standard input, answers go to standard output: an eight-byte length and a pickle of that length. Both
-ends are this program, so a pickle is as good as anything here; no file ever holds one.
+Requests come on standard input, answers go to standard output: the number of parts, then each with its length, the
+first a pickle and the others the arrays in it. Both ends are this program, so a pickle is as good as anything here; no
+file ever holds one.
 """
 
 from __future__ import annotations
@@ -21,21 +22,28 @@ def read_message(stream: IO[bytes]) -> Any:
     EOFError
         If the other side has gone.
     """
-    head = stream.read(8)
-    if len(head) < 8:
-        raise EOFError
-    (size,) = struct.unpack(">Q", head)
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError
-    return pickle.loads(data)
+    count = struct.unpack(">I", _exactly(stream, 4))[0]
+    parts = [_exactly(stream, struct.unpack(">Q", _exactly(stream, 8))[0]) for _ in range(count)]
+    return pickle.loads(parts[0], buffers=parts[1:])
 
 
 def write_message(stream: IO[bytes], message: Any) -> None:
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.write(struct.pack(">Q", len(data)))
-    stream.write(data)
+    """Send a message; arrays go as they lie in memory, so that Python's lock is free while they are on their way."""
+    arrays: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(message, protocol=5, buffer_callback=arrays.append)
+    parts: list[bytes | memoryview] = [head, *(array.raw() for array in arrays)]
+    stream.write(struct.pack(">I", len(parts)))
+    for part in parts:
+        stream.write(struct.pack(">Q", len(part)))
+        stream.write(part)
     stream.flush()
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
 
 
 def main() -> None:

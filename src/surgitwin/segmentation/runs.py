@@ -13,12 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from surgitwin.core.groups import linked_groups
 from surgitwin.core.progress import Context
 from surgitwin.segmentation.slabs import each_slab
 
 Mask = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 Connectivity = Literal["faces", "corners"]
+_PIECE = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +67,6 @@ class Runs:
         within_slices
             Join runs within each slice k only, so that each slice is labelled alone.
         """
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         if self.start.size == 0:
             return np.zeros(0, dtype=np.int64)
         k, j = self.rows()
@@ -80,9 +79,7 @@ class Runs:
         ]
         first = np.concatenate([pair[0] for pair in pairs])
         second = np.concatenate([pair[1] for pair in pairs])
-        graph = coo_array((np.ones(first.size, dtype=np.bool_), (first, second)), shape=(start.size,) * 2)
-        _, labels = connected_components(graph, directed=False)
-        return np.asarray(labels, dtype=np.int64)
+        return linked_groups(first, second, start.size)
 
     def sizes(self, labels: IntArray) -> IntArray:
         """Voxels in each component."""
@@ -96,7 +93,11 @@ class Runs:
         change = np.zeros(int(np.prod(self.shape)) + 1, dtype=np.int8)
         change[self.start[chosen]] += 1
         change[self.stop[chosen]] -= 1
-        np.cumsum(change, dtype=np.int8, out=change)
+        for begin in range(0, change.size, _PIECE):
+            # In pieces: numpy keeps Python's lock for as long as a running sum takes.
+            piece = change[begin : begin + _PIECE]
+            piece[0] += change[begin - 1] if begin else 0
+            np.cumsum(piece, dtype=np.int8, out=piece)
         return change[:-1].view(np.bool_).reshape(self.shape)
 
     def at(self, positions: IntArray) -> IntArray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surgitwin.core.groups import linked_groups
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.surfaces.intersections import count_self_intersections
@@ -162,8 +163,4 @@ def _fans(keys: NDArray[np.int64], one: NDArray[np.int64], two: NDArray[np.int64
 
 def _groups(one: NDArray[np.int64], two: NDArray[np.int64], size: int) -> int:
     """Number of connected groups of ``size`` things that are linked in pairs."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    links = coo_array((np.ones(one.size, np.bool_), (one, two)), shape=(size, size))
-    return int(connected_components(links, directed=False, return_labels=False))
+    return int(linked_groups(one, two, size).max()) + 1
