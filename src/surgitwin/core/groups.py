@@ -41,5 +41,6 @@ def linked_groups(one: NDArray[np.integer], two: NDArray[np.integer], size: int)
         label = parent[label]
         one_root, two_root = parent[low], parent[high]
         low, high = np.minimum(one_root, two_root), np.maximum(one_root, two_root)
-    _, number = np.unique(label, return_inverse=True)
-    return np.asarray(number.reshape(-1), dtype=np.int64)
+    # A group's label is its first member.
+    number = np.cumsum(label == np.arange(size)) - 1
+    return np.asarray(number[label], dtype=np.int64)

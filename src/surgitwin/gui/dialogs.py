@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from surgitwin import __version__
 from surgitwin.core.text import tr
 from surgitwin.gui.palette import Action
-from surgitwin.gui.theme import Theme
+from surgitwin.gui.theme import set_role
 
 VIEW_KEYS = (
     (tr("Wheel, ↑ ↓"), tr("Next or previous slice")),
@@ -22,7 +20,7 @@ VIEW_KEYS = (
     ("1 2 3 4", tr("Window presets")),
     ("G", tr("Show or hide the segments")),
     ("R", tr("Reset the view")),
-    (tr("Home, End, Page Down (3D)"), tr("From above, from the front, from the left; with Shift from the other side")),
+    (tr("Home, End, Page Down (3D)"), tr("From above, the front, the left; with Shift opposite")),
     (tr("Esc"), tr("Give up the drag")),
 )
 
@@ -49,7 +47,7 @@ def show_about(parent: QWidget) -> QDialog:
     return dialog
 
 
-def show_shortcuts(parent: QWidget, actions: list[Action], theme: Theme) -> QDialog:
+def show_shortcuts(parent: QWidget, actions: list[Action]) -> QDialog:
     """Every key, in the views and in the window."""
     dialog = QDialog(parent)
     dialog.setWindowTitle(tr("Keyboard and mouse"))
@@ -58,19 +56,18 @@ def show_shortcuts(parent: QWidget, actions: list[Action], theme: Theme) -> QDia
     column = QVBoxLayout(dialog)
     own = [(action.shortcut, action.title) for action in actions if action.shortcut]
     rows = [*VIEW_KEYS, *own, ("Ctrl+K", tr("Search commands"))]
-    color = theme.colour("accent").name()
-    cells = "".join(
-        f'<tr><td style="color: {color}; padding: 3px 24px 3px 0; white-space: nowrap">{escape(keys)}</td>'
-        f'<td style="padding: 3px 0">{escape(title)}</td></tr>'
-        for keys, title in rows
-    )
-    # One text, not sixty labels: it is there at once, and can be read out as a whole.
-    text = QLabel(f"<table>{cells}</table>")
-    text.setWordWrap(True)
-    text.setAlignment(Qt.AlignmentFlag.AlignTop)
+    # Two texts, not sixty labels: they are there at once.
+    body = QWidget()
+    line = QHBoxLayout(body)
+    line.setSpacing(24)
+    for part, role in ((0, "accent"), (1, "")):
+        label = QLabel("\n".join(row[part] for row in rows))
+        label.setAlignment(Qt.AlignmentFlag.AlignTop)
+        set_role(label, role)
+        line.addWidget(label, part)
     area = QScrollArea()
     area.setWidgetResizable(True)
-    area.setWidget(text)
+    area.setWidget(body)
     column.addWidget(area)
     _close_button(dialog, column)
     dialog.open()

@@ -43,6 +43,7 @@ from surgitwin.gui.status_bar import StatusBar
 from surgitwin.gui.theme import Theme, set_role
 from surgitwin.gui.top_bar import TopBar
 from surgitwin.gui.tree import TwinTree
+from surgitwin.gui.warming import Warming
 from surgitwin.gui.widgets.banner import Banner
 from surgitwin.render.tokens import RESOURCES
 from surgitwin.render.windowing import window_presets
@@ -70,6 +71,7 @@ class MainWindow(QMainWindow):
         self.actions_list = self._actions()
         self._shortcuts()
         self._show_page()
+        self.warming = Warming(self)
         if self.settings.geometry:
             self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode()))
 
@@ -210,7 +212,7 @@ class MainWindow(QMainWindow):
                 tr("Use the dark theme"), lambda: self.use_theme("dark"), "", lambda: self.settings.theme == "light"
             ),
             Action(tr("Reset views"), self.stage.reset_views, "R", has_case),
-            Action(tr("Keyboard shortcuts"), lambda: show_shortcuts(self, self.actions_list, self.theme), "F1"),
+            Action(tr("Keyboard shortcuts"), lambda: show_shortcuts(self, self.actions_list), "F1"),
             Action(tr("About Surgitwin"), lambda: show_about(self)),
             Action(tr("Quit"), self.close, "Ctrl+Q"),
         ]
@@ -400,6 +402,7 @@ class MainWindow(QMainWindow):
         save_settings(self.settings)
         with contextlib.suppress(SurgitwinError):
             self.desk.close()
+        self.warming.stop()
         self.stage.close_views()
         super().closeEvent(event)
 

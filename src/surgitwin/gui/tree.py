@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtGui import QColor, QIcon, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -98,6 +98,7 @@ class TwinTree(QTreeWidget):
         self._shape: list[tuple[str, list[NodeId]]] = []
         self._rows: dict[NodeId, QTreeWidgetItem] = {}
         self._shown: dict[NodeId, tuple[object, ...]] = {}
+        self._swatches: dict[tuple[int, int, int], QIcon] = {}
         self._volumes: dict[tuple[NodeId, Revision], float] = {}
         self._icons = {
             True: icon("eye", theme.colour("text-muted"), 14),
@@ -209,7 +210,9 @@ class TwinTree(QTreeWidget):
         item.setToolTip(EYE, tr("Hide") if node.visible else tr("Show"))
         item.setToolTip(NAME, self._tip(node))
         if color is not None:
-            item.setIcon(NAME, swatch(color))
+            if color not in self._swatches:
+                self._swatches[color] = swatch(color)
+            item.setIcon(NAME, self._swatches[color])
         item.setForeground(NAME, self._theme.colour("text" if node.visible else "text-faint"))
 
     def _detail(self, node: Node) -> str:

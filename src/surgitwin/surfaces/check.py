@@ -144,7 +144,9 @@ def _topology(mesh: Mesh, ctx: Context) -> tuple[bool, bool, bool, int]:
     if uses.max() > 2:
         return False, False, False, shells
     consistent = bool(np.all(keys[one] == backward[two]))
-    manifold = not degenerate and _fans(keys, one, two) == np.unique(mesh.triangles).size
+    used = np.zeros(len(mesh.points), np.bool_)
+    used[mesh.triangles] = True
+    manifold = not degenerate and _fans(keys, one, two) == int(np.count_nonzero(used))
     return bool(uses.min() == 2) and not degenerate, manifold, consistent, shells
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPointF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from surgitwin.core.mesh import Mesh
@@ -351,6 +351,10 @@ class View3D(QWidget):
         painter.end()
         if not self._started:
             QTimer.singleShot(0, self, self._start)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.set_moving()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self._input is None or not self._input.key(event):
