@@ -14,7 +14,8 @@ from surgitwin.commands.properties import (
     ShowSegments,
 )
 from surgitwin.commands.reporting import MakeReport
-from surgitwin.commands.segments import MakeSegment, MakeSurfaces, Unite
+from surgitwin.commands.segmenting import MakeSegment
+from surgitwin.commands.segments import MakeSurfaces, Unite
 from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr

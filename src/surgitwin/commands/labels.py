@@ -1,4 +1,4 @@
-"""Masks and label maps into the scene: which layer they lie in, what they are called, what colour they get."""
+"""Segments and label maps into the scene: what they are called, what colour they get."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from numpy.typing import NDArray
 
 from surgitwin import __version__
 from surgitwin.commands.base import Bench, Document, Work
+from surgitwin.commands.placement import LAYER_TYPE, LAYER_VALUES, add_layer, find_segmentation, layers_of
 from surgitwin.core.counting import value_counts
 from surgitwin.core.errors import BadInput, NeedsConfirmation
-from surgitwin.core.geometry import Box
-from surgitwin.core.ids import NodeId, Revision
+from surgitwin.core.ids import NodeId
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.editor import Transaction
-from surgitwin.scene.edits import PatchArray
 from surgitwin.scene.nodes import (
     Color,
-    LabelLayerNode,
     Node,
     Provenance,
     SegmentationNode,
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
 LabelKey = tuple[int, int]  # layer, value
 BODY_OPACITY = 0.2  # the body hides nothing that lies in it
 ANOTHER_PATIENT = ("different-patient-id", "different-birth-date")  # of a label map; refused unless confirmed
-LAYER_TYPE = np.uint8
-LAYER_VALUES = 255
 
 
 def pick_volume(scene: Scene, name: str | None) -> VolumeNode:
@@ -77,140 +72,8 @@ def segmentation_for(scene: Scene, tx: Transaction, volume: VolumeNode) -> Segme
     return made
 
 
-def layers_of(scene: Scene, segmentation: SegmentationNode) -> list[LabelLayerNode]:
-    return [node for node in scene.children(segmentation.id) if isinstance(node, LabelLayerNode)]
-
-
 def segments_of(scene: Scene, segmentation: SegmentationNode) -> list[SegmentNode]:
     return [node for node in scene.children(segmentation.id) if isinstance(node, SegmentNode)]
-
-
-@dataclass(frozen=True, eq=False)
-class FrozenLayer:
-    """A label layer as it was when the work began."""
-
-    id: NodeId
-    revision: Revision
-    labels: NDArray[Any]
-    used: frozenset[int]
-
-    def free_value(self) -> int | None:
-        return next((value for value in range(1, LAYER_VALUES + 1) if value not in self.used), None)
-
-
-@dataclass(frozen=True, eq=False)
-class Place:
-    """Where a mask goes, worked out away from the main thread: a layer, a value and the patches that put it there.
-
-    Attributes
-    ----------
-    layer
-        None if no layer has room: then ``labels`` is a new one.
-    expected
-        Revisions of the layers that the patches were worked out on.
-    """
-
-    layer: NodeId | None
-    value: int
-    patches: tuple[PatchArray, ...]
-    labels: NDArray[Any] | None
-    expected: dict[NodeId, Revision]
-
-
-def freeze_segmentation(scene: Scene, segmentation: SegmentationNode | None) -> list[FrozenLayer]:
-    """All layers of a segmentation, for work on another thread; costs no copy."""
-    if segmentation is None:
-        return []
-    return [
-        FrozenLayer(
-            layer.id,
-            layer.revision,
-            layer.labels.frozen(),
-            frozenset(segment.value for segment in scene.segments_of_layer(layer.id)),
-        )
-        for layer in layers_of(scene, segmentation)
-    ]
-
-
-def find_segmentation(scene: Scene, volume: VolumeNode) -> SegmentationNode | None:
-    return next((s for s in scene.of_type(SegmentationNode) if s.volume == volume.id), None)
-
-
-def crop_of(labels: NDArray[Any], value: int) -> tuple[NDArray[np.bool_], Box]:
-    """The voxels with this value, cropped: (mask [k, j, i], where that crop lies in the grid)."""
-    whole = labels == value
-    box = Box.of_mask(whole)
-    return np.ascontiguousarray(whole[box.slices]), box
-
-
-def find_place(layers: list[FrozenLayer], mask: NDArray[np.bool_], segment: SegmentNode | None) -> Place:
-    """Find a layer where the mask overlaps no other segment; a segment that it replaces makes room first.
-
-    Parameters
-    ----------
-    mask
-        Whole grid, [k, j, i].
-    segment
-        An existing segment that the mask replaces, or None.
-    """
-    box = Box.of_mask(mask)
-    expected = {layer.id: layer.revision for layer in layers}
-    own = next((layer for layer in layers if segment is not None and layer.id == segment.layer), None)
-    for layer in [*([own] if own else []), *(layer for layer in layers if layer is not own)]:
-        value = segment.value if segment is not None and layer is own else layer.free_value()
-        part = layer.labels[box.slices]
-        in_the_way = part[mask[box.slices]]
-        if value is None or np.any((in_the_way != 0) & (in_the_way != value)):
-            continue
-        whole = box.union(crop_of(layer.labels, value)[1]) if layer is own else box
-        before = layer.labels[whole.slices]
-        after = np.where(mask[whole.slices], before.dtype.type(value), before)
-        if layer is own:
-            after[(before == value) & ~mask[whole.slices]] = 0
-        patch = PatchArray.between(layer.id, "labels", whole, before, after, at_hand=True)
-        patches = [patch] if patch is not None else []
-        if own is not None and segment is not None and layer is not own:
-            patches += clearing(own, segment)
-        return Place(layer.id, value, tuple(patches), None, expected)
-    labels = mask.astype(LAYER_TYPE)
-    patches = clearing(own, segment) if own is not None and segment is not None else []
-    return Place(None, 1, tuple(patches), labels, expected)
-
-
-def clearing(layer: FrozenLayer, segment: SegmentNode) -> list[PatchArray]:
-    """The patch that sets a segment's voxels to background, so that its value can be used again."""
-    mask, box = crop_of(layer.labels, segment.value)
-    before = layer.labels[box.slices]
-    patch = PatchArray.between(layer.id, "labels", box, before, np.where(mask, 0, before), at_hand=True)
-    return [patch] if patch is not None else []
-
-
-def put_in_place(scene: Scene, tx: Transaction, segmentation: SegmentationNode, place: Place) -> tuple[NodeId, int]:
-    """Carry a place out and return (layer, value).
-
-    Raises
-    ------
-    BadInput
-        If a layer was edited since: the patches would overwrite that edit.
-    """
-    for layer_id, revision in place.expected.items():
-        if layer_id not in scene or scene.node(layer_id).revision != revision:
-            raise BadInput(tr("The segments were edited while this ran. Nothing was changed; please do it again."))
-    tx.carry_out(place.patches)
-    if place.layer is not None:
-        return place.layer, place.value
-    assert place.labels is not None
-    return add_layer(tx, segmentation, place.labels, len(layers_of(scene, segmentation)) + 1), place.value
-
-
-def add_layer(tx: Transaction, segmentation: SegmentationNode, labels: NDArray[Any], number: int) -> NodeId:
-    layer = LabelLayerNode(
-        name=tr("Layer {number}").format(number=number),
-        parent=segmentation.id,
-        labels=ArrayData.of(labels, constant=False),
-    )
-    tx.add(layer)
-    return layer.id
 
 
 def look_of(name: str, otherwise: str = "") -> tuple[SegmentKind, str, Color | None]:

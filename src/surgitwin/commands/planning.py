@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
 from surgitwin.commands.images import describe, provenance
-from surgitwin.commands.labels import crop_of
+from surgitwin.commands.placement import crop_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.ids import new_node_id

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
 from surgitwin.commands.images import describe
-from surgitwin.commands.labels import FrozenLayer, clearing, freeze_segmentation
+from surgitwin.commands.placement import FrozenLayer, clearing, freeze_segmentation
 from surgitwin.core.errors import Ambiguous, BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr

@@ -1,4 +1,4 @@
-"""Segments by a method, and surfaces of segments."""
+"""Add segments to an organ, and make surfaces of segments."""
 
 from __future__ import annotations
 
@@ -6,23 +6,11 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.images import describe, provenance
-from surgitwin.commands.labels import (
-    Place,
-    crop_of,
-    find_place,
-    find_segmentation,
-    freeze_segmentation,
-    make_segment,
-    pick_volume,
-    put_in_place,
-    segmentation_for,
-    segments_of,
-)
+from surgitwin.commands.placement import Places, crop_of, find_places, freeze_segmentation, put_in_place
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId
@@ -30,100 +18,8 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import ArrayData
-from surgitwin.scene.nodes import LabelLayerNode, Node, Provenance, SegmentationNode, SegmentNode, SurfaceNode
+from surgitwin.scene.nodes import LabelLayerNode, Provenance, SegmentationNode, SegmentNode, SurfaceNode
 from surgitwin.scene.scene import Scene
-
-
-class MakeSegment(Command):
-    """Make a segment, or replace one, by a method."""
-
-    name: ClassVar[str] = "segment"
-    title: ClassVar[str] = tr("Make a segment")
-    summary: ClassVar[str] = tr("Make or change a segment: threshold, region-grow, body, bone, lungs, smooth ...")
-
-    method: Annotated[
-        str, Arg(tr("how: threshold, region-grow, body, bone, lungs, largest-island ..."), positional=True)
-    ]
-    into: Annotated[str, Arg(tr("name of the segment to make or replace"))] = Field(min_length=1, max_length=200)
-    of: Annotated[str | None, Arg(tr("segment that the method starts from; without it the one named by --into"))] = None
-    onto: Annotated[str | None, Arg(tr("the image to work on; without it the first"))] = None
-    settings: Annotated[dict[str, Any], Arg(tr("a setting of the method, k=v"), option="set")] = Field(
-        default_factory=dict
-    )
-
-    def start(self, bench: Bench) -> Work[Any]:
-        from surgitwin.segmentation.methods import METHODS
-
-        if self.method not in METHODS:
-            message = tr("There is no method “{name}”. There are: {names}.")
-            raise BadInput(message.format(name=self.method, names=", ".join(METHODS)))
-        method = METHODS[self.method]
-        params = method.parse(self.settings)
-        scene = bench.scene
-        volume = pick_volume(scene, self.onto)
-        if method.ct_only and volume.unit != "HU":
-            message = tr("“{method}” needs CT values in HU, but “{name}” has none. Use a threshold instead.")
-            raise BadInput(message.format(method=method.title, name=volume.name))
-        target = _segment_of(scene, self.into)
-        source = scene.resolve(self.of or self.into, SegmentNode) if method.needs_segment else None
-        if source is not None and scene.segmentation_of(source).volume != volume.id:
-            message = tr("“{segment}” does not lie on the image “{volume}”; name its image with --onto.")
-            raise BadInput(message.format(segment=source.name, volume=volume.name))
-        source_labels = scene.layer_of(source).labels.frozen() if source is not None else None
-        layers = freeze_segmentation(scene, find_segmentation(scene, volume))
-        voxels = volume.voxels.frozen()
-        inputs: list[Node] = [volume] if source is None else [volume, source]
-        made_from = provenance(
-            bench, f"segment {self.method}", inputs, automatic=True, **params.model_dump(mode="json")
-        )
-
-        def compute(ctx: Context) -> tuple[Place, int, bool]:
-            current: NDArray[np.bool_] | None = None
-            if source is not None and source_labels is not None:
-                current = np.asarray(source_labels == source.value)
-            mask = method.apply(voxels, volume.geometry, params, ctx, current)
-            voxel_count = int(np.count_nonzero(mask))
-            if voxel_count == 0:
-                raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
-            cut_off = Box.of_mask(mask).touches_edge(volume.geometry.size_ijk)
-            return find_place(layers, mask, target), voxel_count, cut_off
-
-        def commit(outcome: tuple[Place, int, bool]) -> Document:
-            place, voxel_count, cut_off = outcome
-            if target is not None and target.id not in scene:
-                raise BadInput(tr("The segment “{name}” was removed meanwhile.").format(name=self.into))
-            with bench.transaction(tr("{method}: {name}").format(method=method.title, name=self.into)) as tx:
-                segmentation = segmentation_for(scene, tx, volume)
-                layer, value = put_in_place(scene, tx, segmentation, place)
-                if target is None:
-                    colors = [segment.color for segment in segments_of(scene, segmentation)]
-                    made = make_segment(
-                        segmentation, self.into, layer, value, colors, provenance=made_from, otherwise=method.title
-                    )
-                    tx.add(made)
-                else:
-                    made = target
-                    # Its own old content is no input any more: it has just been replaced.
-                    kept = {key: rev for key, rev in made_from.inputs.items() if key != target.id}
-                    origin = made_from.model_copy(update={"inputs": kept})
-                    tx.set(target.id, layer=layer, value=value, provenance=origin)
-            volume_ml = voxel_count * volume.geometry.voxel_volume_mm3 / 1000.0
-            return {
-                "node": describe(scene.node(made.id)),
-                "voxels": voxel_count,
-                "volume_ml": volume_ml,
-                "cut_off": cut_off,
-                "warnings": [cut_off_warning(self.into)] if cut_off else [],
-            }
-
-        return Work(compute, commit)
-
-
-def _segment_of(scene: Scene, name: str) -> SegmentNode | None:
-    """The segment with this name or id, or ``None`` where a new one is to be made."""
-    folded = name.casefold()
-    hits = [s for s in scene.of_type(SegmentNode) if folded == s.name.casefold() or s.id == name]
-    return scene.resolve(name, SegmentNode) if hits else None
 
 
 class Unite(Command):
@@ -152,7 +48,7 @@ class Unite(Command):
         frozen = [(segment, scene.layer_of(segment).labels.frozen()) for segment in (organ, *parts)]
         made_from = provenance(bench, "unite", [segment for segment, _ in frozen[1:]], surrounded=self.surrounded_only)
 
-        def compute(ctx: Context) -> tuple[Place, int, int, bool]:
+        def compute(ctx: Context) -> tuple[Places, int, int, bool]:
             from surgitwin.resection import Structure
             from surgitwin.resection.unite import united
 
@@ -161,14 +57,14 @@ class Unite(Command):
             mask = united(structures[0], segmentation.geometry, structures[1:], surrounded_only=self.surrounded_only)
             before = int(np.count_nonzero(structures[0].mask))
             cut_off = Box.of_mask(mask).touches_edge(segmentation.geometry.size_ijk)
-            return find_place(layers, mask, organ), before, int(np.count_nonzero(mask)), cut_off
+            return find_places(layers, mask, {1: organ}), before, int(np.count_nonzero(mask)), cut_off
 
-        def commit(outcome: tuple[Place, int, int, bool]) -> Document:
+        def commit(outcome: tuple[Places, int, int, bool]) -> Document:
             place, before, after, cut_off = outcome
             names = ", ".join(part.name for part in parts)
             with bench.transaction(tr("Add {names} to {organ}").format(names=names, organ=organ.name)) as tx:
-                layer, value = put_in_place(scene, tx, segmentation, place)
-                tx.set(organ.id, layer=layer, value=value, provenance=organ.provenance or made_from)
+                layer = put_in_place(scene, tx, segmentation, place)
+                tx.set(organ.id, layer=layer, value=place.values[1], provenance=organ.provenance or made_from)
             voxel_ml = segmentation.geometry.voxel_volume_mm3 / 1000.0
             return {
                 "node": describe(organ),

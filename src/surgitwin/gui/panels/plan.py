@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 
 from surgitwin.commands.planning import Operation, PlanResection, compare_document, format_plane, smallest_margin
 from surgitwin.commands.properties import ConfirmPatient, Formula, LiverQuality
-from surgitwin.commands.segments import MakeSegment, Unite
+from surgitwin.commands.segmenting import MakeSegment
+from surgitwin.commands.segments import Unite
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk

@@ -9,7 +9,8 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
 from surgitwin.commands.look import ShowStatistics
-from surgitwin.commands.segments import MakeSegment, MakeSurfaces
+from surgitwin.commands.segmenting import MakeSegment
+from surgitwin.commands.segments import MakeSurfaces
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
@@ -21,7 +22,7 @@ from surgitwin.scene.nodes import SegmentNode
 
 PREVIEW_DELAY_MS = 150
 PREVIEWED = ("threshold",)  # quick enough to follow a slider
-START = {"threshold": {"low": 150.0}, "region-grow": {"tolerance": 60.0}}
+START = {"threshold": {"lower": 150.0}, "grow": {"tolerance": 60.0}}
 
 
 class SegmentPanel(Panel):
@@ -166,10 +167,12 @@ class SegmentPanel(Panel):
             params = method.parse(self.form.values())
         except SurgitwinError:
             return
+        from surgitwin.segmentation.methods import Inputs
+
         voxels, geometry = volume.voxels, volume.geometry
 
         def work(ctx: Context) -> Any:
-            return method.apply(voxels.frozen(), geometry, params, ctx)
+            return method.apply(Inputs(voxels.frozen(), geometry), params, ctx)
 
         self._preview_job = session.runner.submit(
             tr("Preview"), work, self.preview_changed.emit, lambda error: self.preview_changed.emit(None)

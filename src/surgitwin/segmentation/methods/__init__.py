@@ -1,0 +1,59 @@
+"""The table of segmentation methods: what the command line and the panels are built from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.text import tr
+from surgitwin.segmentation.methods import automatic, intensity, shape
+from surgitwin.segmentation.methods.base import (
+    BACKGROUND,
+    Inputs,
+    MethodParams,
+    Parts,
+    PointMm,
+    PointsMm,
+    SeededParams,
+    Seeds,
+    SegmentMethod,
+    SegmentName,
+    SegmentNames,
+    count_voxels,
+)
+
+__all__ = [
+    "BACKGROUND",
+    "METHODS",
+    "Inputs",
+    "MethodParams",
+    "Parts",
+    "PointMm",
+    "PointsMm",
+    "SeededParams",
+    "Seeds",
+    "SegmentMethod",
+    "SegmentName",
+    "SegmentNames",
+    "count_voxels",
+    "method_named",
+]
+
+_TABLES = (intensity.METHODS, automatic.METHODS, shape.METHODS)  # in the order in which they are listed
+METHODS: dict[str, SegmentMethod[Any]] = {method.name: method for table in _TABLES for method in table}
+OTHER_NAMES = {"region-grow": "grow"}  # names that scripts may still use
+
+
+def method_named(name: str) -> SegmentMethod[Any]:
+    """The method of this name.
+
+    Raises
+    ------
+    BadInput
+        If there is none; the sentence lists those there are.
+    """
+    method = METHODS.get(OTHER_NAMES.get(name, name))
+    if method is None:
+        message = tr("There is no method “{name}”. There are: {names}.")
+        raise BadInput(message.format(name=name, names=", ".join(METHODS)))
+    return method

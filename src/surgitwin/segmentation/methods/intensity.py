@@ -1,0 +1,88 @@
+"""Methods by intensity: threshold, growing from a point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import model_validator
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.segmentation.intensity import check_range, region_grow, threshold
+from surgitwin.segmentation.methods.base import Inputs, MethodParams, PointMm, SegmentMethod, setting
+from surgitwin.segmentation.runs import Mask
+
+_RANGE_NAMES = {"low": "lower", "high": "upper"}
+
+
+class ThresholdParams(MethodParams):
+    other_names: ClassVar[Mapping[str, str]] = _RANGE_NAMES
+
+    lower: float = setting(..., "HU", tr("Lowest value that belongs to the segment."))
+    upper: float = setting(3071.0, "HU", tr("Highest value that belongs to the segment."))
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ThresholdParams:
+        check_range(self.lower, self.upper)
+        return self
+
+
+class GrowParams(MethodParams):
+    other_names: ClassVar[Mapping[str, str]] = {**_RANGE_NAMES, "seed_mm": "at"}
+
+    at: PointMm = setting(..., "mm", tr("Point to grow from: x, y, z in LPS."))
+    lower: float | None = setting(None, "HU", tr("Lowest value; or give a tolerance instead."))
+    upper: float | None = setting(None, "HU", tr("Highest value; or give a tolerance instead."))
+    tolerance: float | None = setting(
+        None, "HU", tr("Accept values this far from the median around the seed point."), ge=0
+    )
+    radius_mm: float | None = setting(None, "mm", tr("Grow no farther from the seed point than this."), gt=0)
+
+    @model_validator(mode="after")
+    def _one_range(self) -> GrowParams:
+        pair = (self.lower is not None, self.upper is not None)
+        if self.tolerance is None and not all(pair):
+            raise BadInput(tr("Growing from a point needs either 'tolerance', or both 'lower' and 'upper'."))
+        if self.tolerance is not None and any(pair):
+            raise BadInput(tr("Growing from a point takes either 'tolerance' or 'lower' and 'upper', not both."))
+        if self.lower is not None and self.upper is not None:
+            check_range(self.lower, self.upper)
+        return self
+
+
+def _threshold(inputs: Inputs, params: ThresholdParams, ctx: Context) -> Mask:
+    voxels = inputs.voxels
+    mask = threshold(voxels, params.lower, params.upper, ctx)
+    if not mask.any():
+        message = tr("No voxel lies between {low:g} and {high:g}; the image holds {least:g} to {most:g}.")
+        least, most = float(np.nanmin(voxels)), float(np.nanmax(voxels))
+        raise BadInput(message.format(low=params.lower, high=params.upper, least=least, most=most))
+    return mask
+
+
+def _grow(inputs: Inputs, params: GrowParams, ctx: Context) -> Mask:
+    return region_grow(
+        inputs.voxels,
+        inputs.geometry,
+        params.at,
+        params.lower,
+        params.upper,
+        tolerance=params.tolerance,
+        radius_mm=params.radius_mm,
+        ctx=ctx,
+    )
+
+
+METHODS: tuple[SegmentMethod[Any], ...] = (
+    SegmentMethod("threshold", tr("Threshold"), tr("All voxels with values in a range."), ThresholdParams, _threshold),
+    SegmentMethod(
+        "grow",
+        tr("Grow from a point"),
+        tr("The voxels in a range that hang together with the one at a point."),
+        GrowParams,
+        _grow,
+    ),
+)
