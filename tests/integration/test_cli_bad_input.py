@@ -111,6 +111,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "copy": lambda b, case: (case, b["copy.twin"]),
     "verify": lambda b, case: (case,),
     "edit": lambda b, case: (case, "Liver", "--rename", "Foie"),
+    "sign": lambda b, case: (case, "Liver", "--as", "reviewed", "--by", "Dr. Test"),
     "remove": lambda b, case: (case, "Liver"),
     "show": lambda b, case: (case,),
     "image": lambda b, case: (case, "Portal venous", "--phase", "arterial"),

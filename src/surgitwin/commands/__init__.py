@@ -17,6 +17,7 @@ from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import MakeSurfaces, Unite
 from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
+from surgitwin.commands.signing import SignOffNode
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
@@ -39,6 +40,7 @@ COMMANDS: dict[str, type[Command]] = {
         CopyCase,
         VerifyCase,
         EditNode,
+        SignOffNode,
         RemoveNode,
         ShowSegments,
         EditImage,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
 from surgitwin.commands.segments import cut_off_warning, surface_of
+from surgitwin.commands.signing import SignedContent, signed_nodes
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.ids import NodeId
@@ -104,9 +105,23 @@ def statistics_document(layer: LayerInputs, ctx: Context) -> dict[NodeId, Docume
         entry["cut_off"] = entry.pop("touches_edge")
         if layer.unit != "HU" and layer.modality:  # an MR image has brightness, and no HU
             entry |= {"hu": None, "intensity": entry["hu"]}
-        about = {"name": segment.name, "id": segment.id, "kind": segment.kind, "status": segment.status}
+        about = {
+            "name": segment.name,
+            "id": segment.id,
+            "kind": segment.kind,
+            "status": segment.status,
+            "work": segment.work,
+        }
         documents[segment.id] = {**about, **entry}
     return documents
+
+
+def _sign_off(content: SignedContent, ctx: Context) -> Document:
+    """Who signed a node, and whether it still is what was signed."""
+    node = content.node
+    assert node.sign_off is not None
+    holds = content.content_hash(ctx.part(1.0, 1.0)) == node.sign_off.content_hash
+    return {"name": node.name, "status": node.status, **node.sign_off.model_dump(mode="json"), "holds": holds}
 
 
 class ShowStatistics(Command):
@@ -152,18 +167,23 @@ class VerifyCase(Command):
         path = bench.case_path
         if path is None:
             raise BadInput(tr("This case has no file yet. Save it first."))
+        signed = signed_nodes(bench.scene)
         stale = [node.name for node in bench.scene if bench.scene.is_stale(node) and not isinstance(node, PlanNode)]
 
         def compute(ctx: Context) -> Document:
             from surgitwin.storage import verify
 
             report = verify(path)
-            return {**report.as_json(), "stale": stale}
+            return {**report.as_json(), "stale": stale, "sign_offs": [_sign_off(content, ctx) for content in signed]}
 
         return Work(compute, lambda document: document)
 
     @classmethod
     def complaint(cls, document: Document) -> str:
+        broken = [entry["name"] for entry in document["sign_offs"] if not entry["holds"]]
+        if document["ok"] and broken:
+            message = tr("“{name}” is not what was signed: its content differs. Look at it again and sign it anew.")
+            return message.format(name=broken[0])
         if document["ok"]:
             return ""
         message = tr("The case is damaged ({count} findings): {first} Go back to a copy of it.")

@@ -23,6 +23,7 @@ from surgitwin.scene.nodes import (
     SegmentNode,
     SurfaceNode,
     VolumeNode,
+    WorkStatus,
 )
 from surgitwin.scene.scene import Scene
 
@@ -68,6 +69,7 @@ class EditNode(Command):
     color: Annotated[tuple[int, int, int] | None, Arg(tr("red green blue, 0 to 255"))] = None
     opacity: Annotated[float | None, Arg(tr("0 is invisible, 1 is opaque"))] = Field(default=None, ge=0, le=1)
     type_: Annotated[SegmentKind | None, Arg(tr("what a segment is"), option="type")] = None
+    work: Annotated[WorkStatus | None, Arg(tr("how far the work on a segment is"))] = None
 
     def start(self, bench: Bench) -> Work[None]:
         node = named_node(bench.scene, self.node)
@@ -88,8 +90,12 @@ class EditNode(Command):
             changes["kind"] = self.type_
             if not isinstance(node, SegmentNode):
                 raise BadInput(tr("“{name}” is not a segment, so it has no type.").format(name=node.name))
+        if self.work is not None:
+            changes["work"] = self.work
+            if not isinstance(node, SegmentNode):
+                raise BadInput(tr("“{name}” is not a segment; only segments are worked on.").format(name=node.name))
         if not changes:
-            raise BadInput(tr("Say what to change: --rename, --visible, --color, --opacity or --type."))
+            raise BadInput(tr("Say what to change: --rename, --visible, --color, --opacity, --type or --work."))
 
         def apply() -> Document:
             with bench.transaction(self._what(node)) as tx:
@@ -110,6 +116,8 @@ class EditNode(Command):
             return tr("Colour of {name}").format(name=node.name)
         if self.type_ is not None:
             return tr("Type of {name}").format(name=node.name)
+        if self.work is not None:
+            return tr("Work on {name}: {work}").format(name=node.name, work=tr(self.work.replace("-", " ")))
         return tr("Opacity of {name}").format(name=node.name)
 
 

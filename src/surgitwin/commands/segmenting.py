@@ -292,10 +292,11 @@ def _commit(
                 otherwise = "" if method.makes_parts else method.title
                 segment = make_segment(segmentation, name, layer, value, colors, provenance=origin, otherwise=otherwise)
                 made.append(segment)
-                tx.add(segment)
+                tx.add(segment.model_copy(update={"work": "in-progress"}))
             else:
                 made.append(target)
-                tx.set(target.id, layer=layer, value=value, provenance=origin)
+                work = "in-progress" if target.work == "not-started" else target.work
+                tx.set(target.id, layer=layer, value=value, provenance=origin, work=work)
     return _document(scene, volume.geometry, made, result)
 
 

@@ -19,6 +19,7 @@ from surgitwin.scene.edits import AddNode, Edit, Entry, PatchArray, RemoveNode, 
 from surgitwin.scene.history import History
 from surgitwin.scene.nodes import LabelLayerNode, Node
 from surgitwin.scene.scene import Modified, Scene, SceneChanged
+from surgitwin.scene.signing import approvals_to_end
 
 
 class Journal(Protocol):
@@ -90,8 +91,13 @@ class Transaction:
             self._do(edit)
 
     def bump_revisions(self) -> None:
-        """Give a new revision to every node whose content changed since the last call; the end of a step calls it."""
+        """Give a new revision to every node whose content changed since the last call; the end of a step calls it.
+
+        What was approved and has changed is a draft again.
+        """
         changed = self._changed_content()
+        for node in approvals_to_end(self._scene, self.edits[self._bumped :], changed):
+            self.set(node.id, status="draft", sign_off=None)
         self._bumped = len(self.edits)
         for node_id in changed:
             if node_id in self._scene:

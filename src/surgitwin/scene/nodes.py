@@ -18,6 +18,7 @@ Color = tuple[int, int, int]
 Point = tuple[float, float, float]
 SegmentKind = Literal["organ", "lesion", "vessel", "bone", "body", "other"]
 ReviewStatus = Literal["draft", "reviewed", "approved"]
+WorkStatus = Literal["not-started", "in-progress", "completed", "flagged"]
 
 
 class Frozen(BaseModel):
@@ -43,6 +44,20 @@ class Provenance(Frozen):
     inputs: dict[NodeId, Revision] = Field(default_factory=dict)
     automatic: bool = False
     made_at: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+class SignOff(Frozen):
+    """Who vouches for a segment or a plan, since when, and for what.
+
+    Attributes
+    ----------
+    content_hash
+        SHA-256 of what was looked at: `signing.segment_hash` or `signing.plan_hash`.
+    """
+
+    by: str
+    at: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    content_hash: str
 
 
 class Node(Frozen):
@@ -136,10 +151,21 @@ class LabelLayerNode(Node):
 
 
 class SegmentNode(Node):
-    """One structure: the voxels of ``layer`` that hold ``value``."""
+    """One structure: the voxels of ``layer`` that hold ``value``.
+
+    A change of `signed_quiet_fields` makes no other result stale, but ends an approval.
+    """
 
     type_name: ClassVar[str] = "segment"
-    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"color", "opacity", "status", "provenance"}
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {
+        "color",
+        "opacity",
+        "status",
+        "sign_off",
+        "work",
+        "provenance",
+    }
+    signed_quiet_fields: ClassVar[frozenset[str]] = frozenset({"name"})
 
     layer: NodeId
     value: int = Field(ge=1)
@@ -147,7 +173,9 @@ class SegmentNode(Node):
     opacity: float = Field(default=1.0, ge=0.0, le=1.0)
     kind: SegmentKind = "other"
     term: str = ""
+    work: WorkStatus = "not-started"
     status: ReviewStatus = "draft"
+    sign_off: SignOff | None = None
     provenance: Provenance | None = None
 
 
@@ -185,7 +213,14 @@ class PlanNode(Node):
     """One way to operate on an organ. ``numbers`` is the document that the plan command prints."""
 
     type_name: ClassVar[str] = "plan"
-    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"numbers", "provenance", "status", "notes"}
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {
+        "numbers",
+        "provenance",
+        "status",
+        "sign_off",
+        "notes",
+    }
+    signed_quiet_fields: ClassVar[frozenset[str]] = frozenset({"name", "numbers", "notes"})
 
     organ: NodeId
     cuts: tuple[CutModel, ...] = ()
@@ -193,6 +228,7 @@ class PlanNode(Node):
     operation: str = ""
     notes: str = ""
     status: ReviewStatus = "draft"
+    sign_off: SignOff | None = None
     numbers: dict[str, Any] | None = None
     provenance: Provenance | None = None
 

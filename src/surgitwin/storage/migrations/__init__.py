@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from surgitwin.storage.migrations import m0001_first
+from surgitwin.storage.migrations import m0001_first, m0002_sign_off
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,10 @@ class Migration:
     apply: Callable[[apsw.Connection], None]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(m0001_first.INFO, m0001_first.apply),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(m0001_first.INFO, m0001_first.apply),
+    Migration(m0002_sign_off.INFO, m0002_sign_off.apply),
+)
 FORMAT = len(MIGRATIONS)
 
 
