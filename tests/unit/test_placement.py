@@ -36,9 +36,10 @@ def test_parts_get_their_voxels_overwritten_segments_lose_them_and_no_other_chan
     chosen = data.draw(st.permutations(segments))
     targets = {1: chosen[0] if data.draw(st.booleans()) else None, 2: chosen[1] if data.draw(st.booleans()) else None}
     overwritten = chosen[2 : data.draw(st.integers(2, 6))]
+    taking = random.random(SHAPE) < 0.5 if data.draw(st.booleans()) else np.ones(SHAPE, dtype=np.bool_)
     before = {s.id: layers[int(s.name[0])].labels == s.value for s in segments}
 
-    places = find_places(layers, parts, targets, overwritten)
+    places = find_places(layers, parts, targets, overwritten, taking)
 
     after = carried_out(layers, places)
     home = after[places.layer] if places.layer is not None else places.labels
@@ -49,7 +50,7 @@ def test_parts_get_their_voxels_overwritten_segments_lose_them_and_no_other_chan
     for other in segments:
         if other.id in moved:
             continue
-        kept = before[other.id] & ~((parts != 0) & (other in overwritten))
+        kept = before[other.id] & ~((parts != 0) & taking & (other in overwritten))
         np.testing.assert_array_equal(after[other.layer] == other.value, kept)
 
 

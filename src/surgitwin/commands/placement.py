@@ -89,6 +89,7 @@ def find_places(
     parts: NDArray[Any],
     targets: Mapping[int, SegmentNode | None],
     overwritten: Collection[SegmentNode] = (),
+    taking: NDArray[np.bool_] | None = None,
 ) -> Places:
     """Find a layer where the parts overlap no other segment; segments that they replace make room first.
 
@@ -100,22 +101,32 @@ def find_places(
         For each number that occurs in ``parts`` (1 for a mask): the existing segment that it replaces, or None.
     overwritten
         Segments that lose the voxels that the parts take; all others keep theirs.
+    taking
+        Where they lose them, [k, j, i]; without it wherever the parts are.
     """
     box = Box.of_mask(parts != 0)
     local = parts[box.slices]
+    inside = local != 0
+    taken = inside if taking is None else inside & taking[box.slices]
     replaced = [segment for segment in targets.values() if segment is not None]
     own = {layer.id: {s.value for s in replaced if s.layer == layer.id} for layer in layers}
     lost = {layer.id: {s.value for s in overwritten if s.layer == layer.id} - own[layer.id] for layer in layers}
     chosen, values = None, {part: number for number, part in enumerate(targets, start=1)}
     for layer in sorted(layers, key=lambda layer: -len(own[layer.id])):
         found = _values_in(layer, targets)
-        if found is not None and not _in_the_way(layer.labels[box.slices], local, own[layer.id] | lost[layer.id]):
-            chosen, values = layer, found
-            break
+        here, may_go = layer.labels[box.slices], own[layer.id]
+        if (
+            found is None
+            or _occupied(here[inside], may_go | lost[layer.id])
+            or _occupied(here[inside & ~taken], may_go)
+        ):
+            continue
+        chosen, values = layer, found
+        break
     patches: list[PatchArray] = []
     for layer in layers:
         written = values if layer is chosen else None
-        patches += _patch(layer, box, local, own[layer.id], lost[layer.id], written)
+        patches += _patch(layer, box, local, taken, own[layer.id], lost[layer.id], written)
     labels = None
     if chosen is None:
         labels = np.zeros(parts.shape, dtype=LAYER_TYPE)
@@ -149,16 +160,18 @@ def _lookup(values: Mapping[int, int]) -> NDArray[Any]:
     return lookup
 
 
-def _in_the_way(labels: NDArray[Any], local: NDArray[Any], may_go: Collection[int]) -> bool:
+def _occupied(labels: NDArray[Any], may_go: Collection[int]) -> bool:
+    """True if some voxel belongs to a segment that stays."""
     keeps = ~_flags(may_go)
     keeps[0] = False
-    return bool(np.any(keeps[labels[local != 0]]))
+    return bool(keeps[labels].any())
 
 
 def _patch(
     layer: FrozenLayer,
     box: Box,
     local: NDArray[Any],
+    taken: NDArray[np.bool_],
     own: Collection[int],
     lost: Collection[int],
     written: Mapping[int, int] | None,
@@ -181,7 +194,7 @@ def _patch(
     if part.size:
         inside = local != 0
         if lost:
-            part[inside & _flags(lost)[part]] = 0
+            part[taken & _flags(lost)[part]] = 0
         if written is not None:
             part[inside] = _lookup(written)[local[inside].astype(np.intp)]
     patch = PatchArray.between(layer.id, "labels", whole, before, after, at_hand=True)
@@ -191,7 +204,8 @@ def _patch(
 def clearing(layer: FrozenLayer, segment: SegmentNode) -> list[PatchArray]:
     """The patch that sets a segment's voxels to background, so that its value can be used again."""
     nowhere = Box((0, 0, 0), (0, 0, 0))
-    return _patch(layer, nowhere, layer.labels[:0, :0, :0], {segment.value}, (), None)
+    nothing = layer.labels[:0, :0, :0]
+    return _patch(layer, nowhere, nothing, nothing != 0, {segment.value}, (), None)
 
 
 def put_in_place(scene: Scene, tx: Transaction, segmentation: SegmentationNode, places: Places) -> NodeId:

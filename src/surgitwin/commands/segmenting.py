@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from surgitwin.commands.base import Arg, Bench, Command, Document, Work
+from surgitwin.commands.base import Arg, Bench, Document, Work
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.labels import make_segment, pick_volume, segmentation_for, segments_of
 from surgitwin.commands.placement import Places, find_places, find_segmentation, freeze_segmentation, put_in_place
+from surgitwin.commands.ruled import RuledCommand, ruled_grid
 from surgitwin.commands.segments import cut_off_warning
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
@@ -26,12 +27,13 @@ from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
     from surgitwin.segmentation.methods import Inputs, MethodParams, Parts, Seeds, SegmentMethod
+    from surgitwin.segmentation.rules import EditRules, RuledGrid
 
 EVERY_PART = "all"
 NAMED_AT_ONCE = 3  # so many names fit into the title of a step
 
 
-class MakeSegment(Command):
+class MakeSegment(RuledCommand):
     """Make a segment, or replace one, by a method."""
 
     name: ClassVar[str] = "segment"
@@ -70,6 +72,7 @@ class MakeSegment(Command):
         frozen = _Frozen.of(scene, given)
         segments = segments_of_volume(scene, volume)
         layers = freeze_segmentation(scene, find_segmentation(scene, volume))
+        rules, grid = self.edit_rules(scene, volume), ruled_grid(scene, volume)
         made_from = provenance(
             bench, f"segment {method.name}", [volume, *given.segments()], automatic=True, **_recorded(params)
         )
@@ -78,8 +81,17 @@ class MakeSegment(Command):
             found = method.apply(frozen.inputs(ctx.part(0.0, 0.1)), params, ctx.part(0.1, 0.95))
             parts = _chosen(found, method, self.into, source)
             targets = {value: segment_named(segments, name) for value, name in parts.names.items()}
-            counts = {value: _counted(parts.labels, value, volume.geometry) for value in targets}
-            return _Result(find_places(layers, parts.labels, targets), parts.names, targets, counts, parts.notes)
+            labels, free = _ruled(parts.labels, rules, grid, targets, method)
+            counts = {value: _counted(labels, value, volume.geometry) for value in targets}
+            replaced = {target.id for target in targets.values() if target is not None}
+            overwritten = [
+                segment
+                for segment in segments
+                if segment.id not in replaced
+                and (rules.overwrite == "all" or (rules.overwrite == "visible" and segment.visible))
+            ]
+            places = find_places(layers, labels, targets, overwritten, free)
+            return _Result(places, parts.names, targets, counts, parts.notes)
 
         def commit(result: _Result) -> Document:
             return _commit(bench, volume, method, made_from, result)
@@ -263,6 +275,35 @@ def _chosen(
         message = tr("{method} makes {names}, but no “{into}”. Name one of them, or “all”.")
         raise BadInput(message.format(method=method.title, names=listed, into=into))
     return Parts(np.asarray(found.labels == wanted[0]), {1: names[wanted[0]]}, found.notes)
+
+
+def _ruled(
+    labels: NDArray[Any],
+    rules: EditRules,
+    grid: RuledGrid,
+    targets: Mapping[int, SegmentNode | None],
+    method: SegmentMethod[Any],
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """The parts as far as the rules let them be, and where that is: elsewhere every segment stays as it is."""
+    if not (rules.inside or rules.outside or rules.has_range):
+        return labels, None
+    from surgitwin.segmentation.rules import editable
+
+    free = editable(grid, rules, _whole(labels))
+    ruled = labels.astype(np.uint16 if max(targets) > 255 else np.uint8)
+    ruled[~free] = 0
+    if not ruled.any():
+        message = tr("{method} found nothing in the area that may be edited. Change the area or the range.")
+        raise BadInput(message.format(method=method.title))
+    for part, target in targets.items():
+        if target is not None:
+            ruled[~free & (grid.layer(target.layer).labels == target.value)] = part
+    return ruled, free
+
+
+def _whole(labels: NDArray[Any]) -> Box:
+    k, j, i = labels.shape
+    return Box((0, 0, 0), (i, j, k))
 
 
 def _counted(labels: NDArray[Any], value: int, geometry: Geometry) -> tuple[int, bool]:
