@@ -193,32 +193,10 @@ class _Maker:
         quads = build_quads(label.sorted, self._grid, self._local.lookup)
         self._ctx.check()
         fairer = fair(quads, self._fairing)
-        points, faces = split_pinches(quads, self._grid, fairer.points, self._triangles(fairer.quads))
-        mesh = Mesh(self._in_mm(points), faces)
-        mended = points is not fairer.points
-        volume = mesh.volume_mm3 / self._geometry.voxel_volume_mm3 if mended else fairer.volume
+        mended = split_pinches(quads, self._grid, fairer.points, triangles_of(fairer.quads, self._geometry))
+        mesh = Mesh(in_mm(mended.points, self._geometry.cropped(self._place)), mended.triangles)
+        volume = mesh.volume_mm3 / self._geometry.voxel_volume_mm3 if mended.edges.size else fairer.volume
         return self._result(quads, mesh, volume)
-
-    def _triangles(self, quads: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Two triangles for each quad, with their outside outside in LPS too."""
-        a, b, c, d = quads
-        triangles = np.empty((quads.shape[1], 6), np.int32)
-        for column, corner in enumerate((a, c, b, a, d, c) if self._geometry.left_handed else (a, b, c, a, c, d)):
-            triangles[:, column] = corner
-        return triangles.reshape(-1, 3)
-
-    def _in_mm(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Index coordinates, shape (3, n), within the place to LPS millimetres, shape (n, 3)."""
-        # Not a matrix product: that would start a thread pool of its own inside each of these threads.
-        affine = self._geometry.cropped(self._place).affine_lps.astype(np.float32)
-        result = np.empty((points.shape[1], 3), np.float32)
-        for row in range(3):
-            column = points[0] * affine[row, 0]
-            column += points[1] * affine[row, 1]
-            column += points[2] * affine[row, 2]
-            column += affine[row, 3]
-            result[:, row] = column
-        return result
 
     def _result(self, quads: QuadMesh, mesh: Mesh, volume: float) -> SurfaceResult:
         error = 100.0 * (volume / quads.voxels - 1.0)
@@ -239,6 +217,29 @@ class _Maker:
         i0, j0, k0 = (int(a) for a in low)
         i1, j1, k1 = (int(b) for b in high)
         return _inside(self._place, Box((i0, j0, k0), (i1, j1, k1)))
+
+
+def triangles_of(quads: NDArray[np.int64], geometry: Geometry) -> NDArray[np.int32]:
+    """Two triangles for each quad, shape (2 m, 3), with their outside outside in LPS too."""
+    a, b, c, d = quads
+    triangles = np.empty((quads.shape[1], 6), np.int32)
+    for column, corner in enumerate((a, c, b, a, d, c) if geometry.left_handed else (a, b, c, a, c, d)):
+        triangles[:, column] = corner
+    return triangles.reshape(-1, 3)
+
+
+def in_mm(points: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
+    """Index coordinates, shape (3, n), to LPS millimetres, shape (n, 3)."""
+    # Not a matrix product: that would start a thread pool of its own inside each of the threads that call this.
+    affine = geometry.affine_lps.astype(np.float32)
+    result = np.empty((points.shape[1], 3), np.float32)
+    for row in range(3):
+        column = points[0] * affine[row, 0]
+        column += points[1] * affine[row, 1]
+        column += points[2] * affine[row, 2]
+        column += affine[row, 3]
+        result[:, row] = column
+    return result
 
 
 def available_threads() -> int:

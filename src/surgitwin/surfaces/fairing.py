@@ -11,6 +11,10 @@ their (averaged) normals only, so that the rest is a linear problem for one heig
    and stays flat; a vessel moves inwards all around and gets its radius again.
 3. No vertex may move much farther than to the border of its cell, which keeps neighbouring sheets apart.
 4. What is left of the volume's error, usually far below 1 %, goes in an even offset along the normals.
+
+Steps 1 to 3 are `shape`, and local: where a vertex goes depends, to the last bit, on the cells within `Fairing.reach`
+of its own, and not on where the rest of the mesh lies. The surface that is shown while a segment is edited stops there
+(see `incremental`); step 4 looks at the whole.
 """
 
 from __future__ import annotations
@@ -31,6 +35,9 @@ FloatRow = NDArray[np.float32]
 # little less keeps the two sides of a wall or a gap of one voxel apart.
 _CELL_SHARE = 0.75
 _THIN_CELL_SHARE = 0.45
+# Displacements are rounded to this before they are added to the vertices' places: the sums are then exact in float32 in
+# images of up to 8192 voxels along an axis, and the same wherever the origin is.
+_GRAIN = 1 / 2048
 # Normals are averaged so often: neighbours that move along nearly the same direction do not cross.
 _NORMAL_PASSES = 2
 # Cosine between a face's direction and the averaged normal above which the surface there really looks that way.
@@ -41,6 +48,8 @@ _APART = 0.05
 # The same two where the volume cannot be reached otherwise.
 _MOST_ROOM = 0.499
 _LEAST_APART = 0.002
+# Two averages of the positions, the quads around a vertex, and the passes of the normals.
+REACH_OF_NORMALS = 2 + 1 + _NORMAL_PASSES
 _VOLUME_TOLERANCE = 2e-4
 _VOLUME_ENOUGH = 5e-3
 _MATCH_STEPS = 8
@@ -74,6 +83,15 @@ class Fairing:
         steps = max(2, round(3.0 / math.acosh((1 + cutoff) / (1 - cutoff))))
         return Fairing(cutoff, steps, max(0, round(0.35 / math.sqrt(cutoff) - 0.4)))
 
+    @property
+    def reach(self) -> int:
+        """How many cells away, along any axis, a cell can be that has a say in where a vertex goes.
+
+        Each average reaches one cell: those of the roughness and of the first displacements, the solver's, and those of
+        the slow part.
+        """
+        return REACH_OF_NORMALS + 1 + (self.solve_steps - 1) + 2 + len(_LONG_STEPS) * self.slow_sweeps
+
 
 class QuadAverage:
     """The averaging operator ``M`` of a closed quad mesh."""
@@ -90,10 +108,18 @@ class QuadAverage:
         self._scatter = self._gather.T
         valence = self.scatter(np.ones(count, np.float32))
         self._weight = np.float32(0.25) / np.maximum(valence, 1)
+        self._share = np.float32(4) * valence
 
     def __call__(self, row: FloatRow) -> FloatRow:
         """Average of one number per vertex over the quads around each vertex."""
         result: FloatRow = self._scatter @ (self._gather @ row)
+        result *= self._weight
+        return result
+
+    def change(self, row: FloatRow) -> FloatRow:
+        """How far the average is from what it is taken of, ``M row - row``; the sums are exact for multiples of 1/2."""
+        result: FloatRow = self._scatter @ (self._gather @ row)
+        result -= self._share * row
         result *= self._weight
         return result
 
@@ -147,45 +173,81 @@ class FairMesh:
     volume: float
 
 
-def fair(mesh: QuadMesh, fairing: Fairing | None) -> FairMesh:
-    """Smooth a label's quad mesh and keep its volume (see the module's text)."""
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A smoothed quad mesh before its volume is matched; vertex by vertex a matter of the cells around.
+
+    Attributes
+    ----------
+    start
+        float32, shape (3, n): where the vertices' cells have their centres, less some whole number of voxels.
+    way
+        float32, shape (3, n): where the vertices are, from there.
+    normals
+        float32, shape (3, n): unit normals, averaged; index space.
+    quads
+        int64, shape (4, m), turned so that each is to be cut from its first to its third vertex.
+    area
+        Of all quads.
+    """
+
+    start: FloatRow
+    way: FloatRow
+    normals: FloatRow
+    quads: NDArray[np.int64]
+    area: float
+    apart: _Apart
+
+
+def shape(mesh: QuadMesh, fairing: Fairing | None) -> Shape:
+    """Smooth a label's quad mesh without a look at its volume (steps 1 to 3 of the module's text).
+
+    A mesh with a border (see `quads.open_quads`) is as good as the whole one from `Fairing.reach` cells inwards.
+    """
     # Coordinates near zero lose least to float32.
-    origin = mesh.corners.min(axis=1, keepdims=True)
-    start = mesh.corners - origin
+    start = mesh.corners - mesh.corners.min(axis=1, keepdims=True)
     average = QuadAverage(mesh.quads, start.shape[1])
-    once = np.stack([average(row) for row in start])
-    points = np.stack([average(row) for row in once])
-    quads, normals, area = _cut_and_normals(points, mesh.quads, average)
+    once = np.stack([average.change(row) for row in start])
+    last = np.stack([average(row) for row in once])
+    way = np.rint((once + last) * np.float32(1 / _GRAIN)) * np.float32(_GRAIN)
+    quads, normals, area = _cut_and_normals(start + way, mesh.quads, average)
     thin = _thin(mesh, normals)
     if fairing is not None:
-        height = _heights(average, thin, points - start, points - once, normals, fairing)
+        height = _heights(average, thin, way, last, normals, fairing)
         for axis in range(3):
-            points[axis] += height * normals[axis]
-    volume = _match_volume(points, normals, quads, area, mesh.voxels, _Apart.of(mesh, thin, start))
-    points += origin
-    return FairMesh(points, quads, volume)
+            way[axis] += height * normals[axis]
+    apart = _Apart.of(mesh, thin)
+    apart.push(way, _THIN_CELL_SHARE, _APART)
+    return Shape(start, way, normals, quads, area, apart)
 
 
-def _match_volume(
-    points: FloatRow, normals: FloatRow, quads: NDArray[np.int64], area: float, wanted: int, apart: _Apart
-) -> float:
-    """Move ``points``, in place, evenly along ``normals`` until they hold the wanted volume; return what they hold."""
+def fair(mesh: QuadMesh, fairing: Fairing | None) -> FairMesh:
+    """Smooth a label's quad mesh and keep its volume (see the module's text)."""
+    found = shape(mesh, fairing)
+    volume = _match_volume(found, mesh.voxels)
+    points = found.start + found.way
+    points += mesh.corners.min(axis=1, keepdims=True)
+    return FairMesh(points, found.quads, volume)
+
+
+def _match_volume(shape: Shape, wanted: int) -> float:
+    """Move the vertices, in place, evenly along their normals until the volume is right; return what they hold."""
     volume = 0.0
     # Where voxels hang together by edges only, they need nearly all of their room to have their volume.
     for room, distance in ((_THIN_CELL_SHARE, _APART), (_MOST_ROOM, _LEAST_APART)):
-        slope = area
-        apart.push(points, room, distance)
-        volume = quads_volume(points, quads)
+        slope = shape.area
+        shape.apart.push(shape.way, room, distance)
+        volume = quads_volume(shape.start + shape.way, shape.quads)
         for _ in range(_MATCH_STEPS):
             if abs(wanted - volume) <= _VOLUME_TOLERANCE * wanted:
                 break
             step = float(np.clip((wanted - volume) / slope, -_LONGEST_STEP, _LONGEST_STEP))
             for axis in range(3):
-                points[axis] += np.float32(step) * normals[axis]
-            apart.push(points, room, distance)
-            before, volume = volume, quads_volume(points, quads)
+                shape.way[axis] += np.float32(step) * shape.normals[axis]
+            shape.apart.push(shape.way, room, distance)
+            before, volume = volume, quads_volume(shape.start + shape.way, shape.quads)
             # The secant of the last two volumes, unless vertices were held back and it means nothing.
-            slope = max((volume - before) / step, 0.25 * area)
+            slope = max((volume - before) / step, 0.25 * shape.area)
         if abs(wanted - volume) <= _VOLUME_ENOUGH * wanted:
             break
     return volume
@@ -305,13 +367,11 @@ class _Apart:
     """
 
     thin: NDArray[np.int64]
-    thin_centres: FloatRow
     shared: NDArray[np.int64]
-    shared_centres: FloatRow
     directions: FloatRow
 
     @staticmethod
-    def of(mesh: QuadMesh, walls: NDArray[np.bool_], centres: FloatRow) -> _Apart:
+    def of(mesh: QuadMesh, walls: NDArray[np.bool_]) -> _Apart:
         tables = corner_tables()
         thin = np.flatnonzero(walls)
         split = np.take(tables.loops, mesh.cells.codes) > 1
@@ -319,18 +379,17 @@ class _Apart:
         codes = mesh.cells.codes[mesh.vertex_cell[shared]]
         directions = tables.direction[codes, mesh.vertex_loop[shared]].T
         directions = directions / np.maximum(np.linalg.norm(directions, axis=0), 1e-6)
-        return _Apart(thin, centres[:, thin], shared, centres[:, shared], directions.astype(np.float32))
+        return _Apart(thin, shared, directions.astype(np.float32))
 
-    def push(self, points: FloatRow, room: float, distance: float) -> None:
-        """Move, in place, those vertices that have left their place.
+    def push(self, way: FloatRow, room: float, distance: float) -> None:
+        """Move, in place, those vertices that have left their place; ``way`` is from their cells' centres.
 
         ``room`` is what a vertex in a thin place has on each side of its cell's centre, ``distance`` what one in a
         shared cell keeps from the centre; both in voxels.
         """
         if self.thin.size:
             for axis in range(3):
-                centre = self.thin_centres[axis]
-                points[axis, self.thin] = np.clip(points[axis, self.thin], centre - room, centre + room)
+                way[axis, self.thin] = np.clip(way[axis, self.thin], np.float32(-room), np.float32(room))
         if self.shared.size:
-            height = _dot(points[:, self.shared] - self.shared_centres, self.directions)
-            points[:, self.shared] += np.maximum(np.float32(distance) - height, 0) * self.directions
+            height = _dot(way[:, self.shared], self.directions)
+            way[:, self.shared] += np.maximum(np.float32(distance) - height, 0) * self.directions
