@@ -38,6 +38,9 @@ class QuadMesh:
         the other way, the direction in which it looks, 1 or -1; 0 elsewhere.
     voxels
         Number of voxels inside.
+    crossed
+        For each axis, in the order of ``quads``: positions in ``cells`` of the cells from whose first corner the quads'
+        edges start.
     """
 
     cells: LabelCells
@@ -47,6 +50,7 @@ class QuadMesh:
     vertex_loop: NDArray[np.uint8]
     facing: NDArray[np.int8]
     voxels: int
+    crossed: tuple[NDArray[np.int64], ...]
 
 
 class CellLookup:
@@ -80,13 +84,39 @@ class CellLookup:
 
 def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMesh:
     """The voxel faces of one label as a quad mesh; ``label`` must be sorted."""
+    neighbours = lookup.neighbours(label.cells)
+    crossed = [np.flatnonzero(np.take(crossing, label.codes)) for crossing in corner_tables().crossing]
+    return _quad_mesh(label, grid, crossed, neighbours)
+
+
+def open_quads(label: LabelCells, grid: CellGrid) -> QuadMesh:
+    """As `build_quads` where some of the label's cells are left out: quads that need one of those are left out too."""
+    cells = label.cells
+    neighbours = (_positions(cells, cells - grid.row), _positions(cells, cells - grid.plane))
+    crossed = []
+    for axis, crossing in enumerate(corner_tables().crossing):
+        at = np.flatnonzero(np.take(crossing, label.codes))
+        u, v = ((grid.row, grid.plane), (grid.plane, 1), (1, grid.row))[axis]
+        whole = np.ones(at.size, np.bool_)
+        for found, stride in zip(_around(axis, at, neighbours), (u, v, u + v), strict=True):
+            whole &= np.take(cells, found, mode="wrap") == cells[at] - stride
+        crossed.append(at[whole])
+    return _quad_mesh(label, grid, crossed, neighbours)
+
+
+def _positions(cells: CellIndex, wanted: CellIndex) -> NDArray[np.int64]:
+    """Where the wanted cells are among ``cells``, both sorted; anything where there is none."""
+    found: NDArray[np.int64] = np.searchsorted(cells, wanted)
+    return np.minimum(found, cells.size - 1, out=found)
+
+
+def _quad_mesh(label: LabelCells, grid: CellGrid, crossed: list[NDArray[np.int64]], neighbours: Neighbours) -> QuadMesh:
+    """The mesh of the quads on the edges from the first corner of the cells ``crossed``."""
     tables = corner_tables()
     codes = label.codes
     loops = np.take(tables.loops, codes)
     first = np.zeros(codes.size + 1, np.int64)
     np.cumsum(loops, out=first[1:])
-    neighbours = lookup.neighbours(label.cells)
-    crossed = [np.flatnonzero(np.take(tables.crossing[axis], codes)) for axis in range(3)]
     parts = [_axis_quads(axis, at, codes, first, neighbours) for axis, at in enumerate(crossed)]
     facing = np.zeros((3, int(first[-1])), np.int8)
     for axis, (at, part) in enumerate(zip(crossed, parts, strict=True)):
@@ -104,7 +134,8 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
     # Each run of voxels along i starts at one face and ends at another: the difference is its length.
     ends = crossed[0]
     voxels = int(np.where(codes[ends] & 1, i[ends], -i[ends]).sum())
-    return QuadMesh(label, corners, np.concatenate(parts, axis=1), vertex_cell, vertex_loop, facing, voxels)
+    quads = np.concatenate(parts, axis=1)
+    return QuadMesh(label, corners, quads, vertex_cell, vertex_loop, facing, voxels, tuple(crossed))
 
 
 def _axis_quads(
@@ -167,9 +198,7 @@ def _facing(
 
 def quad_owners(mesh: QuadMesh, grid: CellGrid) -> CellIndex:
     """Number of the (padded) inside voxel that each quad of ``mesh`` is a face of; shape (m,)."""
-    tables = corner_tables()
     owners = []
-    for axis, stride in enumerate((1, grid.row, grid.plane)):
-        at = np.flatnonzero(np.take(tables.crossing[axis], mesh.cells.codes))
+    for at, stride in zip(mesh.crossed, (1, grid.row, grid.plane), strict=True):
         owners.append(mesh.cells.cells[at] + np.where(mesh.cells.codes[at] & 1, 0, stride))
     return np.concatenate(owners)
