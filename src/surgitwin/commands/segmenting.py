@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from surgitwin.segmentation.rules import EditRules, RuledGrid
 
 EVERY_PART = "all"
+APART_VOXELS = 4_000_000  # smaller images are done with before a process has started
 NAMED_AT_ONCE = 3  # so many names fit into the title of a step
 
 
@@ -52,7 +53,7 @@ class MakeSegment(RuledCommand):
     )
 
     def start(self, bench: Bench) -> Work[Any]:
-        from surgitwin.segmentation.methods import method_named
+        from surgitwin.segmentation.methods import applied, method_named
 
         method = method_named(self.method)
         params = method.parse(self.settings)
@@ -78,7 +79,11 @@ class MakeSegment(RuledCommand):
         )
 
         def compute(ctx: Context) -> _Result:
-            found = method.apply(frozen.inputs(ctx.part(0.0, 0.1)), params, ctx.part(0.1, 0.95))
+            inputs, rest = frozen.inputs(ctx.part(0.0, 0.1)), ctx.part(0.1, 0.95)
+            if method.light or inputs.voxels.size < APART_VOXELS:
+                found = method.apply(inputs, params, rest)
+            else:
+                found = rest.apart(applied, method.name, inputs, params)
             parts = _chosen(found, method, self.into, source)
             targets = {value: segment_named(segments, name) for value, name in parts.names.items()}
             labels, free = _ruled(parts.labels, rules, grid, targets, method)

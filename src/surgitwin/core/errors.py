@@ -1,5 +1,7 @@
 """The errors a person may meet; each message is one clear sentence that says what to do."""
 
+from __future__ import annotations
+
 
 class SurgitwinError(Exception):
     """Anything that Surgitwin reports to its user in words."""
@@ -22,7 +24,10 @@ class NeedsConfirmation(BadInput):
 
     def __init__(self, finding: str, how: str) -> None:
         super().__init__(f"{finding} {how}")
-        self.finding = finding
+        self.finding, self.how = finding, how
+
+    def __reduce__(self) -> tuple[type[NeedsConfirmation], tuple[str, str]]:
+        return NeedsConfirmation, (self.finding, self.how)
 
 
 class StorageFailed(SurgitwinError):

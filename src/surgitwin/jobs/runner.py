@@ -16,6 +16,7 @@ from surgitwin.core.errors import Cancelled, SurgitwinError
 from surgitwin.core.progress import Context, Progress
 from surgitwin.core.signals import Signal
 from surgitwin.core.text import tr
+from surgitwin.jobs.apart import Processes
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Runner:
         self._wake = wake
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="surgitwin-job")
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._processes = Processes()
         self._jobs: list[Job] = []
         self._main = threading.get_ident()
 
@@ -97,7 +99,7 @@ class Runner:
             if partial is not None:
                 self._post(lambda: partial(result))
 
-        job.context = Context(report, hand_out if partial is not None else None)
+        job.context = Context(report, hand_out if partial is not None else None, self._processes)
         self._jobs.append(job)
         self.events.emit(JobEvent(job))
         self._pool.submit(self._run, job, work, done, failed)
@@ -147,6 +149,7 @@ class Runner:
         for job in self.active:
             job.context.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._processes.close()
         self._wake = None
 
     def _post(self, call: Callable[[], None]) -> None:

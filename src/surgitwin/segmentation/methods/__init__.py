@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from surgitwin.core.errors import BadInput
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmentation.methods import automatic, intensity, shape
 from surgitwin.segmentation.methods.base import (
@@ -21,6 +22,7 @@ from surgitwin.segmentation.methods.base import (
     SegmentNames,
     count_voxels,
 )
+from surgitwin.segmentation.runs import Mask
 
 __all__ = [
     "BACKGROUND",
@@ -35,6 +37,7 @@ __all__ = [
     "SegmentMethod",
     "SegmentName",
     "SegmentNames",
+    "applied",
     "count_voxels",
     "method_named",
 ]
@@ -57,3 +60,8 @@ def method_named(name: str) -> SegmentMethod[Any]:
         message = tr("There is no method “{name}”. There are: {names}.")
         raise BadInput(message.format(name=name, names=", ".join(METHODS)))
     return method
+
+
+def applied(name: str, inputs: Inputs, params: MethodParams, *, ctx: Context) -> Mask | Parts:
+    """What the method of this name makes of ``inputs``; for `Context.apart`, in whose process it is found by name."""
+    return method_named(name).apply(inputs, params, ctx)

@@ -195,6 +195,8 @@ class SegmentMethod(Generic[P]):
         Whether the method takes seeds; then ``Params`` are `SeededParams`.
     makes_parts
         The method returns `Parts`.
+    light
+        It takes less time than to send an image to a process, and no call of it keeps Python's lock for long.
     """
 
     name: str
@@ -206,6 +208,7 @@ class SegmentMethod(Generic[P]):
     ct_only: bool = False
     seeds: SeedUse = "no"
     makes_parts: bool = False
+    light: bool = False
 
     def parse(self, settings: Mapping[str, Any]) -> P:
         """Typed parameters from names and values (text is converted).

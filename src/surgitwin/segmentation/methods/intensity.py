@@ -77,7 +77,14 @@ def _grow(inputs: Inputs, params: GrowParams, ctx: Context) -> Mask:
 
 
 METHODS: tuple[SegmentMethod[Any], ...] = (
-    SegmentMethod("threshold", tr("Threshold"), tr("All voxels with values in a range."), ThresholdParams, _threshold),
+    SegmentMethod(
+        "threshold",
+        tr("Threshold"),
+        tr("All voxels with values in a range."),
+        ThresholdParams,
+        _threshold,
+        light=True,
+    ),
     SegmentMethod(
         "grow",
         tr("Grow from a point"),
