@@ -276,11 +276,12 @@ def test_large_surfaces_are_coarse_while_the_view_moves_and_whole_at_rest(qtbot:
     qtbot.waitUntil(lambda: not view.busy, timeout=20_000)
     (surface,) = view.scene._surfaces.values()
     view.set_moving(at_once=True)
-    assert surface.coarse_actor.GetVisibility() and not surface.actor.GetVisibility()
-    cells = surface.coarse_actor.GetMapper().GetInput().GetNumberOfPolys()
+    (whole,) = surface.actors
+    assert surface.stand_in.GetVisibility() and not whole.GetVisibility()
+    cells = surface.stand_in.GetMapper().GetInput().GetNumberOfPolys()
     assert 0 < cells < 28_800 / 4
-    qtbot.waitUntil(lambda: bool(surface.actor.GetVisibility()))
-    assert not surface.coarse_actor.GetVisibility()
+    qtbot.waitUntil(lambda: bool(whole.GetVisibility()))
+    assert not surface.stand_in.GetVisibility()
 
 
 def test_a_volume_is_reduced_on_a_thread_and_then_shown(qtbot: QtBot, view: View3D) -> None:

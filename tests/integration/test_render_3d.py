@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +24,11 @@ from surgitwin.render.content import (
     vec3,
 )
 from surgitwin.render.offscreen import new_offscreen_window, render_offscreen
+from surgitwin.render.prepared import FRUGAL_TRIANGLES, PIECE_TRIANGLES, prepare_mesh
 from surgitwin.render.scene3d import Scene3D
 from surgitwin.render.tokens import load_tokens
 from surgitwin.render.volume_props import reduced, volume_preset, volume_presets
+from surgitwin.render.vtk_arrays import from_vtk
 
 SIZE = (320, 240)
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -161,18 +164,138 @@ def test_a_scene_changes_only_what_changed_and_lets_go_of_everything() -> None:
     scene = Scene3D(renderer, window, load_tokens("dark"))
     content = three_balls(planes=(PlaneContent("cut", (0, 0, 0), (1, 0, 0)),))
     scene.set_content(content)
-    before = {key: actor.actor for key, actor in scene._surfaces.items()}
+    before = {key: surface.actors for key, surface in scene._surfaces.items()}
     camera = scene.camera
     recoloured = (SurfaceContent("right", content.surfaces[0].mesh, GREEN), *content.surfaces[1:3])
     scene.set_content(SceneContent(surfaces=recoloured))
-    assert {k: a.actor for k, a in scene._surfaces.items()} == {k: before[k] for k in ("right", "front", "above")}
-    assert before["right"].GetProperty().GetColor() == (0.0, 1.0, 0.0)
+    assert {k: s.actors for k, s in scene._surfaces.items()} == {k: before[k] for k in ("right", "front", "above")}
+    assert before["right"][0].GetProperty().GetColor() == (0.0, 1.0, 0.0)
     assert scene.camera == camera, "new content does not move the camera"
     assert scene.planes() == ()
     scene.close()
     assert renderer.GetViewProps().GetNumberOfItems() == 0
     assert window.GetRenderers().GetNumberOfItems() == 1
     window.Finalize()
+
+
+def bumpy(rows: int, centre: tuple[float, float, float] = (0, 0, 0)) -> Mesh:
+    """A closed, uneven ball of ``4 * rows * rows`` triangles."""
+    sectors = 2 * rows
+    polar, around = np.pi * np.arange(rows + 1) / rows, 2 * np.pi * np.arange(sectors) / sectors
+    p, a = np.meshgrid(polar, around, indexing="ij")
+    radius = 30 + 2 * np.sin(9 * a) * np.sin(p) ** 2
+    points = radius[..., None] * np.stack([np.sin(p) * np.cos(a), np.sin(p) * np.sin(a), np.cos(p)], axis=-1)
+    one = np.arange(rows * sectors).reshape(rows, sectors)
+    right = np.roll(one, -1, axis=1)
+    quads = np.stack([one, one + sectors, right + sectors, right], axis=-1).reshape(-1, 4)
+    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+    return Mesh((points.reshape(-1, 3) + centre).astype(np.float32), triangles)
+
+
+def test_a_large_mesh_is_drawn_in_pieces_that_are_together_exactly_it() -> None:
+    mesh = bumpy(200)
+    shuffled = Mesh(mesh.points, np.random.default_rng(3).permutation(mesh.triangles))
+    for one in (mesh, shuffled):
+        drawn = prepare_mesh(one, frugal=False)
+        assert len(drawn.fine) == 3 and drawn.coarse is None
+        corners, normals = [], []
+        for piece in drawn.fine:
+            assert piece.GetNumberOfPolys() <= PIECE_TRIANGLES
+            triangles = from_vtk(piece.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+            corners.append(from_vtk(piece.GetPoints().GetData())[triangles])
+            normals.append(from_vtk(piece.GetPointData().GetNormals())[triangles])
+        assert np.array_equal(np.concatenate(corners), one.points[one.triangles])
+        outward = np.concatenate(corners) / np.linalg.norm(np.concatenate(corners), axis=-1, keepdims=True)
+        assert np.min(np.sum(outward * np.concatenate(normals), axis=-1)) > 0.5
+
+
+def test_where_the_processor_draws_a_large_mesh_is_simplified_but_stays_in_place() -> None:
+    mesh = bumpy(300, (5, -8, 20))  # 360 000 triangles
+    drawn = prepare_mesh(mesh, frugal=True)
+    count = sum(piece.GetNumberOfPolys() for piece in drawn.fine)
+    assert 0.5 * FRUGAL_TRIANGLES < count < 1.5 * FRUGAL_TRIANGLES
+    points = np.concatenate([from_vtk(piece.GetPoints().GetData()) for piece in drawn.fine]) - (5, -8, 20)
+    around = np.arctan2(points[:, 1], points[:, 0])
+    radius = np.linalg.norm(points, axis=-1)
+    expected = 30 + 2 * np.sin(9 * around) * (np.hypot(points[:, 0], points[:, 1]) / radius) ** 2
+    assert np.max(np.abs(radius - expected)) < 1.0, "less than two cells of the grid"
+    whole = prepare_mesh(bumpy(150), frugal=True)  # 90 000
+    assert sum(piece.GetNumberOfPolys() for piece in whole.fine) == 90_000
+
+
+@pytest.mark.parametrize("software", [True, False])
+def test_surfaces_that_come_gradually_leave_no_trace_until_they_are_there(software: bool) -> None:
+    from vtkmodules.vtkRenderingCore import vtkRenderer
+
+    window, renderer = new_offscreen_window(*SIZE), vtkRenderer()
+    window.AddRenderer(renderer)
+    scene = Scene3D(renderer, window, load_tokens("dark"), software=software, gradual=True)
+    first = SceneContent(surfaces=(SurfaceContent("a", bumpy(200, (-40, 0, 0)), RED),))
+    both = SceneContent(surfaces=(*first.surfaces, SurfaceContent("b", bumpy(200, (40, 0, 0)), BLUE)))
+    scene.set_content(SceneContent(), whole=both)
+    window.Render()
+    empty = pixels_of(window)
+
+    scene.set_content(first, whole=both)
+    frames = []
+    while scene.uploading:
+        window.Render()
+        frames.append(pixels_of(window))
+    window.Render()
+    alone = pixels_of(window)
+
+    assert len(frames) >= 2 and np.array_equal(frames[0], empty)
+    assert place_of(alone, RED)[2] > 0
+    scene.set_content(both)
+    assert scene.uploading
+    window.Render()
+    assert np.array_equal(pixels_of(window), alone), "what is on its way is not seen, what was there stays"
+    while scene.uploading:
+        window.Render()
+    window.Render()
+    gradually = pixels_of(window)
+    scene.close()
+
+    at_once = Scene3D(renderer, window, load_tokens("dark"), software=software)
+    at_once.set_content(both)
+    window.Render()
+    assert np.array_equal(pixels_of(window), gradually)
+    at_once.close()
+    window.Finalize()
+
+
+def test_a_small_new_mesh_shows_with_the_next_frame_and_a_large_one_only_once_it_is_there() -> None:
+    from vtkmodules.vtkRenderingCore import vtkRenderer
+
+    window, renderer = new_offscreen_window(*SIZE), vtkRenderer()
+    window.AddRenderer(renderer)
+    scene = Scene3D(renderer, window, load_tokens("dark"), gradual=True)
+    small = SurfaceContent("a", bumpy(60), RED)
+    scene.set_content(SceneContent(surfaces=(small,)))
+    assert not scene.uploading, "a brush stroke is seen at once"
+    window.Render()
+    before = pixels_of(window)
+    scene.set_content(SceneContent(surfaces=(SurfaceContent("a", bumpy(250), RED),)))
+    window.Render()
+    assert np.array_equal(pixels_of(window), before), "the old surface stays"
+    scene.set_content(SceneContent(surfaces=(small,)))
+    assert not scene.uploading and len(scene.pickable()) == 1
+    assert renderer.GetActors().GetNumberOfItems() == 2, "one surface and its stand-in, nothing of the others"
+    scene.close()
+    window.Finalize()
+
+
+def pixels_of(window: Any) -> NDArray[np.uint8]:
+    """What the window shows, RGB."""
+    from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
+
+    reader = vtkWindowToImageFilter()
+    reader.SetInput(window)
+    reader.ShouldRerenderOff()
+    reader.ReadFrontBufferOff()
+    reader.Update()
+    width, height, _ = reader.GetOutput().GetDimensions()
+    return from_vtk(reader.GetOutput().GetPointData().GetScalars()).reshape(height, width, 3).copy()
 
 
 def test_the_camera_frames_the_whole_box_from_every_side() -> None:

@@ -11,7 +11,7 @@ from surgitwin.core.geometry import FloatArray
 from surgitwin.core.mesh import Mesh
 from surgitwin.render.camera import screen_axes
 from surgitwin.render.tokens import FONT_FILES, Tokens
-from surgitwin.render.vtk_arrays import poly_data
+from surgitwin.render.vtk_arrays import poly_data, with_normals
 
 SIZE_PX = 104.0
 MARGIN_PX = 8.0
@@ -89,7 +89,7 @@ def _body(tokens: Tokens) -> Any:
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
     mapper, actor = vtkPolyDataMapper(), vtkActor()
-    mapper.SetInputData(poly_data(figure_mesh()))
+    mapper.SetInputData(with_normals(poly_data(figure_mesh())))
     actor.SetMapper(mapper)
     actor.GetProperty().SetColor(*tokens.unit_rgb("figure"))
     actor.GetProperty().SetSpecular(0.15)

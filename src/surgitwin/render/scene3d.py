@@ -5,6 +5,7 @@ It draws into a vtkRenderer that somebody else owns: the window's, or an off-scr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,14 @@ from surgitwin.render.figure import OrientationFigure, font_size, style_text
 from surgitwin.render.notes3d import FlatNotes
 from surgitwin.render.plane_props import PlaneActors
 from surgitwin.render.prepared import MeshStore
-from surgitwin.render.surface_props import SurfaceActor
+from surgitwin.render.surface_props import Piece, SurfaceActor
 from surgitwin.render.tokens import Tokens
 from surgitwin.render.volume_props import VolumeActor, VolumeStore, volume_preset
 
 MOST_PEELS = 6
 FOCUS_PX = 12.0
+# New triangles that one frame takes up: about 20 ms of one processor core.
+UPLOAD_TRIANGLES = 60_000
 
 
 class Scene3D:
@@ -38,17 +41,27 @@ class Scene3D:
         Exact order of translucent surfaces (depth peeling, one pass for each layer); otherwise weighted blending.
     software
         True where the processor draws, which decides how a volume is rendered.
+    gradual
+        New surfaces go to where they are drawn from in small parts, some with each frame; `uploading` says that more
+        frames are wanted. Otherwise the next frame shows everything, however long it takes.
     """
 
     def __init__(
-        self, renderer: Any, window: Any, tokens: Tokens, peeling: bool = False, software: bool = True
+        self,
+        renderer: Any,
+        window: Any,
+        tokens: Tokens,
+        peeling: bool = False,
+        software: bool = True,
+        gradual: bool = False,
     ) -> None:
         from vtkmodules.vtkRenderingCore import vtkRenderer
 
         self.renderer, self._window, self.tokens = renderer, window, tokens
         self.pixel_ratio = 1.0
         self.software = software
-        self.meshes = MeshStore(coarse=software and not peeling)
+        self._gradual = gradual
+        self.meshes = MeshStore(frugal=software and not peeling)
         self.volumes = VolumeStore(software)
         self.content = self._whole = SceneContent()
         self.front: Any = vtkRenderer()
@@ -62,7 +75,9 @@ class Scene3D:
         self._volume: VolumeActor | None = None
         self._focus_data, self._focus = _cross(tokens)
         self._prepare(peeling)
-        self._observer = renderer.AddObserver("StartEvent", self._before_render)
+        self._observers = [renderer.AddObserver("StartEvent", self._before_render)]
+        if gradual:
+            self._observers.append(renderer.AddObserver("EndEvent", self._upload))
         self._framed = False
         self._moving = False
 
@@ -125,6 +140,11 @@ class Scene3D:
             for surface in self._surfaces.values():
                 surface.set_moving(moving)
 
+    @property
+    def uploading(self) -> bool:
+        """True while surfaces wait for frames that take them up."""
+        return self._gradual and any(True for _ in self._waiting())
+
     # Handles ---------------------------------------------------------------------------------------------------
 
     def planes(self) -> tuple[PlaneActors, ...]:
@@ -132,12 +152,13 @@ class Scene3D:
 
     def pickable(self) -> tuple[Any, ...]:
         """The props that a click can hit: visible surfaces and the volume."""
-        found = [s.actor for s in self._surfaces.values() if s.shown]
+        found = [actor for surface in self._surfaces.values() if surface.shown for actor in surface.actors]
         return (*found, self._volume.volume) if self._volume is not None else tuple(found)
 
     def close(self) -> None:
         """Take everything out of the window again and let go of it."""
-        self.renderer.RemoveObserver(self._observer)
+        for observer in self._observers:
+            self.renderer.RemoveObserver(observer)
         for renderer in (self.front, self.figure.renderer):
             renderer.RemoveAllViewProps()
             renderer.ReleaseGraphicsResources(self._window)
@@ -195,20 +216,50 @@ class Scene3D:
             self._focus_data.SetPoints(_cross_points(self.content.focus, FOCUS_PX * scale))
         self.renderer.ResetCameraClippingRange()
 
+    def _waiting(self) -> Iterator[tuple[SurfaceActor, Piece]]:
+        """What is not uploaded yet; every stand-in comes before the first fine piece."""
+        for coarse in (True, False):
+            for surface in self._surfaces.values():
+                for piece in surface.waiting(coarse):
+                    yield surface, piece
+
+    def _upload(self, *_: Any) -> None:
+        """At the end of a frame: bring some more triangles to where they are drawn from.
+
+        VTK does that when it first draws them, so they are drawn without leaving a trace.
+        """
+        state = self._window.GetState()
+        done: dict[int, SurfaceActor] = {}
+        triangles = 0
+        for surface, piece in self._waiting():
+            if done and triangles + piece.triangles > UPLOAD_TRIANGLES:
+                break
+            if not done:
+                state.vtkglColorMask(False, False, False, False)
+                state.vtkglDepthMask(False)
+            piece.mapper.Render(self.renderer, piece.actor)
+            piece.uploaded = True
+            done[id(surface)] = surface
+            triangles += piece.triangles
+        if done:
+            state.vtkglColorMask(True, True, True, True)
+            state.vtkglDepthMask(True)
+        for surface in done.values():
+            surface.taken()
+
     def _update_surfaces(self) -> None:
         wanted = {surface.id: surface for surface in self.content.surfaces}
         for gone in self._surfaces.keys() - wanted.keys():
-            for actor in self._surfaces.pop(gone).actors:
-                self.renderer.RemoveActor(actor)
+            self._surfaces.pop(gone).close()
         for key, content in wanted.items():
-            known = self._surfaces.get(key)
-            if known is None:
-                known = self._surfaces[key] = SurfaceActor(content, self.meshes)
-                known.set_moving(self._moving)
-                for actor in known.actors:
-                    self.renderer.AddActor(actor)
-            elif known.content is not content:
-                known.update(content)
+            if key not in self._surfaces:
+                self._surfaces[key] = SurfaceActor(content, self.meshes, self.renderer)
+                self._surfaces[key].set_moving(self._moving)
+        new = sum(len(c.mesh.triangles) for key, c in wanted.items() if self._surfaces[key].wants(c))
+        for key, content in wanted.items():
+            known = self._surfaces[key]
+            if known.content is not content or known.wants(content):
+                known.update(content, self._gradual and new > UPLOAD_TRIANGLES)
 
     def _update_planes(self) -> None:
         wanted = {plane.id: plane for plane in self.content.planes}

@@ -1,75 +1,168 @@
-"""Segment surfaces in 3D: VTK actors that change only where their description changed."""
+"""Segment surfaces in 3D: VTK actors that change only where their description changed, and go to the card in pieces."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from surgitwin.core.mesh import Mesh
 from surgitwin.render.content import SurfaceContent
-from surgitwin.render.prepared import MeshStore
+from surgitwin.render.prepared import MeshStore, PreparedMesh
 
 # A dull, slightly wet look: highlights show the shape, colours stay those of the tree.
 AMBIENT, DIFFUSE, SPECULAR, SPECULAR_POWER = 0.12, 0.88, 0.22, 22.0
 
 
-class SurfaceActor:
-    """The actors of one `SurfaceContent`: the surface, and a coarse stand-in for while the view turns."""
+class Piece:
+    """An actor that is `uploaded` once its triangles are where it is drawn from."""
 
-    def __init__(self, content: SurfaceContent, store: MeshStore) -> None:
-        self._store = store
-        self.actor, self._mapper = _actor()
-        self.coarse_actor, self._coarse_mapper = _actor()
-        look = self.actor.GetProperty()
+    def __init__(self, data: Any, look: Any) -> None:
+        from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+
+        self.mapper, self.actor = vtkPolyDataMapper(), vtkActor()
+        self.mapper.ScalarVisibilityOff()
+        self.mapper.SetInputData(data)
+        self.actor.SetMapper(self.mapper)
+        self.actor.SetProperty(look)
+        self.actor.VisibilityOff()
+        self.triangles = int(data.GetNumberOfPolys())
+        self.uploaded = False
+
+
+class _Drawing:
+    """The actors of one mesh: the surface in pieces, and a coarse stand-in for until all of them are there."""
+
+    def __init__(self, mesh: Mesh, prepared: PreparedMesh, look: Any) -> None:
+        self.mesh = mesh
+        self.fine = [Piece(data, look) for data in prepared.fine]
+        self.coarse = Piece(prepared.coarse, look) if prepared.coarse is not None else None
+
+    @property
+    def all(self) -> list[Piece]:
+        return [*self.fine, self.coarse] if self.coarse is not None else self.fine
+
+    @property
+    def fine_ready(self) -> bool:
+        return all(piece.uploaded for piece in self.fine)
+
+    @property
+    def ready(self) -> bool:
+        """True once something of it can be shown."""
+        return self.fine_ready if self.coarse is None else self.coarse.uploaded
+
+
+class SurfaceActor:
+    """The actors of one `SurfaceContent` in a renderer; empty until the first `update`."""
+
+    def __init__(self, content: SurfaceContent, store: MeshStore, renderer: Any) -> None:
+        from vtkmodules.vtkRenderingCore import vtkProperty
+
+        self._store, self._renderer = store, renderer
+        self._look = look = vtkProperty()
         look.SetInterpolationToPhong()
         look.SetAmbient(AMBIENT)
         look.SetDiffuse(DIFFUSE)
         look.SetSpecular(SPECULAR)
         look.SetSpecularPower(SPECULAR_POWER)
-        self.coarse_actor.SetProperty(look)
         self.content = content
-        self.has_coarse = False
-        self._mesh: object = None
+        self._drawing: _Drawing | None = None
+        self._next: _Drawing | None = None
         self._moving = False
-        self.update(content)
 
-    @property
-    def actors(self) -> tuple[Any, Any]:
-        return self.actor, self.coarse_actor
-
-    def update(self, content: SurfaceContent) -> None:
-        """Show a newer description of the same surface."""
-        self.content = content
+    def wants(self, content: SurfaceContent) -> bool:
+        """True if ``content`` has a mesh that is to be seen and is not there yet."""
+        newest = self._next or self._drawing
         # A hidden surface costs neither normals nor memory on the graphics card.
-        if content.visible and content.mesh is not self._mesh:
-            prepared = self._store.of(content.mesh)
-            self._mapper.SetInputData(prepared.fine)
-            self.has_coarse = prepared.coarse is not None
-            if self.has_coarse:
-                self._coarse_mapper.SetInputData(prepared.coarse)
-            self._mesh = content.mesh
-        look = self.actor.GetProperty()
+        return content.visible and (newest is None or content.mesh is not newest.mesh)
+
+    def update(self, content: SurfaceContent, gradual: bool = False) -> None:
+        """Show a newer description of the same surface.
+
+        Parameters
+        ----------
+        gradual
+            A new mesh shows once its pieces are uploaded, some with each frame: the owner of the renderer does that
+            with `waiting`. Otherwise the next frame shows it.
+        """
+        if self.wants(content):
+            drawing = _Drawing(content.mesh, self._store.of(content.mesh), self._look)
+            self._take(drawing, gradual)
+        self.content = content
+        look = self._look
         look.SetColor(*(channel / 255 for channel in content.colour))
         look.SetOpacity(content.opacity)
         # Seen through its front, the far side of a translucent organ would only add haze.
         look.SetBackfaceCulling(content.opacity < 1.0)
-        self.set_moving(self._moving)
+        self._show()
 
     @property
     def shown(self) -> bool:
         return self.content.visible and self.content.opacity > 0 and not self.content.mesh.empty
 
+    @property
+    def actors(self) -> tuple[Any, ...]:
+        """The actors of the surface itself, without the stand-in."""
+        return tuple(piece.actor for piece in self._drawing.fine) if self._drawing is not None else ()
+
+    @property
+    def stand_in(self) -> Any:
+        """The actor that is drawn while the view turns, or None."""
+        drawing = self._drawing
+        return drawing.coarse.actor if drawing is not None and drawing.coarse is not None else None
+
     def set_moving(self, moving: bool) -> None:
         """Draw the stand-in, if there is one, while the view moves."""
         self._moving = moving
-        coarse = moving and self.has_coarse
-        self.actor.SetVisibility(self.shown and not coarse)
-        self.coarse_actor.SetVisibility(self.shown and coarse)
+        self._show()
 
+    def waiting(self, coarse: bool) -> Iterator[Piece]:
+        """Stand-ins, or all else, that the renderer has not taken up yet; call `taken` when it has some of them."""
+        drawing = self._next or self._drawing
+        if drawing is None or not self.shown:
+            return
+        wanted = ([] if drawing.coarse is None else [drawing.coarse]) if coarse else drawing.fine
+        yield from (piece for piece in wanted if not piece.uploaded)
 
-def _actor() -> tuple[Any, Any]:
-    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+    def taken(self) -> None:
+        """Show what can be shown now."""
+        if self._next is not None and self._next.ready:
+            self._replace(self._next)
+        self._show()
 
-    mapper, actor = vtkPolyDataMapper(), vtkActor()
-    mapper.ScalarVisibilityOff()
-    actor.SetMapper(mapper)
-    actor.VisibilityOff()
-    return actor, mapper
+    def close(self) -> None:
+        """Leave the renderer."""
+        for drawing in (self._drawing, self._next):
+            for piece in drawing.all if drawing is not None else ():
+                self._renderer.RemoveActor(piece.actor)
+        self._drawing = self._next = None
+
+    def _take(self, drawing: _Drawing, gradual: bool) -> None:
+        if self._next is not None:
+            self._leave(self._next)
+            self._next = None
+        for piece in drawing.all:
+            piece.uploaded = not gradual
+            self._renderer.AddActor(piece.actor)
+        if gradual and self._drawing is not None:
+            self._next = drawing  # what was there stays until then
+        else:
+            self._replace(drawing)
+
+    def _replace(self, drawing: _Drawing) -> None:
+        if self._drawing is not None:
+            self._leave(self._drawing)
+        self._drawing, self._next = drawing, None
+
+    def _leave(self, drawing: _Drawing) -> None:
+        for piece in drawing.all:
+            self._renderer.RemoveActor(piece.actor)
+
+    def _show(self) -> None:
+        drawing = self._drawing
+        if drawing is None:
+            return
+        coarse = drawing.coarse is not None and (self._moving or not drawing.fine_ready)
+        if drawing.coarse is not None:
+            drawing.coarse.actor.SetVisibility(self.shown and coarse and drawing.coarse.uploaded)
+        for piece in drawing.fine:
+            piece.actor.SetVisibility(self.shown and not coarse and drawing.fine_ready)

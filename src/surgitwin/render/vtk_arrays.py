@@ -36,17 +36,23 @@ def image_data(array: NDArray[Any], spacing: tuple[float, float, float] = (1.0, 
 
 
 def poly_data(mesh: Mesh) -> Any:
-    """A vtkPolyData on the memory of a mesh, with smooth point normals."""
+    """A vtkPolyData on the memory of a mesh."""
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-    from vtkmodules.vtkFiltersCore import vtkTriangleMeshPointNormals
 
     points, cells, data = vtkPoints(), vtkCellArray(), vtkPolyData()
     points.SetData(to_vtk(mesh.points.astype(np.float32, copy=False)))
     cells.SetData(3, to_vtk(mesh.triangles.astype(np.int32, copy=False).reshape(-1)))
     data.SetPoints(points)
     data.SetPolys(cells)
-    if mesh.empty:
+    return data
+
+
+def with_normals(data: Any) -> Any:
+    """The same triangles with smooth point normals."""
+    from vtkmodules.vtkFiltersCore import vtkTriangleMeshPointNormals
+
+    if data.GetNumberOfPolys() == 0:
         return data
     normals = vtkTriangleMeshPointNormals()
     normals.SetInputData(data)

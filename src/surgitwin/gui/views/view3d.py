@@ -20,6 +20,7 @@ from surgitwin.render.content import ImageContent, PlaneContent, SceneContent, S
 # A frame that takes longer than this is not drawn for every step of a drag elsewhere.
 SLOW_FRAME_MS = 25.0
 QUIET_MS = 120
+UPLOAD_PAUSE_MS = 8
 REST_MS = 250
 # Up to this many new triangles are prepared on the spot, as after a brush stroke: a thread would only add a wait.
 AT_ONCE_TRIANGLES = 60_000
@@ -71,6 +72,7 @@ class View3D(QWidget):
         self._message = tr("Preparing the 3D view")
         self._frame_ms = 0.0
         self._frame_start = 0.0
+        self._takes_up = False
         self._preparing: set[int] = set()
         self._reducing: ImageContent | None = None
         self._background = Background(self)
@@ -146,8 +148,12 @@ class View3D(QWidget):
 
     @property
     def busy(self) -> bool:
-        """True while meshes or a volume are being prepared."""
-        return bool(self._preparing) or self._reducing is not None
+        """True while meshes or a volume are being prepared, or go to where they are drawn from."""
+        return bool(self._preparing) or self._reducing is not None or self._uploading
+
+    @property
+    def _uploading(self) -> bool:
+        return self.scene is not None and self.interactor.isVisible() and self.scene.uploading
 
     # Preparing -------------------------------------------------------------------------------------------------
 
@@ -166,7 +172,7 @@ class View3D(QWidget):
     def _submit_meshes(self, batch: list[Mesh]) -> None:
         from surgitwin.render.prepared import prepare_mesh
 
-        scene, coarse = self.scene, self.scene.meshes.coarse
+        scene, frugal = self.scene, self.scene.meshes.frugal
         self._preparing |= {id(mesh) for mesh in batch}
 
         def done(results: list[Any]) -> None:
@@ -178,7 +184,7 @@ class View3D(QWidget):
             self._show_ready()
             self._request()
 
-        self._background.submit(lambda: [prepare_mesh(mesh, coarse) for mesh in batch], done)
+        self._background.submit(lambda: [prepare_mesh(mesh, frugal) for mesh in batch], done)
 
     def _submit_volume(self, image: ImageContent) -> None:
         if self._reducing is not None and same_image(self._reducing, image):
@@ -210,6 +216,8 @@ class View3D(QWidget):
         if content.image is not None and same_image(self._reducing, content.image):
             content = replace(content, volume_preset=None)
         self.scene.set_content(content, whole=self.content)
+        if self._uploading:
+            self.set_moving(at_once=True)
 
     # Life ------------------------------------------------------------------------------------------------------
 
@@ -281,7 +289,7 @@ class View3D(QWidget):
         from surgitwin.render.scene3d import Scene3D
 
         window, renderer = self.interactor.ren_win, self.interactor.renderer
-        self.scene = Scene3D(renderer, window, self.theme.tokens, software=is_software(window))
+        self.scene = Scene3D(renderer, window, self.theme.tokens, software=is_software(window), gradual=True)
         self.scene.notes.set_texts(tr("3D"), "")
         self.scene.pixel_ratio = self.devicePixelRatioF()
         self._preparing.clear()
@@ -327,8 +335,12 @@ class View3D(QWidget):
         now = time.perf_counter()
         if started:
             self._frame_start = now
-        else:
-            self._frame_ms = (now - self._frame_start) * 1000
+            self._takes_up = self._uploading
+            return
+        self._frame_ms = (now - self._frame_start) * 1000
+        if self._takes_up:
+            # Each frame takes up a part, which the next one shows; between them the window has time for all else.
+            self._later.start(UPLOAD_PAUSE_MS)
 
     # Qt --------------------------------------------------------------------------------------------------------
 
