@@ -5,6 +5,7 @@ The desk changes nothing itself; it starts commands and passes on what the sessi
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.gui.closing import Closer
+from surgitwin.gui.stepping import Stepper
 from surgitwin.jobs import Job
 from surgitwin.render.twin import side_known
 from surgitwin.scene.arrays import ArrayData
@@ -28,6 +30,8 @@ from surgitwin.storage.case_file import SaveState
 
 Point = tuple[float, float, float]
 PUMP_S = 0.004
+# Python hands its lock over after 5 ms; an action that gives it up and wants it back ten times would be held for 50.
+SWITCH_S = 0.0005
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,14 @@ class Desk(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        sys.setswitchinterval(SWITCH_S)
         self.session: Session | None = None
         self.lobby = Session()  # runs what needs no case, such as looking through a folder
         self.lobby.runner.on_wake(self._wake.emit)
         self.lobby.runner.events.connect(lambda event: self.job_changed.emit(event.job))
         self.closer = Closer(self)
         self.closer.failed.connect(self.report)
+        self.stepper = Stepper(lambda: self.session, self.report)
         self.arriving: set[Session] = set()  # opened by a job, and not on the desk yet
         self.crosshair: Point = (0.0, 0.0, 0.0)
         self._volume: NodeId | None = None
@@ -127,6 +133,7 @@ class Desk(QObject):
 
     def _let_go(self) -> Session | None:
         """Take the case off the desk; nothing that it does is heard of any more."""
+        self.stepper.stop()
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect = []
@@ -206,13 +213,12 @@ class Desk(QObject):
             return None
         return document
 
-    def undo(self) -> None:
-        if self.session is not None:
-            self._try(self.session.undo)
+    def undo(self, count: int = 1) -> None:
+        """Go ``count`` steps back; the first at once, the others one for each turn of the event loop."""
+        self.stepper.undo(count)
 
-    def redo(self) -> None:
-        if self.session is not None:
-            self._try(self.session.redo)
+    def redo(self, count: int = 1) -> None:
+        self.stepper.redo(count)
 
     def _try(self, call: Callable[[], object]) -> None:
         try:

@@ -94,7 +94,7 @@ class TopBar(QWidget):
         button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         button.setMenu(QMenu(button))
         set_role(button, "boxed")
-        button.clicked.connect(slot)
+        button.clicked.connect(lambda: slot())
         return button
 
     def _refresh_history(self) -> None:
@@ -104,7 +104,7 @@ class TopBar(QWidget):
         self._fill(self.undo_button, undo, tr("Undo"), tr("Undo: {name}"), self._desk.undo)
         self._fill(self.redo_button, redo, "", tr("Redo: {name}"), self._desk.redo)
 
-    def _fill(self, button: QToolButton, names: list[str], empty: str, text: str, step: Callable[[], None]) -> None:
+    def _fill(self, button: QToolButton, names: list[str], empty: str, text: str, step: Callable[[int], None]) -> None:
         button.setEnabled(bool(names))
         title = text.format(name=names[0]) if names else empty
         button.setToolTip(title)
@@ -114,7 +114,7 @@ class TopBar(QWidget):
         menu.clear()
         for count, name in enumerate(names[:NAMES_SHOWN], start=1):
             action = QAction(name, menu)
-            action.triggered.connect(lambda _=False, n=count, s=step: [s() for _ in range(n)])
+            action.triggered.connect(lambda _=False, n=count: step(n))
             menu.addAction(action)
 
     def _show_saved(self, saved: bool) -> None:
