@@ -114,6 +114,17 @@ def find_cells(labels: LabelArray, values: Sequence[int] | None, pool: Executor,
     return _by_label(cells, found, codes)
 
 
+def mask_cells(mask: NDArray[np.bool_]) -> LabelCells:
+    """The surface cells of one boolean mask, [k, j, i], sorted; on the thread that calls."""
+    k, j, i = mask.shape
+    grid = CellGrid((i, j, k))
+    labels = mask.view(np.uint8)
+    step = max(1, _SLAB_VOXELS // grid.plane)
+    parts = [_slab_cells(labels, grid, a, min(a + step, grid.planes), None) for a in range(0, grid.planes, step)]
+    cells, _, codes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return LabelCells(1, cells, codes).sorted
+
+
 def _by_label(cells: CellIndex, found: LabelArray, codes: CellCode) -> list[LabelCells]:
     if not cells.size:
         return []
