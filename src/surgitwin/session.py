@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from surgitwin.commands import command_named
-from surgitwin.commands.base import Command, Document, build, perform
+from surgitwin.commands.base import Command, Document, Work, build, perform
 from surgitwin.core.errors import BadInput
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
@@ -19,6 +20,15 @@ from surgitwin.scene.editor import Editor, Transaction
 from surgitwin.scene.history import History
 from surgitwin.scene.scene import Scene
 from surgitwin.storage.case_file import CaseFile, revert_edits
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A command whose work is done and whose change is not made yet, such as a preview."""
+
+    command: Command
+    work: Work[Any]
+    outcome: Any
 
 
 class Session:
@@ -126,15 +136,40 @@ class Session:
         partial: Callable[[object], None] | None = None,
     ) -> Job:
         """Run a command as a job; its change is made on the main thread when the work is finished."""
-        work = command.start(self)
 
-        def finish(outcome: Any) -> None:
-            document = work.commit(outcome)
-            self.log(command)
+        def finish(prepared: Prepared) -> None:
+            document = self.commit(prepared)
             if done is not None:
                 done(document)
 
-        return self.runner.submit(command.title, work.compute, finish, failed, partial)
+        return self.prepare(command, finish, failed, partial)
+
+    def prepare(
+        self,
+        command: Command,
+        ready: Callable[[Prepared], None],
+        failed: Callable[[BaseException], None] | None = None,
+        partial: Callable[[object], None] | None = None,
+    ) -> Job:
+        """Compute what a command would do, as a job, and change nothing; `commit` makes the change."""
+        work = command.start(self)
+
+        def hand_over(outcome: Any) -> None:
+            ready(Prepared(command, work, outcome))
+
+        return self.runner.submit(command.title, work.compute, hand_over, failed, partial)
+
+    def commit(self, prepared: Prepared) -> Document:
+        """Make the change of a prepared command.
+
+        Raises
+        ------
+        BadInput
+            If the case changed since in a way that matters; nothing was changed.
+        """
+        document = prepared.work.commit(prepared.outcome)
+        self.log(prepared.command)
+        return document
 
     def log(self, command: Command) -> None:
         """Add a line to the case's log of who did what to which inputs; array data never goes there."""

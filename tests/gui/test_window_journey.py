@@ -79,7 +79,7 @@ def threshold_with_a_preview(hand: Hand) -> None:
     hand.wait(lambda: window.stage.axial.content.layers)
     before = window.stage.axial.content.layers[-1].array.sum()
     assert window.segment.form is not None
-    window.segment.form.set_value("low", 250.0)
+    window.segment.form.set_value("lower", 250.0)
     hand.wait(lambda: window.stage.axial.content.layers and window.stage.axial.content.layers[-1].array.sum() < before)
     assert not hand.scene.of_type(SegmentNode)  # a preview changes nothing
     hand.picture("threshold-preview")

@@ -99,7 +99,7 @@ def test_rules_that_leave_nothing_are_refused_and_change_nothing(session: Sessio
         ({"inside": "Nowhere"}, "Nowhere"),
     ):
         with pytest.raises(BadInput, match=said):
-            threshold(session, **rules)  # type: ignore[arg-type]
+            threshold(session, **rules)
     assert (session.scene.digest(), session.history.undo_names) == (before, steps)
 
 

@@ -53,7 +53,7 @@ class MakeSegment(RuledCommand):
     )
 
     def start(self, bench: Bench) -> Work[Any]:
-        from surgitwin.segmentation.methods import applied, method_named
+        from surgitwin.segmentation.methods import Parts, applied, method_named
 
         method = method_named(self.method)
         params = method.parse(self.settings)
@@ -87,6 +87,7 @@ class MakeSegment(RuledCommand):
             parts = _chosen(found, method, self.into, source)
             targets = {value: segment_named(segments, name) for value, name in parts.names.items()}
             labels, free = _ruled(parts.labels, rules, grid, targets, method)
+            ctx.partial(Parts(labels, parts.names, parts.notes))  # to be looked at while its place is found
             counts = {value: _counted(labels, value, volume.geometry) for value in targets}
             replaced = {target.id for target in targets.values() if target is not None}
             overwritten = [

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 
 from surgitwin.commands.base import Arg
 from surgitwin.core.text import tr
-from surgitwin.gui.panels.parts import Choice
+from surgitwin.gui.panels.parts import Choice, NodeChoice, NodePicks
+from surgitwin.scene.nodes import Node, Point
 
 WIDEST = 1e6
 
@@ -37,6 +38,8 @@ class Form(QWidget):
         Fields that are shown elsewhere.
     point
         Where a field that is a point in LPS mm gets its value from: the crosshair.
+    segments
+        The segments that a field which names some can name.
     """
 
     changed = Signal()
@@ -45,14 +48,22 @@ class Form(QWidget):
         self,
         kind: type[BaseModel],
         skip: tuple[str, ...] = (),
-        point: Callable[[], tuple[float, float, float]] | None = None,
+        point: Callable[[], Point] | None = None,
+        segments: Callable[[], list[Node]] = list,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._point = point
+        self._segments = segments
+        self._picks: list[NodeChoice | NodePicks] = []
+        references = getattr(kind, "references", dict)
+        self._references: dict[str, bool] = references()
+        self.points: list[str] = []  # fields that take the place of a click, the first first
         self.fields: list[QWidget] = []
         self._read: dict[str, Callable[[], Any]] = {}
         self._write: dict[str, Callable[[Any], None]] = {}
+        self._take: dict[str, Callable[[Point], None]] = {}
+        self._lines: dict[QObject, str] = {}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -81,8 +92,34 @@ class Form(QWidget):
     def set_value(self, name: str, value: Any) -> None:
         self._write[name](value)
 
+    def take_point(self, point: Point) -> bool:
+        """Put the place of a click into the first field that takes one; of several points it is the next."""
+        if not self.points:
+            return False
+        self._take[self.points[0]](point)
+        return True
+
+    def point_values(self) -> list[Point]:
+        """Every point that is typed or clicked so far, as far as it can be read."""
+        found: list[Point] = []
+        for name in self.points:
+            for part in str(self._read[name]() or "").split(";"):
+                try:
+                    x, y, z = (float(word) for word in part.replace(",", " ").split())
+                except ValueError:
+                    continue
+                found.append((x, y, z))
+        return found
+
+    def refresh_nodes(self) -> None:
+        """Offer the segments that there are now."""
+        for widget in self._picks:
+            widget.fill(self._segments())
+
     def _widget(self, name: str, field: FieldInfo) -> QWidget | None:
         kind = _plain(field.annotation)
+        if name in self._references:
+            return self._nodes(name, several=self._references[name], optional=not field.is_required())
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         if kind is bool:
             return self._check(name, bool(default))
@@ -90,6 +127,8 @@ class Form(QWidget):
             return self._number(name, field, kind, default)
         if get_origin(kind) is tuple and get_args(kind) == (float, float, float):
             return self._place(name)
+        if get_origin(kind) is tuple and get_args(kind)[1:] == (Ellipsis,) and "float" in str(kind):
+            return self._place(name, several=True)
         if get_origin(kind) is Literal:
             return self._choice(name, [str(choice) for choice in get_args(kind)], default)
         if kind is str:
@@ -129,19 +168,37 @@ class Form(QWidget):
         self._write[name] = box.setValue
         return box
 
-    def _place(self, name: str) -> QWidget:
-        """A point: typed, or taken from the crosshair."""
+    def _nodes(self, name: str, several: bool, optional: bool) -> QWidget:
+        """One segment from a list, or several by a tick each."""
+        if several:
+            picks = NodePicks()
+            picks.changed.connect(self.changed)
+            self._read[name], self._write[name] = (lambda: tuple(picks.node_ids()) or None), picks.choose
+            self._picks.append(picks)
+        else:
+            choice = NodeChoice(none=tr("none") if optional else None)
+            choice.currentIndexChanged.connect(lambda _: self.changed.emit())
+            self._read[name], self._write[name] = choice.node_id, choice.choose
+            self._picks.append(choice)
+        self._picks[-1].fill(self._segments())
+        return self._picks[-1]
+
+    def _place(self, name: str, several: bool = False) -> QWidget:
+        """A point, or some: typed, clicked in a slice, or taken from the crosshair."""
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         line = QLineEdit()
-        line.setPlaceholderText(tr("x, y, z"))
+        line.setPlaceholderText(tr("x, y, z; x, y, z …") if several else tr("x, y, z"))
         line.textChanged.connect(lambda _: self.changed.emit())
         take = QPushButton(tr("Crosshair"))
-        take.setToolTip(tr("Take the point where the crosshair is"))
+        take.setToolTip(
+            tr("Add the point where the crosshair is") if several else tr("Take the point where the crosshair is")
+        )
 
-        def write(point: tuple[float, float, float]) -> None:
-            line.setText(", ".join(f"{value:.2f}" for value in point))
+        def write(point: Point) -> None:
+            text = ", ".join(f"{value:.2f}" for value in point)
+            line.setText(f"{line.text()}; {text}" if several and line.text().strip() else text)
 
         point = self._point
         take.setEnabled(point is not None)
@@ -150,7 +207,19 @@ class Form(QWidget):
         row.addWidget(line, 1)
         row.addWidget(take)
         self._read[name], self._write[name] = (lambda: line.text() or None), write
+        self._take[name] = write
+        line.installEventFilter(self)
+        self._lines[line] = name
+        self.points.append(name)
         return holder
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The field of points that was used last gets the next click."""
+        name = self._lines.get(watched)
+        if name is not None and event.type() == QEvent.Type.FocusIn:
+            self.points.remove(name)
+            self.points.insert(0, name)
+        return False
 
     def _choice(self, name: str, choices: list[str], default: Any) -> QWidget:
         box = Choice()

@@ -161,6 +161,7 @@ class MainWindow(QMainWindow):
         self.study.slab_wanted.connect(self.stage.set_slab)
         self.study.volume_preset_wanted.connect(self.stage.set_volume_preset)
         self.segment.preview_changed.connect(self.stage.set_preview)
+        self.segment.tool_changed.connect(self.stage.set_tool)
         self.segment.label_map_wanted.connect(self.add_label_map)
         self.plan.report_wanted.connect(self.make_report)
         self.plan.plan_picked.connect(self.stage.look_at_plan)
@@ -269,6 +270,7 @@ class MainWindow(QMainWindow):
         node = self.tree.selected()
         if isinstance(node, SegmentNode):
             self.segment.show_segment(node)
+            self.segment.choose_target(node)
             span = self.spans.of(node)
             if span is not None:
                 self.desk.move_crosshair(span.centre)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -16,6 +15,7 @@ from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.spans import SegmentSpans
 from surgitwin.gui.theme import Theme
+from surgitwin.gui.tools.tool import SliceTool
 from surgitwin.gui.views.slice_view import SliceView
 from surgitwin.gui.views.view3d import View3D
 from surgitwin.gui.widgets.four_views import FourViews
@@ -32,6 +32,10 @@ from surgitwin.render.slice_picture import Slab
 from surgitwin.render.slicing import Orientation
 from surgitwin.render.twin import LayerKey, organ_span, scene_content, slice_content
 from surgitwin.render.windowing import Window, window_for
+from surgitwin.segmentation.palette import next_color
+
+if TYPE_CHECKING:
+    from surgitwin.segmentation.methods import Parts
 
 ARRIVAL_MS = 120
 SLAB_MODES = {"mip": "max", "minip": "min", "mean": "mean"}
@@ -123,15 +127,24 @@ class Stage(QWidget):
         if span is not None:
             self._desk.move_crosshair(span.centre)
 
-    def set_preview(self, mask: NDArray[np.bool_] | None) -> None:
-        """Show a mask that is not taken yet in the accent colour."""
+    def set_preview(self, found: Parts | None) -> None:
+        """Show what a method found and what is not taken yet: one part in the accent colour, several in their own."""
         volume = self._desk.volume
-        if mask is None or volume is None or mask.shape != volume.geometry.shape_kji:
+        if found is None or volume is None or found.labels.shape != volume.geometry.shape_kji:
             self._preview = None
         else:
-            style = SegmentStyle(1, self._theme.tokens.rgb("accent"), 1.0, True, "")
-            self._preview = LabelLayer(mask.view(np.uint8), volume.geometry, (style,))
+            colours = [self._theme.tokens.rgb("accent")]
+            while len(colours) < len(found.names):
+                colours.append(next_color(colours))
+            styles = [SegmentStyle(value, colour) for value, colour in zip(found.names, colours, strict=False)]
+            labels = found.labels.view(np.uint8) if found.labels.dtype == np.bool_ else found.labels
+            self._preview = LabelLayer(labels, volume.geometry, tuple(styles))
         self.refresh()
+
+    def set_tool(self, tool: SliceTool | None) -> None:
+        """Give the left mouse button of the slices to a tool, or back to window and level."""
+        for view in self.slices:
+            view.set_tool(tool)
 
     def reset_views(self) -> None:
         for view in self.slices:

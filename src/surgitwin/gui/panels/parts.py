@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
+    QAbstractItemView,
     QAbstractSpinBox,
     QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QListWidget,
+    QListWidgetItem,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -27,6 +30,7 @@ from surgitwin.scene.nodes import Node
 
 PANEL_WIDTH = 328  # with a scroll bar: two cards side by side
 LABEL_WIDTH = 120
+USER_ROLE = Qt.ItemDataRole.UserRole
 
 
 class Panel(QScrollArea):
@@ -132,12 +136,14 @@ class Choice(QComboBox):
 class NodeChoice(Choice):
     """A list of nodes by name that keeps its choice while the scene changes."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, none: str | None = None) -> None:
         super().__init__(parent)
+        self._none = none
         self._filled: tuple[str | None, list[tuple[str, NodeId]]] | None = None
 
     def fill(self, nodes: list[Node], none: str | None = None) -> None:
         """Show these nodes; ``none`` is the text of a first entry that stands for no node."""
+        none = none or self._none
         wanted = (none, [(node.name, node.id) for node in nodes])
         if wanted == self._filled:
             return
@@ -161,6 +167,46 @@ class NodeChoice(Choice):
         row = self.findData(node_id)
         if row >= 0:
             self.setCurrentIndex(row)
+
+
+class NodePicks(QListWidget):
+    """Nodes by name with a tick each; ticks are kept while the scene changes."""
+
+    changed = Signal()
+    ROWS = 6
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.itemChanged.connect(lambda _: self.changed.emit())
+
+    def fill(self, nodes: list[Node]) -> None:
+        wanted = [(node.name, node.id) for node in nodes]
+        if wanted == [(self.item(row).text(), self.item(row).data(USER_ROLE)) for row in range(self.count())]:
+            return
+        ticked = set(self.node_ids())
+        self.blockSignals(True)
+        self.clear()
+        for name, node_id in wanted:
+            item = QListWidgetItem(name)
+            item.setData(USER_ROLE, node_id)
+            item.setCheckState(Qt.CheckState.Checked if node_id in ticked else Qt.CheckState.Unchecked)
+            self.addItem(item)
+        self.blockSignals(False)
+        row = max(self.sizeHintForRow(0), 20) if self.count() else 20
+        self.setFixedHeight(row * min(max(self.count(), 1), self.ROWS) + 2 * self.frameWidth() + 2)
+
+    def node_ids(self) -> list[NodeId]:
+        rows = [self.item(row) for row in range(self.count())]
+        return [NodeId(item.data(USER_ROLE)) for item in rows if item.checkState() == Qt.CheckState.Checked]
+
+    def choose(self, node_ids: Iterable[NodeId]) -> None:
+        """Tick these and no others."""
+        wanted = set(node_ids)
+        for row in range(self.count()):
+            item = self.item(row)
+            on = item.data(USER_ROLE) in wanted
+            item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
 
 def value_row(label: str, value: str = "") -> tuple[QWidget, QLabel]:

@@ -1,4 +1,4 @@
-"""Segment: make segments by a method, bring label maps in, make surfaces, read volumes."""
+"""Segment: make segments by a method or by hand, bring label maps in, sign off, make surfaces, read volumes."""
 
 from __future__ import annotations
 
@@ -6,29 +6,41 @@ from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
 from surgitwin.commands.look import ShowStatistics
-from surgitwin.commands.segmenting import MakeSegment
+from surgitwin.commands.segmenting import EVERY_PART, MakeSegment
 from surgitwin.commands.segments import MakeSurfaces
 from surgitwin.core.errors import SurgitwinError
-from surgitwin.core.progress import Context
+from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.form import Form
 from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button, value_row
+from surgitwin.gui.panels.segment_rules import RulesBox
+from surgitwin.gui.panels.sign_off import SignOffBox
+from surgitwin.gui.previewing import Preview
 from surgitwin.gui.theme import Theme
-from surgitwin.scene.nodes import SegmentNode
+from surgitwin.gui.tools.point import PointTool
+from surgitwin.scene.nodes import Node, SegmentNode
 
 PREVIEW_DELAY_MS = 150
-PREVIEWED = ("threshold",)  # quick enough to follow a slider
-START = {"threshold": {"lower": 150.0}, "grow": {"tolerance": 60.0}}
+# Quick enough to follow a slider; the others are looked at when asked for.
+QUICK = frozenset(
+    {"threshold", "local-threshold", "grow", "lesion", "margin", "hollow", "islands", "largest-island", "fill-holes"}
+)
+START: dict[str, dict[str, Any]] = {"threshold": {"lower": 150.0}, "grow": {"tolerance": 60.0}}
+FILE_SETTINGS = ("seeds",)  # in the window the seeds are segments of the case
 
 
 class SegmentPanel(Panel):
-    """Signals: a mask to show before it is taken, or None to take it away; a label map to look for."""
+    """Signals: what a method found, to be shown before it is taken, or None; a tool for the slices, or None; a label
+    map to look for.
+    """
 
-    preview_changed = Signal(object)  # bool array [k, j, i] or None
+    preview_changed = Signal(object)  # Parts or None
+    tool_changed = Signal(object)  # SliceTool or None
     label_map_wanted = Signal()
 
     def __init__(self, desk: Desk, theme: Theme) -> None:
@@ -37,32 +49,56 @@ class SegmentPanel(Panel):
 
         self._desk = desk
         self._methods = METHODS
-        self._preview_job: Any = None
         self._shown_stats: SegmentNode | None = None
+        self.form: Form | None = None
+        self.shown = Preview(desk, self)
+        self.points = PointTool(lambda: self.form.point_values() if self.form is not None else [], self)
+        self._build_method()
+        self.rules = RulesBox(theme)
+        self.add(self.rules)
+        self.sign_off = SignOffBox(theme, desk)
+        self.add(self.sign_off)
+        self._build_rest()
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(PREVIEW_DELAY_MS)
+        self._later.timeout.connect(self._follow)
+        self._connect()
+        self._show_method()
+        self.refresh()
+
+    def _build_method(self) -> None:
         top = QFormLayout()
         top.setContentsMargins(0, 0, 0, 0)
+        self.target = NodeChoice(none=tr("New segment"))
+        self.target.setToolTip(tr("The segment that is edited"))
+        top.addRow(tr("Segment"), self.target)
+        self.into = QLineEdit()
+        self.into.setPlaceholderText(tr("Name, for example Liver"))
+        top.addRow(tr("Name"), self.into)
         self.method = Choice()
-        for name, method in METHODS.items():
+        for name, method in self._methods.items():
             self.method.addItem(method.title, name)
         top.addRow(tr("Method"), self.method)
         self.source = NodeChoice()
-        self.source_label = tr("Start from")
-        top.addRow(self.source_label, self.source)
-        self.into = QLineEdit()
-        self.into.setPlaceholderText(tr("Name, for example Liver"))
-        top.addRow(tr("Into"), self.into)
+        top.addRow(tr("Start from"), self.source)
         self._top = top
         self.column.addLayout(top)
+        self.about = self.note()
         self._form_holder = QWidget()
         self._form_column = QVBoxLayout(self._form_holder)
         self._form_column.setContentsMargins(0, 0, 0, 0)
         self.add(self._form_holder)
-        self.form: Form | None = None
         self.preview = QCheckBox(tr("Preview in the slices"))
         self.preview.setChecked(True)
         self.add(self.preview)
+        self.complaint = self.note(role="caution")
         self.apply_button = button(tr("Apply"), self.apply, "primary")
-        self.buttons(self.apply_button)
+        self.look_button = button(tr("Preview"), self.look, tip=tr("Show what the method finds; nothing is changed"))
+        self.drop_button = button(tr("Discard"), self.discard, "quiet", tr("Take the preview away (Esc)"))
+        self.buttons(self.apply_button, self.look_button, self.drop_button)
+
+    def _build_rest(self) -> None:
         self.section(tr("From a file"))
         self.buttons(button(tr("Add label map …"), self.label_map_wanted.emit))
         self.section(tr("Surfaces"))
@@ -90,115 +126,205 @@ class SegmentPanel(Panel):
             self.add(line)
         self.stats_note = self.note(role="caution")
         self.column.addStretch(1)
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(PREVIEW_DELAY_MS)
-        self._later.timeout.connect(self._start_preview)
+
+    def _connect(self) -> None:
         self.method.currentIndexChanged.connect(lambda _: self._show_method())
-        self.preview.toggled.connect(lambda _: self._later.start())
-        self.source.currentIndexChanged.connect(lambda _: self._source_chosen())
-        desk.session_changed.connect(lambda _: self.refresh())
-        desk.scene_changed.connect(lambda _: self.refresh())
-        self._show_method()
-        self.refresh()
+        self.preview.toggled.connect(lambda _: self._preview_wanted())
+        self.source.currentIndexChanged.connect(lambda _: self._changed())
+        self.target.currentIndexChanged.connect(lambda _: self._target_chosen())
+        self.rules.changed.connect(self._changed)
+        self.points.clicked.connect(self._point_clicked)
+        self.shown.shown.connect(self._show_found)
+        self.shown.ended.connect(self._show_buttons)
+        self.shown.failed.connect(self.complaint.setText)
+        self._desk.session_changed.connect(lambda _: self.refresh())
+        self._desk.scene_changed.connect(lambda _: self._scene_changed())
 
     # ---- the method --------------------------------------------------------------------------------------------
 
+    @property
+    def _chosen(self) -> Any:
+        return self._methods[self.method.currentData()]
+
+    def _segments(self) -> list[Node]:
+        """The segments on the image that is looked at."""
+        volume, scene = self._desk.volume, self._desk.scene
+        if volume is None:
+            return []
+        return [s for s in scene.of_type(SegmentNode) if scene.segmentation_of(s).volume == volume.id]
+
     def _show_method(self) -> None:
-        method = self._methods[self.method.currentData()]
+        method = self._chosen
         if self.form is not None:
             self._form_column.removeWidget(self.form)
             self.form.deleteLater()
-        self.form = Form(method.Params, point=lambda: self._desk.crosshair)
+        self.shown.clear()
+        self.form = Form(method.Params, FILE_SETTINGS, lambda: self._desk.crosshair, self._segments)
         for name, value in START.get(method.name, {}).items():
             self.form.set_value(name, value)
-        self.form.changed.connect(self._later.start)
+        self.form.changed.connect(self._changed)
         self._form_column.addWidget(self.form)
+        self.about.setText(method.help)
+        self.preview.setVisible(method.name in QUICK)
         self.align_forms()
-        for first, second in pairwise((self.into, *self.form.fields, self.preview)):
+        for first, second in pairwise((self.into, self.method, self.source, *self.form.fields, self.preview)):
             self.setTabOrder(first, second)
-        self._top.setRowVisible(self.source, method.needs_segment)
-        untouched = self.into.text() in {"", *(other.title for other in self._methods.values())}
-        if not method.needs_segment and untouched:
-            self.into.setText(method.title)
-        self._source_chosen()
-        self._later.start()
+        self._show_rows()
+        self._give_tool()
+        self._changed()
 
-    def _source_chosen(self) -> None:
-        if self._methods[self.method.currentData()].needs_segment:
-            self.into.setText(self.source.currentText())
+    def _show_rows(self) -> None:
+        method, new = self._chosen, self.target.node_id() is None
+        self._top.setRowVisible(self.source, method.needs_segment and new)
+        self._top.setRowVisible(self.target, not method.makes_parts or method.needs_segment)
+        self._top.setRowVisible(self.into, new and not method.makes_parts)
+        if self.into.text() in {"", *(other.title for other in self._methods.values())}:
+            self.into.setText("" if method.needs_segment else method.title)
+
+    def _target_chosen(self) -> None:
+        self._show_rows()
+        target = self._desk.scene.get(self.target.node_id(), SegmentNode)
+        self.sign_off.show_node(target)
+        self._changed()
 
     def command(self) -> MakeSegment:
         """The command that Apply runs."""
-        method = self._methods[self.method.currentData()]
+        method = self._chosen
         assert self.form is not None
         volume = self._desk.volume
-        source = self.source.node_id() if method.needs_segment else None
+        target = self.target.node_id()
+        source = (target or self.source.node_id()) if method.needs_segment else None
+        into = self.into.text().strip() or method.title
         return MakeSegment(
-            method=self.method.currentData(),
-            into=self.into.text().strip() or method.title,
+            method=method.name,
+            into=EVERY_PART if method.makes_parts else target or into,
             of=source,
             onto=volume.id if volume is not None else None,
             settings=self.form.values(),
+            **self.rules.values(),
         )
 
     def apply(self) -> None:
         if self._desk.session is None:
             self._desk.say(tr("Open a study first."), "caution")
             return
-        self._stop_preview()
-        self._desk.do(self.command())
+        self._later.stop()
+        self.shown.take(self.command(), self._applied)
+
+    def _applied(self, document: dict[str, Any]) -> None:
+        """Go on with the segment that was just made."""
+        for warning in document["warnings"]:
+            if warning["code"] == "segmentation-note":
+                self._desk.say(warning["message"], "caution")
+        if len(document["nodes"]) == 1:
+            self.target.fill(self._segments())
+            self.target.choose(NodeId(document["nodes"][0]["id"]))
+            self._target_chosen()
 
     def make_surfaces(self) -> None:
         self._desk.do(MakeSurfaces(smooth=self.smooth.value()))
 
+    # ---- points ------------------------------------------------------------------------------------------------
+
+    def _give_tool(self) -> None:
+        wanted = self.isVisible() and self.form is not None and bool(self.form.points)
+        self.tool_changed.emit(self.points if wanted else None)
+
+    def _point_clicked(self, point: Any) -> None:
+        if self.form is not None:
+            self.form.take_point(point)
+
     # ---- the preview -------------------------------------------------------------------------------------------
 
-    def _start_preview(self) -> None:
-        self._stop_preview()
-        method = self._methods[self.method.currentData()]
-        volume = self._desk.volume
-        session = self._desk.session
-        if not (self.preview.isChecked() and self.isVisible() and volume is not None and session is not None):
+    def _changed(self) -> None:
+        """A setting is another: what was found by the old ones may stay until the new ones have found something."""
+        self.complaint.setText("")
+        self.points.changed.emit()
+        if self._chosen.name in QUICK:
+            self._later.start()
+        else:
+            self.shown.clear()
+
+    def _preview_wanted(self) -> None:
+        if not self.preview.isChecked():
+            self.shown.clear()
+        self._later.start()
+
+    def _follow(self) -> None:
+        """Show what a quick method finds with the settings as they are."""
+        if self.preview.isChecked() and self._chosen.name in QUICK and self.isVisible():
+            self.look(quietly=True)
+
+    def look(self, quietly: bool = False) -> None:
+        """Show what the method finds, and change nothing."""
+        if self._desk.session is None or self._desk.volume is None or self.form is None:
             return
-        if method.name not in PREVIEWED or self.form is None:
-            return
+        command = self.command()
         try:
-            params = method.parse(self.form.values())
-        except SurgitwinError:
+            self._chosen.parse(self.form.values())
+        except SurgitwinError as error:
+            if not quietly:
+                self.complaint.setText(str(error))
             return
-        from surgitwin.segmentation.methods import Inputs
+        if quietly and self._chosen.needs_segment and command.of is None:
+            return
+        self.shown.start(command)
+        self._show_buttons()
 
-        voxels, geometry = volume.voxels, volume.geometry
+    def discard(self) -> None:
+        """Take the preview away."""
+        self._later.stop()
+        self.shown.clear()
 
-        def work(ctx: Context) -> Any:
-            return method.apply(Inputs(voxels.frozen(), geometry), params, ctx)
+    def _show_found(self, found: Any) -> None:
+        self.preview_changed.emit(found)
+        if found is not None:
+            self.complaint.setText("")
+        self._show_buttons(found is not None)
 
-        self._preview_job = session.runner.submit(
-            tr("Preview"), work, self.preview_changed.emit, lambda error: self.preview_changed.emit(None)
-        )
+    def _show_buttons(self, found: bool | None = None) -> None:
+        something = self.shown.ready is not None if found is None else found
+        self.drop_button.setVisible(something or self.shown.running)
+        self.look_button.setVisible(self._chosen.name not in QUICK and not self.drop_button.isVisibleTo(self))
 
-    def _stop_preview(self) -> None:
-        if self._preview_job is not None:
-            self._preview_job.context.cancel()
-            self._preview_job = None
-        self.preview_changed.emit(None)
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        from PySide6.QtCore import Qt
+
+        if event.key() == Qt.Key.Key_Escape and self.drop_button.isVisible():
+            self.discard()
+            return
+        super().keyPressEvent(event)
 
     def hideEvent(self, event: Any) -> None:
-        self._stop_preview()
+        self._later.stop()
+        self.shown.clear()
+        self.tool_changed.emit(None)
         super().hideEvent(event)
 
     def showEvent(self, event: Any) -> None:
         super().showEvent(event)
+        self._give_tool()
         self._later.start()
 
-    # ---- statistics --------------------------------------------------------------------------------------------
+    # ---- the scene ---------------------------------------------------------------------------------------------
+
+    def _scene_changed(self) -> None:
+        self.refresh()
+        if self._chosen.needs_segment:
+            self._changed()  # it may have been computed from what is no more
 
     def refresh(self) -> None:
-        segments = self._desk.scene.of_type(SegmentNode)
-        self.source.fill(list(segments))
+        segments = self._segments()
+        self.source.fill(segments)
+        self.target.fill(segments)
+        self.rules.fill([segment for segment in segments if isinstance(segment, SegmentNode)])
+        if self.form is not None:
+            self.form.refresh_nodes()
+        self.sign_off.show_node(self._desk.scene.get(self.target.node_id(), SegmentNode))
+        self._show_rows()
         self.mesh_button.setEnabled(bool(segments))
         self.apply_button.setEnabled(self._desk.volume is not None)
+        self._show_buttons()
         if self._shown_stats is not None:
             self.show_segment(self._desk.scene.get(self._shown_stats.id, SegmentNode))
 
@@ -217,6 +343,10 @@ class SegmentPanel(Panel):
                 ShowStatistics(segment=(segment.id,)),
                 lambda document: self._fill_stats(wanted, document["segments"][0]),
             )
+
+    def choose_target(self, segment: SegmentNode) -> None:
+        """Edit the segment that was chosen elsewhere."""
+        self.target.choose(segment.id)
 
     def _fill_stats(self, segment: SegmentNode, entry: dict[str, Any]) -> None:
         if self._shown_stats is None or self._shown_stats.id != segment.id:

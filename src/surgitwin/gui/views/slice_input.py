@@ -33,6 +33,7 @@ class Grip(Enum):
     ZOOM = auto()
     MOVE_PLANE = auto()
     TURN_PLANE = auto()
+    TOOL = auto()
 
 
 class SliceInput:
@@ -63,13 +64,24 @@ class SliceInput:
             self._wheel = 0
             at = event.position()
             self._view.set_placement(self._view.placement.zoomed(factor, (at.x(), at.y())))
+        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self._tool_wheel():
+            pass
         elif notches:
             self._wheel -= notches * WHEEL_NOTCH
             self._view.step(notches)
         event.accept()
 
+    def _tool_wheel(self) -> bool:
+        tool = self._view.tool
+        if tool is None or not tool.wheel(self._wheel / WHEEL_NOTCH):
+            return False
+        self._wheel = 0
+        return True
+
     def key(self, event: QKeyEvent) -> bool:
         """Handle a key; False if it means nothing here."""
+        if self._view.tool is not None and self._view.tool.key(event):
+            return True
         if event.key() == Qt.Key.Key_Escape:
             return self._abort_drag()
         if event.modifiers() & ~(Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier):
@@ -127,6 +139,9 @@ class SliceInput:
             self._grip = Grip.PAN
         elif button == Qt.MouseButton.RightButton:
             self._grip = Grip.ZOOM
+        elif button == Qt.MouseButton.LeftButton and self._view.tool is not None:
+            self._grip = Grip.TOOL
+            self._view.tool.press(self._view, event.position(), event.modifiers())
         elif button == Qt.MouseButton.LeftButton:
             self._grip, self._line = self._grip_at(event.position())
             self._plane = None if self._line is None else self._line.plane
@@ -139,7 +154,12 @@ class SliceInput:
         if self._grip is Grip.NOTHING:
             if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
                 view.move_focus(view.crosshair_point(at))
+            elif view.tool is not None:
+                view.tool.hover(view, at)
             self._show_cursor(at)
+        elif self._grip is Grip.TOOL:
+            if view.tool is not None:
+                view.tool.move(view, at)
         else:
             self._drag(at)
         self._hover(at)
@@ -148,7 +168,10 @@ class SliceInput:
     def release(self, event: QMouseEvent) -> None:
         view, grip, plane = self._view, self._grip, self._plane
         self._grip, self._plane, self._line = Grip.NOTHING, None, None
-        if plane is not None:
+        if grip is Grip.TOOL:
+            if view.tool is not None and event.button() == Qt.MouseButton.LeftButton:
+                view.tool.release(view, event.position())
+        elif plane is not None:
             current = next((p for p in view.content.planes if p.id == plane.id), plane)
             view.plane_drag_finished.emit(current)
         elif not self._travelled and grip is Grip.WINDOW:
@@ -224,7 +247,17 @@ class SliceInput:
                 return Grip.MOVE_PLANE, line
         return Grip.WINDOW, None
 
+    def double_click(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        tool = self._view.tool
+        if tool is None or not tool.double_click(self._view, event.position()):
+            self._view.maximise_requested.emit()
+
     def _show_cursor(self, at: QPointF) -> None:
+        if self._view.tool is not None:
+            self._view.setCursor(self._view.tool.cursor)
+            return
         grip, _ = self._grip_at(at)
         shape = {
             Grip.MOVE_PLANE: Qt.CursorShape.SizeAllCursor,

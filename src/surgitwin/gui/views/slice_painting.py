@@ -55,6 +55,8 @@ class SlicePainter:
             if view.crosshair_visible:
                 self._crosshair(painter)
             self._markers(painter)
+            if view.tool is not None:
+                view.tool.draw(view, painter)
             self._notes(painter, view.picture.notes(view.focus, view.window_level, view.slab))
         self._top_edge(painter)
 

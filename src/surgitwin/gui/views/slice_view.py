@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QWidget
 
 from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme
+from surgitwin.gui.tools.tool import SliceTool
 from surgitwin.gui.views.slice_input import SliceInput
 from surgitwin.gui.views.slice_painting import SlicePainter
 from surgitwin.render.content import (
@@ -86,6 +87,7 @@ class SliceView(QWidget):
         self.crosshair_visible = True
         self.interpolated = True
         self.placement = Placement(1.0, 1.0, 1.0, (0.0, 0.0))
+        self.tool: SliceTool | None = None
         self._fitted = True
         self._painter = SlicePainter(self)
         self._input = SliceInput(self)
@@ -158,6 +160,17 @@ class SliceView(QWidget):
         """Smooth pixels and smooth label edges, or the voxels as they are."""
         self.interpolated = interpolated
         self.look = replace(self.look, smooth=interpolated)
+        self.update()
+
+    def set_tool(self, tool: SliceTool | None) -> None:
+        """Give the left mouse button to a tool, or back to window and level."""
+        if self.tool is not None:
+            self.tool.changed.disconnect(self.update)
+        self.tool = tool
+        if tool is not None:
+            tool.changed.connect(self.update)
+        else:
+            self.unsetCursor()
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -271,8 +284,7 @@ class SliceView(QWidget):
         self._input.release(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self.maximise_requested.emit()
+        self._input.double_click(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self._input.key(event):
@@ -284,6 +296,8 @@ class SliceView(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:
         self.hovered.emit(None, None)
+        if self.tool is not None:
+            self.tool.leave(self)
         super().leaveEvent(event)
         self.update()
 
