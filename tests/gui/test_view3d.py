@@ -348,7 +348,7 @@ def test_a_volume_described_anew_is_not_reduced_again(qtbot: QtBot, view: View3D
     view.set_content(SceneContent(image=ImageContent(array.view(), geometry), volume_preset="ct-bone"))
     view.set_content(SceneContent(image=ImageContent(array.view(), geometry), volume_preset="ct-bone"))
     qtbot.waitUntil(lambda: not view.busy, timeout=20_000)
-    reduced = view.scene.volumes.of(ImageContent(array.view(), geometry))
+    (reduced,) = view.scene.pickable()
     view.set_content(SceneContent(image=ImageContent(array.view(), geometry), volume_preset="ct-lung"))
     assert not view.busy
-    assert view.scene.volumes.of(ImageContent(array.view(), geometry)) is reduced
+    assert view.scene.pickable() == (reduced,)

@@ -27,7 +27,7 @@ from surgitwin.render.offscreen import new_offscreen_window, render_offscreen
 from surgitwin.render.prepared import FRUGAL_TRIANGLES, PIECE_TRIANGLES, prepare_mesh
 from surgitwin.render.scene3d import Scene3D
 from surgitwin.render.tokens import load_tokens
-from surgitwin.render.volume_props import reduced, volume_preset, volume_presets
+from surgitwin.render.volume_props import VolumeActor, reduced, volume_preset, volume_presets
 from surgitwin.render.vtk_arrays import from_vtk
 
 SIZE = (320, 240)
@@ -307,6 +307,35 @@ def test_the_camera_frames_the_whole_box_from_every_side() -> None:
             height = np.abs(np.asarray(side.up)) @ (high - low)
             assert 2 * camera.half_height_mm >= height and 2 * camera.half_height_mm * aspect >= across
             assert camera.focal_point == pytest.approx((10, 20, -15))
+
+
+def test_a_volume_made_ready_ahead_looks_as_one_made_by_its_first_frame_under_every_preset() -> None:
+    from vtkmodules.vtkRenderingCore import vtkRenderer
+
+    k, j, i = np.indices((40, 50, 60))
+    array = np.where((k - 20) ** 2 + (j - 25) ** 2 + (i - 30) ** 2 < 225, 700, -1000).astype(np.int16)
+    image = ImageContent(array, Geometry.from_parts((60, 50, 40)))
+    pictures = []
+    for ahead in (True, False):
+        window, renderer = new_offscreen_window(*SIZE), vtkRenderer()
+        window.AddRenderer(renderer)
+        scene = Scene3D(renderer, window, load_tokens("dark"))
+        first, *others = [preset.id for preset in volume_presets()]
+        if ahead:
+            scene.volumes.add(image, scene.volumes.prepare(image, volume_preset(first)))
+        else:
+            source = (array, image.geometry)
+            scene.volumes.add(image, VolumeActor(image, volume_preset(first), True, source))
+        for preset in (first, *others):
+            scene.set_content(SceneContent(image=image, volume_preset=preset))
+            window.Render()
+            pictures.append(pixels_of(window))
+        scene.close()
+        window.Finalize()
+    half = len(pictures) // 2
+    assert half == len(volume_presets()) and np.ptp(pictures[0]) > 50
+    for one, other in zip(pictures[:half], pictures[half:], strict=True):
+        assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("flip", [1.0, -1.0])

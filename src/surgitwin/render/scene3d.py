@@ -12,7 +12,7 @@ import numpy as np
 
 from surgitwin.core.geometry import FloatArray
 from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
-from surgitwin.render.content import SceneContent, Vec3, same_image
+from surgitwin.render.content import SceneContent, Vec3
 from surgitwin.render.cutting import corners
 from surgitwin.render.figure import OrientationFigure, font_size, style_text
 from surgitwin.render.notes3d import FlatNotes
@@ -307,12 +307,11 @@ class Scene3D:
         if content.image is None or content.volume_preset is None:
             self._drop_volume()
             return
-        preset = volume_preset(content.volume_preset)
-        known = self._volume
-        if known is None or not same_image(known.image, content.image) or known.preset is not preset:
+        actor = self.volumes.of(content.image, volume_preset(content.volume_preset))
+        if actor is not self._volume:
             self._drop_volume()
-            self._volume = VolumeActor(content.image, preset, self.software, self.volumes.of(content.image))
-            self.renderer.AddVolume(self._volume.volume)
+            self._volume = actor
+            self.renderer.AddVolume(actor.volume)
 
     def _drop_volume(self) -> None:
         if self._volume is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from surgitwin.render.vtk_arrays import image_data
 # What two processor cores, and any graphics card, can turn without stuttering.
 SOFTWARE_VOXELS = 1_500_000
 HARDWARE_VOXELS = 24_000_000
+GIVE_WAY_S = 0.0002
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ Reduced = tuple[NDArray[Any], Geometry]
 
 
 class VolumeStore:
-    """The latest image, reduced for drawing; reducing a large one takes a second, so a view does it on a thread.
+    """The actor of the latest image; making it ready takes a second for a large one, so a view does it on a thread.
 
     Parameters
     ----------
@@ -97,34 +99,38 @@ class VolumeStore:
     """
 
     def __init__(self, software: bool) -> None:
-        self._most = SOFTWARE_VOXELS if software else HARDWARE_VOXELS
-        self._source: ImageContent | None = None
-        self._reduced: Reduced | None = None
+        self._software = software
+        self._image: ImageContent | None = None
+        self._actor: VolumeActor | None = None
 
     def __contains__(self, image: ImageContent) -> bool:
-        return same_image(self._source, image)
+        return same_image(self._image, image)
 
-    def reduce(self, image: ImageContent) -> Reduced:
-        """Work it out; may run on any thread."""
-        return reduced(image.array, image.geometry, self._most)
+    def prepare(self, image: ImageContent, preset: VolumePreset) -> VolumeActor:
+        """An actor that is ready to be drawn; may be called on any thread, since nothing is drawn."""
+        most = SOFTWARE_VOXELS if self._software else HARDWARE_VOXELS
+        actor = VolumeActor(image, preset, self._software, reduced(image.array, image.geometry, most))
+        actor.work_ahead()
+        return actor
 
-    def add(self, image: ImageContent, result: Reduced) -> None:
-        self._source, self._reduced = image, result
+    def add(self, image: ImageContent, actor: VolumeActor) -> None:
+        self._image, self._actor = image, actor
 
     def clear(self) -> None:
         """Let go of the image."""
-        self._source = self._reduced = None
+        self._image = self._actor = None
 
-    def of(self, image: ImageContent) -> Reduced:
-        """The reduced image, made here and now if it was not yet."""
-        if image not in self or self._reduced is None:
-            self.add(image, self.reduce(image))
-        assert self._reduced is not None
-        return self._reduced
+    def of(self, image: ImageContent, preset: VolumePreset) -> VolumeActor:
+        """The image's actor under a preset, made here and now if it was not yet."""
+        if image not in self or self._actor is None:
+            self.add(image, self.prepare(image, preset))
+        assert self._actor is not None
+        self._actor.set_preset(preset)
+        return self._actor
 
 
 class VolumeActor:
-    """The vtkVolume of one image under one preset.
+    """The vtkVolume of one image.
 
     Parameters
     ----------
@@ -136,16 +142,39 @@ class VolumeActor:
     def __init__(self, image: ImageContent, preset: VolumePreset, software: bool, source: Reduced) -> None:
         from vtkmodules.vtkRenderingCore import vtkVolume
 
-        self.image, self.preset = image, preset
+        self.image, self._software = image, software
+        self._preset: VolumePreset | None = None
         array, geometry = source
         self._array = array  # VTK reads this memory
-        mapper = _mapper(software)
-        mapper.SetInputData(image_data(array, geometry.spacing_mm))
-        mapper.SetBlendModeToComposite()
+        self._mapper = _mapper(software)
+        self._mapper.SetInputData(image_data(array, geometry.spacing_mm))
+        self._mapper.SetBlendModeToComposite()
         self.volume: Any = vtkVolume()
-        self.volume.SetMapper(mapper)
-        self.volume.SetProperty(_look(preset, _levels(image.array, preset)))
+        self.volume.SetMapper(self._mapper)
         self.volume.SetUserMatrix(_placing(geometry))
+        self.set_preset(preset)
+
+    def set_preset(self, preset: VolumePreset) -> None:
+        """Look as the preset says; what was worked out of the voxels stays."""
+        if preset is not self._preset:
+            self._preset = preset
+            self.volume.SetProperty(_look(preset, _levels(self.image.array, preset)))
+
+    def work_ahead(self) -> None:
+        """Work out the gradients that light needs, a tenth of a second for the first frame otherwise."""
+        if not self._software:
+            return
+        from vtkmodules.vtkRenderingCore import vtkRenderer
+
+        look = self.volume.GetProperty()
+        shade = look.GetShade()
+        look.SetShade(True)  # other presets will want them
+        # VTK keeps Python's lock meanwhile, but tells how far it is.
+        event = "VolumeMapperComputeGradientsProgressEvent"
+        observer = self._mapper.AddObserver(event, lambda *_: time.sleep(GIVE_WAY_S))
+        self._mapper.PerVolumeInitialization(vtkRenderer(), self.volume)
+        self._mapper.RemoveObserver(observer)
+        look.SetShade(shade)
 
 
 def reduced(array: NDArray[Any], geometry: Geometry, most_voxels: int) -> tuple[NDArray[Any], Geometry]:
@@ -224,6 +253,9 @@ def _look(preset: VolumePreset, levels: tuple[float, float]) -> Any:
 
 
 def _mapper(software: bool) -> Any:
+    # The software mapper, too, hands its picture over by OpenGL; without this module it would crash.
+    import vtkmodules.vtkRenderingVolumeOpenGL2
+
     if software:
         from vtkmodules.vtkRenderingVolume import vtkFixedPointVolumeRayCastMapper
 
@@ -233,9 +265,7 @@ def _mapper(software: bool) -> Any:
         mapper.SetMaximumImageSampleDistance(4.0)
         mapper.SetIntermixIntersectingGeometry(True)
         return mapper
-    from vtkmodules.vtkRenderingVolumeOpenGL2 import vtkSmartVolumeMapper
-
-    return vtkSmartVolumeMapper()
+    return vtkmodules.vtkRenderingVolumeOpenGL2.vtkSmartVolumeMapper()
 
 
 def _placing(geometry: Geometry) -> Any:

@@ -189,8 +189,11 @@ class View3D(QWidget):
     def _submit_volume(self, image: ImageContent) -> None:
         if self._reducing is not None and same_image(self._reducing, image):
             return
+        from surgitwin.render.volume_props import volume_preset
+
         scene = self.scene
         self._reducing = image
+        preset = volume_preset(self.content.volume_preset or "")
 
         def done(result: Any) -> None:
             if self._reducing is image:
@@ -199,7 +202,7 @@ class View3D(QWidget):
             self._show_ready()
             self._request()
 
-        self._background.submit(lambda: scene.volumes.reduce(image), done)
+        self._background.submit(lambda: scene.volumes.prepare(image, preset), done)
 
     def _show_ready(self) -> None:
         """Give the scene all that is prepared, or small enough to be prepared at once."""
