@@ -106,6 +106,17 @@ class Phantom:
     def voxel_ml(self) -> float:
         return float(np.prod(SPACING_MM)) / 1000.0
 
+    @property
+    def middle(self) -> str:
+        """A place in the liver, as typed."""
+        return ",".join(f"{value:.2f}" for value in self.geometry.centre_mm)
+
+    @property
+    def triangle(self) -> tuple[str, str, str]:
+        """Three corners of an outline in the axial slice through the middle."""
+        x, y, z = (float(value) for value in self.geometry.centre_mm)
+        return f"{x - 9},{y - 9},{z}", f"{x + 9},{y - 9},{z}", f"{x},{y + 9},{z}"
+
     def plane_between(self, i: int, towards: int = 1) -> str:
         """The plane between the voxels i - 1 and i; what lies towards larger i goes (or smaller, with -1)."""
         point = self.geometry.to_lps((i - 0.5, 17.3, 11.9))

@@ -175,7 +175,8 @@ class Session:
         """Add a line to the case's log of who did what to which inputs; array data never goes there."""
         if self.case_file is None or self.read_only or command.case in ("none", "read"):
             return
-        self.case_file.log(command.name, command.model_dump(mode="json"), self._latest_inputs())
+        values = command.model_dump(mode="json", exclude=set(command.unlogged))
+        self.case_file.log(command.name, values, self._latest_inputs())
 
     def _latest_inputs(self) -> dict[str, str]:
         """Id and revision of everything that the results of the latest change were computed from."""

@@ -150,8 +150,27 @@ def _show_stats(document: Document, out: Console) -> None:
 
 def _show_segment(document: Document, out: Console) -> None:
     text = tr("Made segment {name}: {ml:.1f} ml ({voxels} voxels).")
-    name, ml, voxels = document["node"]["name"], document["volume_ml"], document["voxels"]
-    out.print(text.format(name=name, ml=ml, voxels=voxels), markup=False)
+    for entry in document["segments"]:
+        name, ml, voxels = entry["node"]["name"], entry["volume_ml"], entry["voxels"]
+        out.print(text.format(name=name, ml=ml, voxels=voxels), markup=False)
+
+
+def _show_stroke(document: Document, out: Console) -> None:
+    if not document["changed"]:
+        out.print(tr("Nothing changed."), markup=False)
+        return
+    text = tr("{name}: {added:.2f} ml more, {removed:.2f} ml less.")
+    name, added, removed = document["node"]["name"], document["added_ml"], document["removed_ml"]
+    out.print(text.format(name=name, added=added, removed=removed), markup=False)
+
+
+def _show_signed(document: Document, out: Console) -> None:
+    name, signed = document["node"]["name"], document["sign_off"]
+    if signed is None:
+        out.print(tr("{name} is a draft.").format(name=name), markup=False)
+        return
+    text = tr("{name}: {status} by {by}, {at}.")
+    out.print(text.format(name=name, status=document["status"], by=signed["by"], at=signed["at"]), markup=False)
 
 
 def _show_united(document: Document, out: Console) -> None:
@@ -267,6 +286,10 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "tree": _show_tree,
     "stats": _show_stats,
     "segment": _show_segment,
+    "paint": _show_stroke,
+    "draw": _show_stroke,
+    "scissors": _show_stroke,
+    "sign": _show_signed,
     "unite": _show_united,
     "plan": show_plan,
     "compare": show_compare,

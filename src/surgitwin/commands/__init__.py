@@ -1,6 +1,7 @@
 """Everything a user can do, one typed class each."""
 
 from surgitwin.commands.base import Command
+from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
 from surgitwin.commands.planning import ComparePlans, PlanResection
@@ -30,6 +31,9 @@ COMMANDS: dict[str, type[Command]] = {
         ShowTree,
         ShowStatistics,
         MakeSegment,
+        PaintStroke,
+        DrawOutline,
+        CutWithScissors,
         Unite,
         MakeSurfaces,
         PlanResection,

@@ -82,6 +82,8 @@ class Command(BaseModel):
         Its words in a menu.
     case
         Whether it needs a case, and what it does with it.
+    unlogged
+        Fields that do not go into the case's log, such as every place of the mouse.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
@@ -90,6 +92,7 @@ class Command(BaseModel):
     title: ClassVar[str]
     summary: ClassVar[str]
     case: ClassVar[CaseUse] = "edit"
+    unlogged: ClassVar[frozenset[str]] = frozenset()
 
     def start(self, bench: Bench) -> Work[Any]:
         """Check the values, freeze what the work needs, and return the work.

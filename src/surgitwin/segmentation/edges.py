@@ -1,0 +1,117 @@
+"""Outlines that find the edge by themselves: live-wire between clicks, and the contour of equal value at a point.
+
+Both work in one slice, an array [row, column] with its pixel spacing; coordinates are fractional (row, column).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.text import tr
+
+FloatArray = NDArray[np.float64]
+SIGMA_PX = 1.0
+FLAT_COST = 0.05  # of a step along the strongest edge, against 1 where there is none
+REACH_PX = 40  # a wire may leave the rectangle of its two clicks by so much
+
+
+class LiveWire:
+    """Paths that follow the edges of one slice (E. N. Mortensen and W. A. Barrett, SIGGRAPH 1995: intelligent scissors,
+    with the gradient's strength as the only cost).
+
+    Parameters
+    ----------
+    pixels
+        [row, column].
+    spacing_mm
+        Of rows and of columns.
+    """
+
+    def __init__(self, pixels: NDArray[np.generic], spacing_mm: tuple[float, float]) -> None:
+        from scipy.ndimage import gaussian_gradient_magnitude
+
+        image = np.asarray(pixels, dtype=np.float32)
+        finest = min(spacing_mm)
+        sigmas = [SIGMA_PX * finest / step for step in spacing_mm]
+        strength = gaussian_gradient_magnitude(image, sigmas)
+        # A few very strong edges, such as metal, must not make all others alike.
+        top = float(np.percentile(strength, 98)) or 1.0
+        self._cost = (FLAT_COST + (1 - FLAT_COST) * (1 - np.minimum(strength / top, 1.0))).astype(np.float64)
+        self._spacing = spacing_mm
+
+    def path(self, start: tuple[float, float], stop: tuple[float, float]) -> FloatArray:
+        """The way of least cost between two places, (n, 2); both ends are the places themselves.
+
+        Raises
+        ------
+        BadInput
+            If a place lies outside the slice.
+        """
+        from skimage.graph import MCP_Geometric
+
+        ends = np.array([start, stop], dtype=np.float64)
+        pixels = np.floor(ends + 0.5).astype(int)
+        if np.any(pixels < 0) or np.any(pixels >= self._cost.shape):
+            raise BadInput(tr("The point lies outside the slice."))
+        low = np.maximum(pixels.min(axis=0) - REACH_PX, 0)
+        high = np.minimum(pixels.max(axis=0) + REACH_PX + 1, self._cost.shape)
+        part = self._cost[low[0] : high[0], low[1] : high[1]]
+        finder = MCP_Geometric(part, sampling=self._spacing)
+        first, last = (tuple(int(n) for n in place) for place in pixels - low)
+        finder.find_costs([first], [last])
+        way = np.asarray(finder.traceback(last), dtype=np.float64) + low
+        return np.concatenate([ends[:1], way[1:-1], ends[1:]])
+
+
+def wire_outline(
+    pixels: NDArray[np.generic], spacing_mm: tuple[float, float], clicks: Sequence[tuple[float, float]]
+) -> FloatArray:
+    """The closed outline through the clicks along edges, (n, 2).
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than two clicks, or one lies outside.
+    """
+    if len(clicks) < 2:
+        raise BadInput(tr("An outline along edges needs at least two clicks."))
+    wire = LiveWire(pixels, spacing_mm)
+    pairs = zip(clicks, [*clicks[1:], clicks[0]], strict=True)
+    return np.concatenate([wire.path(a, b)[:-1] for a, b in pairs])
+
+
+def level_outline(pixels: NDArray[np.generic], at: tuple[float, float]) -> FloatArray:
+    """The closed contour of the value at a place that passes through it, (n, 2).
+
+
+    Raises
+    ------
+    BadInput
+        If the place lies outside the slice, or no closed contour of its value goes round it.
+    """
+    from scipy.ndimage import map_coordinates
+    from skimage.measure import find_contours
+
+    image = np.asarray(pixels, dtype=np.float64)
+    row, column = at
+    if not (0 <= row <= image.shape[0] - 1 and 0 <= column <= image.shape[1] - 1):
+        raise BadInput(tr("The point lies outside the slice."))
+    level = float(map_coordinates(image, [[row], [column]], order=1)[0])
+    padded = np.pad(image, 1, constant_values=float(image.min()) - 1.0)  # what reaches the edge is closed along it
+    best: FloatArray | None = None
+    nearest = np.inf
+    for contour in find_contours(padded, level):  # type: ignore[no-untyped-call]
+        contour = contour - 1.0
+        if len(contour) < 4 or not np.array_equal(contour[0], contour[-1]):
+            continue
+        distance = float(np.hypot(*(contour - (row, column)).T).min())
+        if distance < nearest:
+            best, nearest = contour[:-1], distance
+    if best is None or nearest > 1.5:
+        message = tr("No closed contour of the value {value:.0f} passes here. Point at the border of a structure.")
+        raise BadInput(message.format(value=level))
+    return np.asarray(np.clip(best, 0, np.asarray(image.shape) - 1.0))

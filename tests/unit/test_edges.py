@@ -1,0 +1,67 @@
+"""Outlines that find the edge: live-wire and level tracing, on discs with known borders and odd pixel spacings."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from surgitwin.core.errors import BadInput
+from surgitwin.segmentation.edges import LiveWire, level_outline, wire_outline
+
+CENTRE, RADIUS = np.array([40.3, 52.7]), 21.4
+
+
+def disc(spacing: tuple[float, float] = (1.0, 1.0), noise: float = 0.0) -> NDArray[np.float32]:
+    """A bright disc, its border soft over one pixel; radius in mm."""
+    rows, columns = np.indices((90, 110))
+    distance = np.hypot((rows - CENTRE[0]) * spacing[0], (columns - CENTRE[1]) * spacing[1])
+    image = 100.0 * np.clip(RADIUS - distance + 0.5, 0, 1)
+    return (image + np.random.default_rng(1).normal(0, noise, image.shape)).astype(np.float32)
+
+
+def off_the_border(outline: NDArray[np.float64], spacing: tuple[float, float]) -> NDArray[np.float64]:
+    return np.asarray(np.hypot(*((outline - CENTRE) * spacing).T) - RADIUS)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.7, 0.8)])
+def test_a_live_wire_follows_the_border_between_clicks(spacing: tuple[float, float]) -> None:
+    turns = np.deg2rad([0, 90, 180, 270])
+    clicks = [tuple(CENTRE + RADIUS / np.asarray(spacing) * (np.sin(t), np.cos(t))) for t in turns]
+    outline = wire_outline(disc(spacing, noise=4.0), spacing, clicks)
+    assert np.abs(off_the_border(outline, spacing)).max() < 1.6 * max(spacing)
+    assert np.abs(off_the_border(outline, spacing)).mean() < 0.6 * max(spacing)
+
+
+def test_a_live_wire_starts_and_ends_where_the_clicks_are() -> None:
+    path = LiveWire(disc(), (1.0, 1.0)).path((10.25, 12.75), (40.0, 74.25))
+    assert path[0].tolist() == [10.25, 12.75] and path[-1].tolist() == [40.0, 74.25]
+    assert np.abs(np.diff(path[1:-1], axis=0)).max() == 1.0
+
+
+def test_level_tracing_finds_the_border_it_is_pointed_at_to_a_part_of_a_pixel() -> None:
+    outline = level_outline(disc(), (CENTRE[0], CENTRE[1] + RADIUS))
+    assert np.abs(off_the_border(outline, (1.0, 1.0))).max() < 0.25
+
+
+def test_level_tracing_takes_the_structure_pointed_at_of_several_of_one_value() -> None:
+    image = disc()
+    image[5:12, 5:12] = 100.0
+    outline = level_outline(image, (8.0, 11.5))
+    assert outline.max() < 14
+
+
+def test_a_structure_at_the_edge_of_the_image_is_closed_along_it() -> None:
+    image = np.zeros((30, 30), np.float32)
+    image[:10, 5:20] = 100.0
+    outline = level_outline(image, (9.5, 12.0))
+    assert outline[:, 0].min() == 0.0 and outline[:, 0].max() == pytest.approx(9.5, abs=0.01)
+
+
+def test_what_cannot_be_traced_is_refused() -> None:
+    with pytest.raises(BadInput, match="outside the slice"):
+        level_outline(disc(), (-3.0, 4.0))
+    with pytest.raises(BadInput, match="outside the slice"):
+        wire_outline(disc(), (1.0, 1.0), [(5, 5), (500, 5)])
+    with pytest.raises(BadInput, match="two clicks"):
+        wire_outline(disc(), (1.0, 1.0), [(5, 5)])
+    with pytest.raises(BadInput, match="No closed contour"):
+        level_outline(np.zeros((20, 20)), (10.0, 10.0))
