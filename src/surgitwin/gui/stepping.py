@@ -11,7 +11,8 @@ from surgitwin.core.errors import SurgitwinError
 from surgitwin.session import Session
 
 MOST_PENDING = 2  # changes that may wait for the disk; one more would make the window wait for it
-ROOM_MS = 5
+# Also the time in which the views show a step before the next; at once, several steps' drawing would come together.
+ROOM_MS = 15
 
 
 class Stepper(QObject):
@@ -79,7 +80,7 @@ class Stepper(QObject):
             self.stop()
             return
         self._expected = _place(session)
-        self._timer.start(0)
+        self._timer.start(ROOM_MS)
 
 
 def _place(session: Session) -> tuple[int, int]:

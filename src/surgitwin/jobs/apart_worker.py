@@ -6,7 +6,6 @@ output: ``progress`` and ``partial`` any number of times, then ``done`` with the
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import sys
@@ -15,7 +14,6 @@ import traceback
 from typing import IO, Any
 
 REPORT_S = 0.03
-NICE = 5  # the window comes first where cores are few
 
 
 def answer(request: tuple[Any, tuple[Any, ...], bool], answers: IO[bytes]) -> None:
@@ -63,11 +61,10 @@ def main() -> None:
     # Libraries print complaints to standard output; they must not end up among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    if hasattr(os, "nice"):
-        with contextlib.suppress(OSError):
-            os.nice(NICE)
+    from surgitwin.core.priority import give_way
     from surgitwin.jobs.messages import read_message
 
+    give_way()
     with answers:
         while True:
             try:

@@ -52,8 +52,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     from surgitwin.core.errors import SurgitwinError
+    from surgitwin.core.priority import give_way
     from surgitwin.render.snapshot import snapshot_3d
 
+    give_way()
     with answers:
         while True:
             try:
