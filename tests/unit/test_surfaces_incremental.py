@@ -220,6 +220,37 @@ def test_each_block_is_a_mesh_of_its_own_that_meets_its_neighbours_in_equal_poin
     assert triangles == len(live.whole.mesh.triangles)
 
 
+def test_pieces_that_were_handed_out_make_up_the_surface_whatever_was_edited() -> None:
+    geometry = oblique((64, 64, 64), flip=True)
+    mask = np.zeros((64, 64, 64), np.bool_)
+    ball(mask, (30, 30, 30), 20, True)
+    live = LiveSurface.of(mask, geometry, side=8)
+    shown = dict(live.renewed_pieces())
+    first = live
+    for centre, radius, value in (((45, 34, 30), 9, False), ((12, 30, 30), 6, True), ((30, 30, 30), 30, False)):
+        place = live.needed(ball(mask, centre, radius, value))
+        live = live.updated(mask[place.slices], place)
+        shown |= live.renewed_pieces()
+        parts = [part for part in shown.values() if part is not None]
+        corners = [part.mesh.points[part.mesh.triangles].reshape(-1, 9) for part in parts]
+        found = np.concatenate([np.zeros((0, 9), np.float32), *corners])
+        wanted = live.whole.mesh.points[live.whole.mesh.triangles].reshape(-1, 9)
+        assert np.array_equal(found[np.lexsort(found.T)], wanted[np.lexsort(wanted.T)])
+    assert mask.sum() == 0 and all(part is None for part in shown.values())
+    # Going back to an earlier surface hands out what differs from it.
+    again = shown | first.since(live).renewed_pieces()
+    assert sum(len(part.mesh.triangles) for part in again.values() if part) == len(first.whole.mesh.triangles)
+
+
+def test_the_extent_covers_every_voxel() -> None:
+    geometry = oblique(SIZE, flip=False)
+    mask = np.zeros(SIZE[::-1], np.bool_)
+    ball(mask, (58, 20, 30), 9, True)
+    extent = LiveSurface.of(mask, geometry, side=8).extent
+    assert extent.union(Box.of_mask(mask)) == extent
+    assert LiveSurface.of(np.zeros_like(mask), geometry).extent.empty
+
+
 def test_a_cancelled_update_stops_and_a_wrong_smoothing_is_refused() -> None:
     geometry = Geometry.from_parts((40, 40, 40))
     mask = np.zeros((40, 40, 40), np.bool_)

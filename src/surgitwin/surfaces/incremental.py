@@ -28,6 +28,7 @@ from surgitwin.surfaces.incremental_blocks import (
     LiveMesh,
     Region,
     cut_into_blocks,
+    joined,
     mending_keys,
     vertex_keys,
     whole_mesh,
@@ -108,6 +109,34 @@ class LiveSurface:
     def whole(self) -> LiveMesh:
         """The surface as one closed mesh."""
         return whole_mesh(self.blocks)
+
+    @property
+    def extent(self) -> Box:
+        """Voxels outside of this box do not belong to the segment; it is made of whole blocks."""
+        if not self.blocks:
+            return Box((0, 0, 0), (0, 0, 0))
+        box = Box.of_mask(self._numbers.flags(list(self.blocks)))
+        (i0, j0, k0), (i1, j1, k1) = (tuple(n * self.side for n in corner) for corner in (box.start, box.stop))
+        i, j, k = self.geometry.size_ijk
+        return Box((i0, j0, k0), (min(i1, i), min(j1, j), min(k1, k)))
+
+    def since(self, before: LiveSurface | None) -> LiveSurface:
+        """This surface with everything that differs from ``before`` as renewed."""
+        old = before.blocks if before is not None else {}
+        names = self.blocks.keys() | old.keys()
+        renewed = frozenset(name for name in names if self.blocks.get(name) is not old.get(name))
+        return LiveSurface(self.geometry, self.smoothing, self.blocks, renewed, self.side)
+
+    def renewed_pieces(self) -> dict[int, LiveMesh | None]:
+        """What has to be drawn anew: meshes of a few blocks each, by number; ``None`` where nothing is left."""
+        touched = np.unique(self._numbers.pieces_of(np.array(sorted(self.renewed), np.int64)))
+        names = np.array(sorted(self.blocks), np.int64)
+        pieces = self._numbers.pieces_of(names)
+        parts = {piece: names[pieces == piece].tolist() for piece in touched.tolist()}
+        return {
+            piece: joined(self.blocks[name] for name in members) if members else None
+            for piece, members in parts.items()
+        }
 
     def needed(self, edited: Box) -> Box:
         """What of the mask `updated` must see after an edit in the box ``edited``."""

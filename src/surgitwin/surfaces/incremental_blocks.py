@@ -6,7 +6,7 @@ of the pinched edge that it mends. Blocks meet at such keys, never at coordinate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from surgitwin.surfaces.cells import CellCode, CellGrid, CellIndex
 Flags = NDArray[np.bool_]
 Index = NDArray[np.int64]
 
+PIECE_BLOCKS = 2
 _TILE = 4  # cells; what is near is found out to so many
 _LOOPS = 4  # a cell has at most so many vertices
 _MENDING = 1 << 44  # set in the keys of vertices that mend an edge; they come after all others of their block
@@ -92,6 +93,13 @@ class BlockGrid:
         from scipy.ndimage import maximum_filter
 
         return np.asarray(maximum_filter(flags, 2 * -(-(reach + _TILE) // self.side) + 1))
+
+    def pieces_of(self, blocks: Index) -> Index:
+        """The piece of each block: cubes of `PIECE_BLOCKS` blocks along every axis."""
+        counts = tuple(-(-n // PIECE_BLOCKS) for n in self.counts)
+        k, j, i = np.unravel_index(blocks, self.counts)
+        places = (k // PIECE_BLOCKS, j // PIECE_BLOCKS, i // PIECE_BLOCKS)
+        return np.asarray(np.ravel_multi_index(places, counts))
 
     def _number(self, k: Index, j: Index, i: Index) -> Index:
         _, rows, columns = self.counts
@@ -274,6 +282,15 @@ def whole_mesh(blocks: Mapping[int, Block]) -> LiveMesh:
     triangles += np.repeat(start.astype(np.int32), counts)[:, None]
     mesh = Mesh(np.concatenate([part.points[: part.own] for part in parts]), np.take(number, triangles))
     return LiveMesh(mesh, np.concatenate([part.normals[: part.own] for part in parts]))
+
+
+def joined(blocks: Iterable[Block]) -> LiveMesh:
+    """Blocks as one mesh to be drawn: where two of them meet, both bring their own, equal vertices."""
+    parts = list(blocks)
+    first = np.cumsum([0, *(part.keys.size for part in parts)]).tolist()
+    triangles = [part.triangles + np.int32(start) for part, start in zip(parts, first[:-1], strict=True)]
+    mesh = Mesh(np.concatenate([part.points for part in parts]), np.concatenate(triangles))
+    return LiveMesh(mesh, np.concatenate([part.normals for part in parts]))
 
 
 def _positions(known: list[Index], homes: Index, guests: Index) -> Index:
