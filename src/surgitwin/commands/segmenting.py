@@ -16,7 +16,7 @@ from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.labels import make_segment, pick_volume, segmentation_for, segments_of
 from surgitwin.commands.placement import Places, find_places, find_segmentation, freeze_segmentation, put_in_place
 from surgitwin.commands.ruled import RuledCommand, ruled_grid
-from surgitwin.commands.segments import cut_off_warning
+from surgitwin.commands.segments import APART_VOXELS, cut_off_warning
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.ids import NodeId
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from surgitwin.segmentation.rules import EditRules, RuledGrid
 
 EVERY_PART = "all"
-APART_VOXELS = 4_000_000  # smaller images are done with before a process has started
 NAMED_AT_ONCE = 3  # so many names fit into the title of a step
 
 

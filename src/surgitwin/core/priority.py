@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-import threading
 
 NICE = 5
 
 
 def give_way() -> None:
-    """Let the calling thread, and threads that it starts, come after others; a process, if it is its main thread.
+    """Let this process come after others; on Windows whoever starts it says so.
 
-    Linux alone knows this for a single thread; elsewhere only whole processes give way.
+    Whole processes only. A thread that gives way while it holds Python's lock would make the window wait for every
+    other program on the machine.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-        elif threading.current_thread() is threading.main_thread():
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
             os.nice(NICE)

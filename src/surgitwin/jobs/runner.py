@@ -13,7 +13,6 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from surgitwin.core.errors import Cancelled, SurgitwinError
-from surgitwin.core.priority import give_way
 from surgitwin.core.progress import Context, Progress
 from surgitwin.core.signals import Signal
 from surgitwin.core.text import tr
@@ -64,7 +63,7 @@ class Runner:
     def __init__(self, wake: Callable[[], None] | None = None, workers: int = 2) -> None:
         self.events: Signal[JobEvent] = Signal()
         self._wake = wake
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="surgitwin-job", initializer=give_way)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="surgitwin-job")
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._processes = Processes()
         self._jobs: list[Job] = []

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import apsw
 
 from surgitwin.core.errors import StorageFailed
-from surgitwin.core.priority import give_way
 from surgitwin.core.signals import Signal
 from surgitwin.core.text import tr
 from surgitwin.storage import failures
@@ -63,7 +62,7 @@ class StorageThread:
     def __init__(self, path: Path, connect: Callable[[], apsw.Connection]) -> None:
         self.path = path
         self.state_changed: Signal[SaveState] = Signal()
-        self.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="surgitwin-chunks", initializer=give_way)
+        self.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="surgitwin-chunks")
         self.writer = Writer(self.pool)
         self._condition = threading.Condition()
         self._changes: deque[Batch] = deque()

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from surgitwin.core.priority import give_way
-
 Result = TypeVar("Result")
 
 
@@ -54,7 +52,6 @@ class Background(QObject):
         return self._thread is not None
 
     def _run(self) -> None:
-        give_way()
         while True:
             with self._lock:
                 if not self._waiting:
