@@ -331,9 +331,9 @@ class Round:
 
     def open_and_load(self) -> None:
         window, desk = self.window, self.hand.desk
-        self.do("open folder: list the series", lambda: window.opener.look_through(self.folder / "dicom"))
-        self.hand.wait(lambda: desk.volume is not None, seconds=self.patience)
-        self.rest()
+        self.do("start page, 4 s", lambda: self.hand.qtbot.wait(4000))
+        folder = self.folder / "dicom"
+        self.do("open a folder and load", lambda: window.opener.look_through(folder), lambda: desk.volume is not None)
 
     def close_and_reopen(self) -> None:
         window, desk = self.window, self.hand.desk
@@ -371,7 +371,7 @@ class Round:
         panel = window.segment
         self.do("step Segment", lambda: hand.click(window.rail.buttons["segment"]))
         self.do("threshold with preview", lambda: hand.choose(panel.method, "Threshold"))
-        self.do("move the threshold", lambda: panel.form.set_value("low", 90.0))
+        self.do("move the threshold", lambda: panel.form.set_value("lower", 90.0))
         panel.into.setText("Bright")
         self.do("apply the threshold", lambda: hand.press_button("Apply"))
         self.do("undo it", hand.desk.undo)
@@ -438,8 +438,16 @@ class Round:
             self.do(f"undo: {name}", desk.undo)
         for name in reversed(names[:steps]):
             self.do(f"redo: {name}", desk.redo)
+        self.go_far(window.top_bar.undo_button, steps, "undo")
+        self.go_far(window.top_bar.redo_button, steps, "redo")
         hand.answer_text("Watchdog")
         self.do("revert to the version", window.revert)
+
+    def go_far(self, button: Any, steps: int, word: str) -> None:
+        """Choose an entry of the list of steps, as a user does."""
+        count = min(steps, len(button.menu().actions()))
+        action = button.menu().actions()[count - 1]
+        self.do(f"{word} {count} steps in one go", action.trigger, lambda: not self.hand.desk.stepper.busy)
 
     def deliver(self) -> None:
         window, hand = self.window, self.hand

@@ -1,21 +1,27 @@
-"""Imports that will be needed soon, made on a thread while the start page waits for its user."""
+"""What will soon be needed, made ready while the start page waits: imports on a thread, looks of widgets in pieces."""
 
 from __future__ import annotations
 
 import importlib
 import logging
+import time
 
 from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QWidget
+from shiboken6 import isValid
 
 from surgitwin.gui.views.background import Background
 
 log = logging.getLogger(__name__)
+STEP_MS, PIECE_S = 20, 0.004
 DELAY_MS = 300  # after the first paint has come and gone
 # In the order in which a user meets them: reading a folder, the 3D view, planning, segmenting.
 MODULES = (
     "surgitwin.imaging",
     "surgitwin.imaging.dicom_reader",
     "pyvistaqt",
+    "vtkmodules.vtkInteractionWidgets",  # what pyvistaqt's widget loads when it is made
+    "vtkmodules.vtkViewsContext2D",
     "surgitwin.gui.views.view3d_input",
     "surgitwin.render.scene3d",
     "surgitwin.render.offscreen",
@@ -32,22 +38,39 @@ MODULES = (
 class Warming(QObject):
     """Starts by itself; `stop` before the program ends, because Python must not end in the middle of an import."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._waiting: list[QWidget] = []
         self._background = Background(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._start)
         self._timer.start(DELAY_MS)
+        self._polisher = QTimer(self)
+        self._polisher.timeout.connect(self._polish)
 
     def stop(self) -> None:
         """Skip what has not begun, and wait for what has."""
         self._timer.stop()
+        self._polisher.stop()
         self._background.close()
 
     def _start(self) -> None:
         for name in MODULES:
             self._background.submit(lambda name=name: _import(name), lambda _: None)  # type: ignore[misc]
+        self._waiting = self._window.findChildren(QWidget)
+        self._polisher.start(STEP_MS)
+
+    def _polish(self) -> None:
+        """Give some more widgets their look; all at once would hold the window when a case first appears."""
+        end = time.monotonic() + PIECE_S
+        while self._waiting and time.monotonic() < end:
+            widget = self._waiting.pop()
+            if isValid(widget):
+                widget.ensurePolished()
+        if not self._waiting:
+            self._polisher.stop()
 
 
 def _import(name: str) -> None:
