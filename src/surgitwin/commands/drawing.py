@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
 from surgitwin.commands.base import Arg, Bench, Document, Work
 from surgitwin.commands.labels import pick_volume
@@ -76,10 +76,15 @@ class HandEdit(RuledCommand):
     )
     onto: Annotated[str | None, Arg(tr("the image to work on; without it the first"))] = None
     erase: Annotated[bool, Arg(tr("take voxels away instead of adding them"))] = False
+    _marked: tuple[Box, NDArray[np.bool_]] | None = PrivateAttr(default=None)
+
+    def take_marked(self, box: Box, mask: NDArray[np.bool_]) -> None:
+        """Hand over the voxels that were worked out while the hand moved; they are not worked out again."""
+        self._marked = (box, mask)
 
     def start(self, bench: Bench) -> Work[Any]:
         volume = pick_volume(bench.scene, self.onto)
-        box, mask = self.voxels(bench.scene, volume)
+        box, mask = self._marked or self.voxels(bench.scene, volume)
         if box.empty or not mask.any():
             raise BadInput(tr("The stroke lies outside of the image “{name}”.").format(name=volume.name))
         rules = self.edit_rules(bench.scene, volume)

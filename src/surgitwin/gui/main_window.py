@@ -162,6 +162,7 @@ class MainWindow(QMainWindow):
         self.study.volume_preset_wanted.connect(self.stage.set_volume_preset)
         self.segment.preview_changed.connect(self.stage.set_preview)
         self.segment.tool_changed.connect(self.stage.set_tool)
+        self.segment.bench.stroke_shown.connect(self.stage.show_stroke)
         self.segment.label_map_wanted.connect(self.add_label_map)
         self.plan.report_wanted.connect(self.make_report)
         self.plan.plan_picked.connect(self.stage.look_at_plan)

@@ -16,6 +16,7 @@ from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.spans import SegmentSpans
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.tools.tool import SliceTool
+from surgitwin.gui.tools.workbench import Stroke
 from surgitwin.gui.views.slice_view import SliceView
 from surgitwin.gui.views.view3d import View3D
 from surgitwin.gui.widgets.four_views import FourViews
@@ -54,6 +55,7 @@ class Stage(QWidget):
         self._live = live
         self._spans = spans
         self._preview: LabelLayer | None = None
+        self._stroke: LabelLayer | None = None
         self._loading: LoadingImage | None = None
         self._dragged: tuple[PlaneContent, ...] | None = None
         self._volume_preset: str | None = None
@@ -141,6 +143,20 @@ class Stage(QWidget):
             self._preview = LabelLayer(labels, volume.geometry, tuple(styles))
         self.refresh()
 
+    def show_stroke(self, stroke: Stroke | None) -> None:
+        """Show what a tool is marking; a stroke that has grown is drawn anew."""
+        volume = self._desk.volume
+        before = self._stroke
+        if stroke is None or volume is None:
+            self._stroke = None
+        elif before is None or before.array is not stroke.labels:
+            self._stroke = LabelLayer(stroke.labels, volume.geometry, (SegmentStyle(1, stroke.color),))
+        if self._stroke is before and before is not None:
+            for view in self.slices:
+                view.refresh_labels()
+        elif self._stroke is not before:
+            self._refresh()
+
     def set_tool(self, tool: SliceTool | None) -> None:
         """Give the left mouse button of the slices to a tool, or back to window and level."""
         for view in self.slices:
@@ -162,7 +178,7 @@ class Stage(QWidget):
         self._later.start(0)
 
     def _restart(self) -> None:
-        self._preview, self._loading, self._dragged = None, None, None
+        self._preview, self._stroke, self._loading, self._dragged = None, None, None, None
         self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
         self.refresh()
 
@@ -172,8 +188,9 @@ class Stage(QWidget):
         desk, scene = self._desk, self._desk.scene
         volume, plan = desk.volume, desk.plan
         content = slice_content(scene, volume, plan, self._spans.spans, self._layers)
-        if self._preview is not None:
-            content = replace(content, layers=(*content.layers, self._preview))
+        shown = [layer for layer in (self._preview, self._stroke) if layer is not None]
+        if shown:
+            content = replace(content, layers=(*content.layers, *shown))
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
         for view in self.slices:

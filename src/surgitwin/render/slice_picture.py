@@ -107,6 +107,10 @@ class SlicePicture:
     def invalidate(self) -> None:
         """Forget the latest slice: voxels of an array that is shown were changed in place."""
         self._pixels_key = None
+        self.invalidate_labels()
+
+    def invalidate_labels(self) -> None:
+        """Forget the latest slice of every label layer."""
         for layer in self._layers:
             layer.patch_key = None
 

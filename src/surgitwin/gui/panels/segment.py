@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
@@ -17,12 +17,14 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.form import Form
+from surgitwin.gui.panels.hand_tools import HandTools
 from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button, value_row
 from surgitwin.gui.panels.segment_rules import RulesBox
 from surgitwin.gui.panels.sign_off import SignOffBox
 from surgitwin.gui.previewing import Preview
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.tools.point import PointTool
+from surgitwin.gui.tools.workbench import Target, Workbench
 from surgitwin.scene.nodes import Node, SegmentNode
 
 PREVIEW_DELAY_MS = 150
@@ -51,7 +53,10 @@ class SegmentPanel(Panel):
         self._methods = METHODS
         self._shown_stats: SegmentNode | None = None
         self.form: Form | None = None
+        self._given_name = ""
         self.shown = Preview(desk, self)
+        self.bench = Workbench(desk, self)
+        self.hand = HandTools(theme, self.bench)
         self.points = PointTool(lambda: self.form.point_values() if self.form is not None else [], self)
         self._build_method()
         self.rules = RulesBox(theme)
@@ -76,14 +81,25 @@ class SegmentPanel(Panel):
         self.into = QLineEdit()
         self.into.setPlaceholderText(tr("Name, for example Liver"))
         top.addRow(tr("Name"), self.into)
+        self._top = top
+        self.column.addLayout(top)
+        self.section(tr("By hand"))
+        self.add(self.hand)
+        with self.group() as self._by_method:
+            self._build_by_method()
+
+    def _build_by_method(self) -> None:
+        self.section(tr("By a method"))
+        chooser = QFormLayout()
+        chooser.setContentsMargins(0, 0, 0, 0)
         self.method = Choice()
         for name, method in self._methods.items():
             self.method.addItem(method.title, name)
-        top.addRow(tr("Method"), self.method)
+        chooser.addRow(tr("Method"), self.method)
         self.source = NodeChoice()
-        top.addRow(tr("Start from"), self.source)
-        self._top = top
-        self.column.addLayout(top)
+        chooser.addRow(tr("Start from"), self.source)
+        self._chooser = chooser
+        self.column.addLayout(chooser)
         self.about = self.note()
         self._form_holder = QWidget()
         self._form_column = QVBoxLayout(self._form_holder)
@@ -93,6 +109,7 @@ class SegmentPanel(Panel):
         self.preview.setChecked(True)
         self.add(self.preview)
         self.complaint = self.note(role="caution")
+        self.complaint.setVisible(False)
         self.apply_button = button(tr("Apply"), self.apply, "primary")
         self.look_button = button(tr("Preview"), self.look, tip=tr("Show what the method finds; nothing is changed"))
         self.drop_button = button(tr("Discard"), self.discard, "quiet", tr("Take the preview away (Esc)"))
@@ -134,9 +151,13 @@ class SegmentPanel(Panel):
         self.target.currentIndexChanged.connect(lambda _: self._target_chosen())
         self.rules.changed.connect(self._changed)
         self.points.clicked.connect(self._point_clicked)
+        self.hand.chosen.connect(lambda _: self._tool_chosen())
+        self.into.textChanged.connect(lambda _: self._changed())
+        self.bench.made.connect(self._painted)
+        self.bench.hinted.connect(self._desk.say)
         self.shown.shown.connect(self._show_found)
         self.shown.ended.connect(self._show_buttons)
-        self.shown.failed.connect(self.complaint.setText)
+        self.shown.failed.connect(self._complain)
         self._desk.session_changed.connect(lambda _: self.refresh())
         self._desk.scene_changed.connect(lambda _: self._scene_changed())
 
@@ -175,11 +196,17 @@ class SegmentPanel(Panel):
 
     def _show_rows(self) -> None:
         method, new = self._chosen, self.target.node_id() is None
-        self._top.setRowVisible(self.source, method.needs_segment and new)
-        self._top.setRowVisible(self.target, not method.makes_parts or method.needs_segment)
-        self._top.setRowVisible(self.into, new and not method.makes_parts)
-        if self.into.text() in {"", *(other.title for other in self._methods.values())}:
-            self.into.setText("" if method.needs_segment else method.title)
+        parts = method.makes_parts and self.hand.tool is None
+        self._chooser.setRowVisible(self.source, method.needs_segment and new)
+        self._top.setRowVisible(self.target, not parts or method.needs_segment)
+        self._top.setRowVisible(self.into, new and not parts)
+        replaces = not new and not method.needs_segment and not method.makes_parts
+        self.apply_button.setText(tr("Replace") if replaces else tr("Apply"))
+        self._set_target()
+        if self._untouched():
+            name = self._free_name() if self.hand.tool is not None else "" if method.needs_segment else method.title
+            self.into.setText(name)
+            self._given_name = name
 
     def _target_chosen(self) -> None:
         self._show_rows()
@@ -224,11 +251,51 @@ class SegmentPanel(Panel):
     def make_surfaces(self) -> None:
         self._desk.do(MakeSurfaces(smooth=self.smooth.value()))
 
+    # ---- by hand -----------------------------------------------------------------------------------------------
+
+    def _tool_chosen(self) -> None:
+        by_hand = self.hand.tool is not None
+        self._by_method.setVisible(not by_hand)
+        if by_hand:
+            self.discard()
+        self._show_rows()
+        self._give_tool()
+
+    def _set_target(self) -> None:
+        """Tell the tools what they edit, and by which rules."""
+        node = self._desk.scene.get(self.target.node_id(), SegmentNode)
+        if self._desk.volume is None:
+            self.bench.target = None
+        elif node is not None:
+            self.bench.target = Target(node.id, node.color, self.rules.values())
+        else:
+            name = self.into.text().strip() or self._free_name()
+            self.bench.target = Target(name, self.theme.tokens.rgb("accent"), self.rules.values())
+
+    def _untouched(self) -> bool:
+        """True as long as nobody typed a name of their own."""
+        return self.into.text() in ("", self._given_name)
+
+    def _free_name(self) -> str:
+        """A name for a segment that was painted without one."""
+        taken = {node.name.casefold() for node in self._segments()}
+        number = 1
+        while tr("Segment {number}").format(number=number).casefold() in taken:
+            number += 1
+        return tr("Segment {number}").format(number=number)
+
+    def _painted(self, document: dict[str, Any]) -> None:
+        """Go on with the segment that was just begun."""
+        if document["node"] is not None and self.target.node_id() != document["node"]["id"]:
+            self.target.fill(self._segments())
+            self.target.choose(NodeId(document["node"]["id"]))
+
     # ---- points ------------------------------------------------------------------------------------------------
 
     def _give_tool(self) -> None:
-        wanted = self.isVisible() and self.form is not None and bool(self.form.points)
-        self.tool_changed.emit(self.points if wanted else None)
+        wanted = self.form is not None and bool(self.form.points)
+        tool = self.hand.tool or (self.points if wanted else None)
+        self.tool_changed.emit(tool if self.isVisible() else None)
 
     def _point_clicked(self, point: Any) -> None:
         if self.form is not None:
@@ -238,7 +305,8 @@ class SegmentPanel(Panel):
 
     def _changed(self) -> None:
         """A setting is another: what was found by the old ones may stay until the new ones have found something."""
-        self.complaint.setText("")
+        self._complain("")
+        self._set_target()
         self.points.changed.emit()
         if self._chosen.name in QUICK:
             self._later.start()
@@ -252,7 +320,8 @@ class SegmentPanel(Panel):
 
     def _follow(self) -> None:
         """Show what a quick method finds with the settings as they are."""
-        if self.preview.isChecked() and self._chosen.name in QUICK and self.isVisible():
+        by_method = self.hand.tool is None and self.isVisible()
+        if by_method and self.preview.isChecked() and self._chosen.name in QUICK:
             self.look(quietly=True)
 
     def look(self, quietly: bool = False) -> None:
@@ -264,12 +333,16 @@ class SegmentPanel(Panel):
             self._chosen.parse(self.form.values())
         except SurgitwinError as error:
             if not quietly:
-                self.complaint.setText(str(error))
+                self._complain(str(error))
             return
         if quietly and self._chosen.needs_segment and command.of is None:
             return
         self.shown.start(command)
         self._show_buttons()
+
+    def _complain(self, text: str) -> None:
+        self.complaint.setText(text)
+        self.complaint.setVisible(bool(text))
 
     def discard(self) -> None:
         """Take the preview away."""
@@ -279,7 +352,7 @@ class SegmentPanel(Panel):
     def _show_found(self, found: Any) -> None:
         self.preview_changed.emit(found)
         if found is not None:
-            self.complaint.setText("")
+            self._complain("")
         self._show_buttons(found is not None)
 
     def _show_buttons(self, found: bool | None = None) -> None:
@@ -288,8 +361,10 @@ class SegmentPanel(Panel):
         self.look_button.setVisible(self._chosen.name not in QUICK and not self.drop_button.isVisibleTo(self))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        from PySide6.QtCore import Qt
-
+        if event.key() == Qt.Key.Key_Escape and self.hand.tool is not None:
+            if not self.hand.tool.abort():
+                self.hand.choose(None)
+            return
         if event.key() == Qt.Key.Key_Escape and self.drop_button.isVisible():
             self.discard()
             return

@@ -132,6 +132,11 @@ class SliceView(QWidget):
         self.picture.invalidate()
         self.update()
 
+    def refresh_labels(self) -> None:
+        """Draw anew after labels of a shown layer were changed in place."""
+        self.picture.invalidate_labels()
+        self.update()
+
     def set_focus_point(self, point: Vec3) -> None:
         """Show the slice through an LPS point and put the crosshair there."""
         if point != self.focus:

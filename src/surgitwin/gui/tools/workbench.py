@@ -1,0 +1,98 @@
+"""What every tool for editing by hand needs: what is edited, by which rules, and where the result goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from surgitwin.commands.base import Document
+from surgitwin.commands.drawing import HandEdit
+from surgitwin.commands.ruled import RuledCommand
+from surgitwin.core.geometry import Box
+from surgitwin.gui.desk import Desk
+from surgitwin.scene.nodes import Color, VolumeNode
+
+
+@dataclass(frozen=True)
+class Target:
+    """The segment that is edited: its id, or the name of one that is to be made."""
+
+    segment: str
+    color: Color
+    rules: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """Voxels that a tool is marking, shown before they are taken.
+
+    Attributes
+    ----------
+    labels
+        uint8, [k, j, i], of the whole grid; not zero where marked. It grows in place.
+    """
+
+    labels: NDArray[np.uint8]
+    color: Color
+
+
+class Workbench(QObject):
+    """One for all tools of a window.
+
+    Signals
+    -------
+    stroke_shown(Stroke or None)
+        What is being marked; the same stroke again if it has grown.
+    made(object)
+        The document of a finished edit.
+    hinted(str)
+        What to do next, or why nothing happens.
+    """
+
+    stroke_shown = Signal(object)
+    made = Signal(object)
+    hinted = Signal(str)
+
+    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self.target: Target | None = None
+        self._waiting = 0
+        desk.session_changed.connect(lambda _: self.show_stroke(None))
+
+    @property
+    def volume(self) -> VolumeNode | None:
+        return self._desk.volume if self._desk.session is not None else None
+
+    def show_stroke(self, stroke: Stroke | None) -> None:
+        self.stroke_shown.emit(stroke)
+
+    def edit(self, command: RuledCommand, marked: tuple[Box, NDArray[np.bool_]] | None = None) -> None:
+        """Make an edit; what was marked stays on the screen until the change itself is there."""
+        if isinstance(command, HandEdit) and marked is not None:
+            command.take_marked(*marked)
+        self._waiting += 1
+
+        def done(document: Document) -> None:
+            self._waiting -= 1
+            self.made.emit(document)
+            for warning in document["warnings"]:
+                self._desk.say(warning["message"], "caution")
+            self._let_go()
+
+        def failed(error: BaseException) -> None:
+            self._waiting -= 1
+            self._desk.report(error)
+            self._let_go()
+
+        if self._desk.do(command, done, failed=failed) is None:
+            self._waiting -= 1
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._waiting == 0:
+            self.show_stroke(None)
