@@ -16,6 +16,7 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.surfaces import check_mesh, is_closed, mask_surface, merge_vertices
 from surgitwin.surfaces import fairing as fairing_module
+from surgitwin.surfaces import incremental as incremental_module
 from surgitwin.surfaces.incremental import LiveSurface
 
 Mask = NDArray[np.bool_]
@@ -240,6 +241,17 @@ def test_pieces_that_were_handed_out_make_up_the_surface_whatever_was_edited() -
     # Going back to an earlier surface hands out what differs from it.
     again = shown | first.since(live).renewed_pieces()
     assert sum(len(part.mesh.triangles) for part in again.values() if part) == len(first.whole.mesh.triangles)
+
+
+@pytest.mark.parametrize("cells", [1, 700])
+def test_a_surface_made_in_portions_is_the_same(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    geometry = oblique(SIZE, flip=True)
+    mask = np.zeros(SIZE[::-1], np.bool_)
+    ball(mask, (25, 22, 24), 16, True)
+    noise(mask, (40, 30, 40), 7, 3)
+    whole = LiveSurface.of(mask, geometry, side=8)
+    monkeypatch.setattr(incremental_module, "_PORTION_CELLS", cells)
+    assert_same(LiveSurface.of(mask, geometry, side=8), whole)
 
 
 def test_the_extent_covers_every_voxel() -> None:

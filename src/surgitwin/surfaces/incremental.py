@@ -40,6 +40,8 @@ BLOCK_SIDE = 32
 # Beyond the reach of smoothing: a block shows vertices one cell outside, and those that mend an edge there look at
 # vertices one cell farther.
 _SEAM = 3
+# Cells of the blocks that are made at once: a step of numpy holds the interpreter for as long as it takes.
+_PORTION_CELLS = 150_000
 
 Cells = tuple[CellIndex, CellCode]
 
@@ -174,13 +176,16 @@ class LiveSurface:
         for name, (cells, _) in contents.items():
             if not cells.size:
                 blocks.pop(name, None)
-        if dirty.any():
-            around = np.flatnonzero(numbers.grown(dirty, reach) & there)
-            cells_of = {
-                name: contents[name] if name in contents else (self.blocks[name].cells, self.blocks[name].codes)
-                for name in around.tolist()
-            }
-            blocks |= self._made(cells_of, dirty, reach, ctx)
+        cells_of = {
+            name: contents[name] if name in contents else (self.blocks[name].cells, self.blocks[name].codes)
+            for name in np.flatnonzero(numbers.grown(dirty, reach) & there).tolist()
+        }
+        portions = _portions(np.flatnonzero(dirty).tolist(), cells_of)
+        for number, names in enumerate(portions):
+            ctx.progress(number / len(portions), tr("Making surfaces"))
+            wanted = numbers.flags(names)
+            around = np.flatnonzero(numbers.grown(wanted, reach) & there).tolist()
+            blocks |= self._made({name: cells_of[name] for name in around}, wanted, reach, ctx)
         return LiveSurface(self.geometry, self.smoothing, blocks, frozenset(renewed.tolist()), self.side)
 
     @cached_property
@@ -208,7 +213,9 @@ class LiveSurface:
         old_codes = np.concatenate([np.zeros(0, np.uint8), *(block.codes for block in old)])
         inside = _in_range(self._grid, old_cells, low, high)
         before, now = old_cells[inside] << 8 | old_codes[inside], cells << 8 | codes
-        changed = np.unique(np.setxor1d(before, now, assume_unique=True) >> 8)
+        # Sorted; a cell whose code is another comes twice, one after the other. (numpy's unique holds the interpreter.)
+        changed = np.setxor1d(before, now, assume_unique=True) >> 8
+        changed = changed[np.diff(changed, prepend=-1) > 0]
         if not changed.size:
             return None
         cells = np.concatenate((old_cells[~inside], cells))
@@ -253,6 +260,20 @@ class LiveSurface:
             owners = np.concatenate((owners, owners[mended.rows]))
         in_place = in_mm(mended.points, self.geometry)
         return Region(keys, homes, in_place, _directions(normals, self.geometry), mended.triangles, owners)
+
+
+def _portions(names: list[int], cells_of: Mapping[int, Cells]) -> list[list[int]]:
+    """Blocks in portions of so many cells that no single step takes long; the result does not depend on them."""
+    portions: list[list[int]] = []
+    room = 0
+    for name in names:
+        size = cells_of[name][0].size
+        if size > room:
+            portions.append([])
+            room = _PORTION_CELLS
+        portions[-1].append(name)
+        room -= size
+    return portions
 
 
 def _known_cells(
