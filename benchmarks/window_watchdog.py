@@ -4,8 +4,11 @@
 
 A timer beats every 5 ms in the main thread; a beat that comes late means that something held the loop. Where the
 processor draws, the time to draw an unchanged 3D frame is subtracted for each frame inside a hold, and nothing else.
-``wall`` is what a user waits, ``cpu`` what the main thread itself computed of it: the difference is other threads and
-other processes. ``--explain`` prints where the main thread was during each hold above the bound.
+``wall`` is what a user waits, ``cpu`` what the main thread itself computed of it, ``queue`` how long it was ready but
+had no processor (Linux only): much of it means that the machine was busy, with this program's other threads or with
+other programs, and that the figure should be taken again when it is quiet. None of it is subtracted. What is in neither
+is mostly Python's lock in another thread's hands. ``--explain`` prints where the main thread was during each hold above
+the bound.
 
 It needs a display; on Linux without one it starts Xvfb. The case is made anew in a temporary folder (about 1 GB).
 """
@@ -43,6 +46,7 @@ class Hold:
 
     wall_ms: float
     cpu_ms: float
+    queue_ms: float = 0.0
     frames: tuple[tuple[float, bool], ...] = ()
 
 
@@ -76,10 +80,6 @@ class Action:
     def worst_ms(self) -> float:
         return self.counted_ms(self.worst)
 
-    @property
-    def worst_cpu_ms(self) -> float:
-        return max((hold.cpu_ms for hold in self.holds), default=0.0)
-
 
 class Watchdog:
     """Listens to the event loop of the thread that made it.
@@ -100,6 +100,7 @@ class Watchdog:
         self._frame_start = 0.0
         self._last = time.perf_counter()
         self._last_cpu = time.thread_time()
+        self._last_queue = queued_ms()
         self._main = threading.get_ident()
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -141,14 +142,15 @@ class Watchdog:
 
     def _forget(self) -> None:
         self._last, self._last_cpu = time.perf_counter(), time.thread_time()
+        self._last_queue = queued_ms()
         self._frames.clear()
 
     def _beat(self) -> None:
-        now, cpu = time.perf_counter(), time.thread_time()
+        now, cpu, queue = time.perf_counter(), time.thread_time(), queued_ms()
         wall, own = (now - self._last) * 1000 - BEAT_MS, (cpu - self._last_cpu) * 1000
         if self._action is not None and wall > BEAT_MS:
-            self._action.holds.append(Hold(wall, own, tuple(self._frames)))
-        self._last, self._last_cpu = now, cpu
+            self._action.holds.append(Hold(wall, own, queue - self._last_queue, tuple(self._frames)))
+        self._last, self._last_cpu, self._last_queue = now, cpu, queue
         self._frames.clear()
 
     def _sample(self) -> None:
@@ -175,8 +177,12 @@ def short_stack(frame: Any) -> str:
     return " > ".join(f"{Path(e.filename).name}:{e.lineno} {e.name}" for e in entries[-6:])
 
 
-def thread_name(ident: int) -> str:
-    return next((thread.name for thread in threading.enumerate() if thread.ident == ident), "")
+def queued_ms() -> float:
+    """How long the calling thread has been ready to run without a processor, since it began; 0 where unknown."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e6
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 # ---- the case ----------------------------------------------------------------------------------------------------
@@ -543,7 +549,7 @@ def print_action(action: Action) -> None:
     mark = "over" if action.worst_ms > BOUND_MS else ""
     frame = max((action.frame_ms.get(coarse, 0.0) for _, coarse in worst.frames), default=0.0)
     print(
-        f"{action.name:38s} {action.worst_ms:7.0f} {worst.wall_ms:7.0f} {action.worst_cpu_ms:7.0f} "
+        f"{action.name:38s} {action.worst_ms:7.0f} {worst.wall_ms:7.0f} {worst.cpu_ms:7.0f} {worst.queue_ms:7.0f} "
         f"{len(worst.frames):3d} x {frame:4.0f} {action.seconds:7.1f}  {mark}",
         flush=True,
     )
@@ -563,7 +569,8 @@ def run(arguments: argparse.Namespace, folder: Path) -> list[Action]:
     assert isinstance(app, QApplication)
     hand = open_window(Bot(), app, "watchdog")  # type: ignore[arg-type]
     dog = Watchdog(arguments.explain)
-    print(f"{'action':38s} {'counted':>7s} {'wall':>7s} {'cpu':>7s} {'frames':>10s} {'s':>7s}  (worst hold, ms)")
+    head = "".join(f" {word:>7s}" for word in ("counted", "wall", "cpu", "queue"))
+    print(f"{'action':38s}{head} {'frames':>10s} {'s':>7s}  (worst hold, ms)")
     try:
         Round(hand, dog, folder, arguments.only).everything()
     finally:
