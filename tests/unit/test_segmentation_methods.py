@@ -52,11 +52,11 @@ def test_methods_on_a_segment_use_the_segment_and_not_the_image() -> None:
     mask = cube() > 0
     mask[2, 3, 3] = False
     mask[5, 6, 7] = True
-    for name, settings, count in (("largest-island", {}, 35), ("fill-holes", {}, 37), ("smooth", {"mm": "1"}, None)):
+    for name, settings, count in (("islands", {}, 35), ("fill-holes", {}, 37), ("smooth", {"mm": "1"}, None)):
         method = METHODS[name]
         result = method.apply(Inputs(np.zeros(GRID.shape_kji), GRID, mask), method.parse(settings), Context())
         assert count is None or result.sum() == count
-    method = METHODS["largest-island"]
+    method = METHODS["islands"]
     kept = method.apply(Inputs(cube(), GRID, mask), method.parse({"min_ml": "0.001"}), Context())
     assert kept.sum() == 36
 
@@ -106,6 +106,6 @@ def test_sizes_that_do_not_belong_together_are_refused() -> None:
 
 
 def test_no_island_of_the_asked_volume_is_an_error() -> None:
-    method = METHODS["largest-island"]
+    method = METHODS["islands"]
     with pytest.raises(BadInput, match="50 ml"):
         method.apply(Inputs(cube(), GRID, cube() > 0), method.parse({"min_ml": 50}), Context())

@@ -146,7 +146,8 @@ class _Frozen:
         }
         seeds = self._seeds_of(seeded) if seeded else _seeds_from(given, ctx)
         current = self._mask(given.source) if given.source is not None else None
-        return Inputs(self.voxels, given.volume.geometry, current, named, seeds)
+        name = given.source.name if given.source is not None else ""
+        return Inputs(self.voxels, given.volume.geometry, current, named, seeds, name)
 
     def _mask(self, segment: SegmentNode) -> NDArray[np.bool_]:
         return np.asarray(self.labels[segment.id] == segment.value)

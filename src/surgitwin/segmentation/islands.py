@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmentation.runs import Connectivity, IntArray, Mask, Runs
+
+NEAR_MM = 10.0  # a click so near to a segment means it
 
 
 def largest_island(mask: Mask, connectivity: Connectivity = "faces", ctx: Context | None = None) -> Mask:
@@ -100,3 +105,72 @@ def _pasted(part: Mask, box: Box, shape: tuple[int, ...]) -> Mask:
     whole = np.zeros(shape, dtype=np.bool_)
     whole[box.slices] = part
     return whole
+
+
+def island_at(
+    mask: Mask,
+    geometry: Geometry,
+    at_mm: Sequence[float],
+    connectivity: Connectivity = "faces",
+    ctx: Context | None = None,
+) -> Mask:
+    """The connected part of ``mask`` at a point in LPS mm, or the one nearest to it within `NEAR_MM`.
+
+    Raises
+    ------
+    BadInput
+        If the mask is empty, or the point is farther from it than that.
+    """
+    box = occupied_box(mask)
+    part = np.ascontiguousarray(mask[box.slices])
+    runs = Runs.of(part, ctx)
+    labels = runs.components(connectivity)
+    local = geometry.to_index(at_mm) - np.asarray(box.start)
+    at = np.floor(local + 0.5).astype(int)
+    inside = bool(np.all(at >= 0) and np.all(at < np.asarray(box.size_ijk)))
+    if not (inside and part[at[2], at[1], at[0]]):
+        index = np.argwhere(part)[:, ::-1]
+        distance = np.linalg.norm(geometry.to_lps(index + np.asarray(box.start)) - np.asarray(at_mm), axis=1)
+        nearest = int(distance.argmin())
+        if distance[nearest] > NEAR_MM:
+            message = tr("The point lies {mm:.0f} mm from the segment. Point at the island that is meant.")
+            raise BadInput(message.format(mm=distance[nearest]))
+        at = index[nearest]
+    place = np.array([np.ravel_multi_index((at[2], at[1], at[0]), part.shape)], dtype=np.int64)
+    return _pasted(runs.mask(labels == labels[runs.at(place)[0]]), box, mask.shape)
+
+
+def split_islands(
+    mask: Mask,
+    geometry: Geometry,
+    most: int = 20,
+    min_ml: float = 0.0,
+    connectivity: Connectivity = "faces",
+    ctx: Context | None = None,
+) -> tuple[NDArray[np.uint8], int]:
+    """The connected parts of ``mask`` as labels, the largest first.
+
+    Parameters
+    ----------
+    most
+        So many parts at most, up to 255.
+    min_ml
+        Parts below this volume get no label.
+
+    Returns
+    -------
+    Labels [k, j, i], and how many parts there were that got none.
+    """
+    box = occupied_box(mask)
+    part = np.ascontiguousarray(mask[box.slices])
+    runs = Runs.of(part, ctx)
+    components = runs.components(connectivity)
+    sizes = runs.sizes(components)
+    order = np.argsort(-sizes, kind="stable")
+    large = sizes[order] * geometry.voxel_volume_mm3 >= min_ml * 1000.0 * (1 - 1e-9)
+    kept = order[large][: min(most, 255)]
+    labels = np.zeros(mask.shape, dtype=np.uint8)
+    target = labels[box.slices]
+    for number, component in enumerate(kept, start=1):
+        target[runs.mask(components == component)] = number
+    return labels, len(sizes) - len(kept)

@@ -30,7 +30,7 @@ from surgitwin.scene.nodes import Node, SegmentNode
 PREVIEW_DELAY_MS = 150
 # Quick enough to follow a slider; the others are looked at when asked for.
 QUICK = frozenset(
-    {"threshold", "local-threshold", "grow", "lesion", "margin", "hollow", "islands", "largest-island", "fill-holes"}
+    {"threshold", "local-threshold", "grow", "lesion", "margin", "hollow", "islands", "fill-holes"}
 )
 START: dict[str, dict[str, Any]] = {"threshold": {"lower": 150.0}, "grow": {"tolerance": 60.0}}
 FILE_SETTINGS = ("seeds",)  # in the window the seeds are segments of the case

@@ -44,7 +44,7 @@ __all__ = [
 
 _TABLES = (intensity.METHODS, automatic.METHODS, shape.METHODS)  # in the order in which they are listed
 METHODS: dict[str, SegmentMethod[Any]] = {method.name: method for table in _TABLES for method in table}
-OTHER_NAMES = {"region-grow": "grow"}  # names that scripts may still use
+OTHER_NAMES = {"region-grow": "grow", "largest-island": "islands"}  # names that scripts may still use
 
 
 def method_named(name: str) -> SegmentMethod[Any]:

@@ -132,6 +132,8 @@ class Inputs:
         For each setting that names segments, their masks by name in the order given.
     seeds
         For methods with `SeededParams`.
+    name
+        What the segment that the method acts on is called.
     """
 
     voxels: NDArray[Any]
@@ -139,6 +141,7 @@ class Inputs:
     current: Mask | None = None
     segments: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
     seeds: Seeds | None = None
+    name: str = ""
 
     def segment(self) -> Mask:
         """The segment that the method acts on."""

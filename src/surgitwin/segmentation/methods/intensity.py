@@ -12,6 +12,8 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmentation.intensity import check_range, region_grow, threshold
+from surgitwin.segmentation.islands import island_at
+from surgitwin.segmentation.local_threshold import Side, local_threshold
 from surgitwin.segmentation.methods.base import Inputs, MethodParams, PointMm, SegmentMethod, setting
 from surgitwin.segmentation.runs import Mask
 
@@ -53,6 +55,24 @@ class GrowParams(MethodParams):
         return self
 
 
+class LocalThresholdParams(MethodParams):
+    window_mm: float = setting(
+        30.0, "mm", tr("Compare with the mean of a cube of this edge; more than the structure is wide."), gt=0, le=300
+    )
+    offset: float = setting(30.0, "HU", tr("Differ from that mean by more than this."), ge=0)
+    side: Side = setting("brighter", "", tr("Take what is brighter, or darker, than its surroundings."))
+    at: PointMm | None = setting(None, "mm", tr("Keep only what hangs together with this point: x, y, z in LPS."))
+
+
+def _local_threshold(inputs: Inputs, params: LocalThresholdParams, ctx: Context) -> Mask:
+    geometry = inputs.geometry
+    mask = local_threshold(inputs.voxels, geometry, params.window_mm, params.offset, params.side, ctx.part(0.0, 0.8))
+    if not mask.any():
+        message = tr("No voxel is {side} than its surroundings by more than {offset:g}. Give a smaller offset.")
+        raise BadInput(message.format(side=tr(params.side), offset=params.offset))
+    return mask if params.at is None else island_at(mask, geometry, params.at, ctx=ctx.part(0.8, 1.0))
+
+
 def _threshold(inputs: Inputs, params: ThresholdParams, ctx: Context) -> Mask:
     voxels = inputs.voxels
     mask = threshold(voxels, params.lower, params.upper, ctx)
@@ -84,6 +104,13 @@ METHODS: tuple[SegmentMethod[Any], ...] = (
         ThresholdParams,
         _threshold,
         light=True,
+    ),
+    SegmentMethod(
+        "local-threshold",
+        tr("Local threshold"),
+        tr("What is brighter or darker than its surroundings, on an uneven background."),
+        LocalThresholdParams,
+        _local_threshold,
     ),
     SegmentMethod(
         "grow",
