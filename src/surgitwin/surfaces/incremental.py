@@ -39,7 +39,7 @@ from surgitwin.surfaces.quads import QuadMesh, open_quads
 BLOCK_SIDE = 32
 # Beyond the reach of smoothing: a block shows vertices one cell outside, and those that mend an edge there look at
 # vertices one cell farther.
-_SEAM = 3
+_SEAM = 2
 # Cells of the blocks that are made at once: a step of numpy holds the interpreter for as long as it takes.
 _PORTION_CELLS = 150_000
 

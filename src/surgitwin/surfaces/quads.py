@@ -92,22 +92,31 @@ def build_quads(label: LabelCells, grid: CellGrid, lookup: CellLookup) -> QuadMe
 def open_quads(label: LabelCells, grid: CellGrid) -> QuadMesh:
     """As `build_quads` where some of the label's cells are left out: quads that need one of those are left out too."""
     cells = label.cells
-    neighbours = (_positions(cells, cells - grid.row), _positions(cells, cells - grid.plane))
+    neighbours = _neighbours_nearby(cells, grid)
     crossed = []
     for axis, crossing in enumerate(corner_tables().crossing):
         at = np.flatnonzero(np.take(crossing, label.codes))
         u, v = ((grid.row, grid.plane), (grid.plane, 1), (1, grid.row))[axis]
         whole = np.ones(at.size, np.bool_)
+        here = cells[at]
         for found, stride in zip(_around(axis, at, neighbours), (u, v, u + v), strict=True):
-            whole &= np.take(cells, found, mode="wrap") == cells[at] - stride
+            whole &= np.take(cells, found, mode="wrap") == here - stride
         crossed.append(at[whole])
     return _quad_mesh(label, grid, crossed, neighbours)
 
 
-def _positions(cells: CellIndex, wanted: CellIndex) -> NDArray[np.int64]:
-    """Where the wanted cells are among ``cells``, both sorted; anything where there is none."""
-    found: NDArray[np.int64] = np.searchsorted(cells, wanted)
-    return np.minimum(found, cells.size - 1, out=found)
+def _neighbours_nearby(cells: CellIndex, grid: CellGrid) -> Neighbours:
+    """As `CellLookup.neighbours`, for cells that lie close together; anything where there is none."""
+    places = grid.ijk(cells)
+    low = [int(place.min()) - 1 for place in places]
+    width, height, depth = (int(place.max()) + 1 - a for place, a in zip(places, low, strict=True))
+    i, j, k = (place - a for place, a in zip(places, low, strict=True))
+    at = (k * height + j) * width + i
+    # Not filled: what lies elsewhere in it is no cell's position, or not that of the one wanted.
+    window = np.empty(width * height * depth, np.int32)
+    window[at] = np.arange(cells.size, dtype=np.int32)
+    found = [np.take(window, at - stride).astype(np.int64) for stride in (width, width * height)]
+    return np.clip(found[0], 0, cells.size - 1), np.clip(found[1], 0, cells.size - 1)
 
 
 def _quad_mesh(label: LabelCells, grid: CellGrid, crossed: list[NDArray[np.int64]], neighbours: Neighbours) -> QuadMesh:
