@@ -259,3 +259,57 @@ def test_nothing_in_the_panel_is_cut_off(hand: Hand) -> None:
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         hand.rest()
         assert not hand.cut_off_texts(), panel.method.currentText()
+
+
+def test_the_3d_surface_follows_the_brush_and_undo(hand: Hand) -> None:
+    panel, view, window = hand.window.segment, hand.window.stage.axial, hand.window
+    hand.wait_for_3d()
+    look_at(hand, LIVER_AT)
+    hand.click(panel.hand.buttons["paint"])
+    panel.hand.radius.setValue(20.0)
+    start = view.pixel_of(view.focus)
+    drag(hand, start, start + QPointF(30, 0))
+    first = live_volume_ml(hand)
+    voxel_ml = 4 * 4 * 5 / 1000
+    assert first == pytest.approx(mask(hand, "Segment 1").sum() * voxel_ml, rel=0.05)
+    hand.picture("live-3d")
+    drag(hand, start + QPointF(0, 40), start + QPointF(30, 40))
+    assert live_volume_ml(hand) > 1.2 * first
+    hand.desk.undo()
+    hand.wait(lambda: not window.edited.busy)
+    assert live_volume_ml(hand) == pytest.approx(first)
+
+
+def live_volume_ml(hand: Hand) -> float:
+    """What the surfaces in the 3D view enclose; pieces meet, so their volumes by the divergence theorem add up."""
+    hand.wait(lambda: not hand.window.edited.busy)
+    hand.rest()
+    return sum(surface.mesh.volume_mm3 for surface in hand.window.stage.view3d.content.surfaces) / 1000
+
+
+def test_scissors_cut_in_3d_what_the_line_goes_round(hand: Hand) -> None:
+    panel, window = hand.window.segment, hand.window
+    threshold_the_liver(hand)
+    panel.make_surfaces()
+    hand.wait(lambda: window.stage.view3d.content.surfaces)
+    hand.wait_for_3d()
+    hand.rest()
+    liver = mask(hand, "Liver")
+    hand.click(panel.hand.buttons["scissors"])
+    view3d = window.stage.view3d
+    widget = view3d.interactor
+    middle = QPointF(widget.width() / 2, widget.height() / 2)
+    turns = np.linspace(0, 2 * np.pi, 24)
+    ring = [middle + QPointF(40 * np.cos(t), 40 * np.sin(t)) for t in turns]
+    hand.grab(widget, ring[0])
+    for place in ring[1:]:
+        hand.move(widget, place)
+    hand.picture("lasso")
+    hand.let_go(widget, ring[-1])
+    hand.rest()
+    cut = mask(hand, "Liver")
+    assert 0 < cut.sum() < liver.sum() and not (cut & ~liver).any()
+    gone = np.argwhere(liver & ~cut)
+    assert np.ptp(gone[:, 1]) > 10  # seen from the front, a hole from front to back
+    hand.wait(lambda: not window.edited.busy)
+    hand.picture("cut-3d")

@@ -18,10 +18,14 @@ class Mesh:
         float32, shape (n, 3), LPS millimetres.
     triangles
         int32, shape (m, 3), indices into ``points``.
+    normals
+        float32, shape (n, 3), a unit vector outwards for each point; where they are missing a view makes its own. A
+        part of a surface needs those of the whole, or its rim shows.
     """
 
     points: NDArray[np.float32]
     triangles: NDArray[np.int32]
+    normals: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.points.shape[1] != 3:

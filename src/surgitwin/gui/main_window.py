@@ -28,6 +28,7 @@ from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk, Say
 from surgitwin.gui.dialogs import show_about, show_shortcuts
 from surgitwin.gui.live_plan import LivePlan
+from surgitwin.gui.live_segments import LiveSegments
 from surgitwin.gui.opening import Opener
 from surgitwin.gui.palette import Action, Palette
 from surgitwin.gui.panels.deliver import DeliverPanel
@@ -61,6 +62,7 @@ class MainWindow(QMainWindow):
         self.desk = Desk(self)
         self.live = LivePlan(self.desk, self)
         self.spans = SegmentSpans(self.desk, self)
+        self.edited = LiveSegments(self.desk, self)
         self.setWindowTitle("Surgitwin")
         self.setMinimumSize(1000, 640)
         self.resize(1680, 1020)
@@ -82,7 +84,7 @@ class MainWindow(QMainWindow):
         self.top_bar = TopBar(desk, theme)
         self.rail = Rail(theme)
         self.tree = TwinTree(desk, theme)
-        self.stage = Stage(desk, theme, self.live, self.spans)
+        self.stage = Stage(desk, theme, self.live, self.spans, self.edited)
         self.start_page = StartPage(theme)
         self.status = StatusBar(desk, theme)
         self.banner = Banner(theme)
@@ -163,6 +165,7 @@ class MainWindow(QMainWindow):
         self.segment.preview_changed.connect(self.stage.set_preview)
         self.segment.tool_changed.connect(self.stage.set_tool)
         self.segment.bench.stroke_shown.connect(self.stage.show_stroke)
+        self.segment.bench.targeted.connect(self.edited.follow)
         self.segment.label_map_wanted.connect(self.add_label_map)
         self.plan.report_wanted.connect(self.make_report)
         self.plan.plan_picked.connect(self.stage.look_at_plan)
@@ -406,6 +409,7 @@ class MainWindow(QMainWindow):
         with contextlib.suppress(SurgitwinError):
             self.desk.close()
         self.warming.stop()
+        self.edited.close()
         self.stage.close_views()
         super().closeEvent(event)
 

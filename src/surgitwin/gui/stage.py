@@ -13,8 +13,10 @@ from surgitwin.commands.images import LoadingImage
 from surgitwin.core.ids import NodeId
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan
+from surgitwin.gui.live_segments import LiveSegments
 from surgitwin.gui.spans import SegmentSpans
 from surgitwin.gui.theme import Theme
+from surgitwin.gui.tools.outline import ScissorsTool
 from surgitwin.gui.tools.tool import SliceTool
 from surgitwin.gui.tools.workbench import Stroke
 from surgitwin.gui.views.slice_view import SliceView
@@ -48,14 +50,16 @@ class Stage(QWidget):
     hovered = Signal(object, object)  # Point or None, value or None
     window_changed = Signal(object)
 
-    def __init__(self, desk: Desk, theme: Theme, live: LivePlan, spans: SegmentSpans) -> None:
+    def __init__(self, desk: Desk, theme: Theme, live: LivePlan, spans: SegmentSpans, edited: LiveSegments) -> None:
         super().__init__()
         self._desk = desk
         self._theme = theme
         self._live = live
+        self._edited = edited
         self._spans = spans
         self._preview: LabelLayer | None = None
         self._stroke: LabelLayer | None = None
+        self._scissors: ScissorsTool | None = None
         self._loading: LoadingImage | None = None
         self._dragged: tuple[PlaneContent, ...] | None = None
         self._volume_preset: str | None = None
@@ -99,6 +103,7 @@ class Stage(QWidget):
         desk.preview_changed.connect(self._show_loading)
         desk.crosshair_changed.connect(self._move_crosshair)
         spans.changed.connect(self.refresh)
+        edited.changed.connect(self.refresh)
 
     # ---- looks -------------------------------------------------------------------------------------------------
 
@@ -161,6 +166,14 @@ class Stage(QWidget):
         """Give the left mouse button of the slices to a tool, or back to window and level."""
         for view in self.slices:
             view.set_tool(tool)
+        scissors = tool if isinstance(tool, ScissorsTool) else None
+        if (scissors is not None) != (self.view3d.lasso is not None):
+            self.view3d.set_lasso(scissors is not None)
+        if self._scissors is not None:
+            self.view3d.outlined.disconnect(self._scissors.cut_in_3d)
+        if scissors is not None:
+            self.view3d.outlined.connect(scissors.cut_in_3d)
+        self._scissors = scissors
 
     def reset_views(self) -> None:
         for view in self.slices:
@@ -206,6 +219,7 @@ class Stage(QWidget):
             keep=self._surfaces,
             ghosts=self._planning,
         )
+        whole = replace(whole, surfaces=self._edited.shown_over(whole.surfaces))
         if self._dragged is not None:
             whole = replace(whole, planes=self._dragged)
         self._surfaces = {NodeId(surface.id): surface for surface in whole.surfaces}

@@ -170,3 +170,9 @@ def from_screen(renderer: Any, pixel: tuple[float, float], depth_mm: float = 0.0
     focal = np.asarray(renderer.GetActiveCamera().GetFocalPoint())
     x, y = (pixel[0] - width / 2) * scale, (height / 2 - pixel[1]) * scale
     return np.asarray(focal + x * right + y * up + depth_mm * towards)
+
+
+def world_to_clip(renderer: Any) -> tuple[float, ...]:
+    """The 16 numbers, row by row, that take LPS millimetres to clip coordinates, as the renderer draws now."""
+    matrix = renderer.GetActiveCamera().GetCompositeProjectionTransformMatrix(renderer.GetTiledAspectRatio(), -1.0, 1.0)
+    return tuple(float(matrix.GetElement(row, column)) for row in range(4) for column in range(4))

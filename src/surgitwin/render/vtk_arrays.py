@@ -45,14 +45,16 @@ def poly_data(mesh: Mesh) -> Any:
     cells.SetData(3, to_vtk(mesh.triangles.astype(np.int32, copy=False).reshape(-1)))
     data.SetPoints(points)
     data.SetPolys(cells)
+    if mesh.normals is not None:
+        data.GetPointData().SetNormals(to_vtk(mesh.normals))
     return data
 
 
 def with_normals(data: Any) -> Any:
-    """The same triangles with smooth point normals."""
+    """The same triangles with smooth point normals, or with those that they have."""
     from vtkmodules.vtkFiltersCore import vtkTriangleMeshPointNormals
 
-    if data.GetNumberOfPolys() == 0:
+    if data.GetNumberOfPolys() == 0 or data.GetPointData().GetNormals() is not None:
         return data
     normals = vtkTriangleMeshPointNormals()
     normals.SetInputData(data)

@@ -29,9 +29,7 @@ from surgitwin.scene.nodes import Node, SegmentNode
 
 PREVIEW_DELAY_MS = 150
 # Quick enough to follow a slider; the others are looked at when asked for.
-QUICK = frozenset(
-    {"threshold", "local-threshold", "grow", "lesion", "margin", "hollow", "islands", "fill-holes"}
-)
+QUICK = frozenset({"threshold", "local-threshold", "grow", "lesion", "margin", "hollow", "islands", "fill-holes"})
 START: dict[str, dict[str, Any]] = {"threshold": {"lower": 150.0}, "grow": {"tolerance": 60.0}}
 FILE_SETTINGS = ("seeds",)  # in the window the seeds are segments of the case
 
@@ -268,6 +266,8 @@ class SegmentPanel(Panel):
             self.bench.target = None
         elif node is not None:
             self.bench.target = Target(node.id, node.color, self.rules.values())
+            if self.hand.tool is not None:
+                self.bench.targeted.emit(node.id)
         else:
             name = self.into.text().strip() or self._free_name()
             self.bench.target = Target(name, self.theme.tokens.rgb("accent"), self.rules.values())

@@ -167,6 +167,13 @@ class ScissorsTool(OutlineTool):
         self.outside = False
         self.depth_mm: float | None = None
 
+    def cut_in_3d(self, corners: Any, camera: Any, size_px: Any) -> None:
+        """Cut along an outline drawn over the 3D view."""
+        target, volume = self._bench.target, self._bench.volume
+        if target is not None and volume is not None:
+            rest = {"onto": volume.id, "camera": camera, "size_px": size_px, **target.rules}
+            self.make("3d", corners, target.segment, rest)
+
     def make(self, view: str, corners: list[Any], segment: str, rest: dict[str, Any]) -> None:
         self._bench.edit(
             CutWithScissors(

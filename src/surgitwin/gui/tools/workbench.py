@@ -47,6 +47,8 @@ class Workbench(QObject):
     -------
     stroke_shown(Stroke or None)
         What is being marked; the same stroke again if it has grown.
+    targeted(NodeId)
+        A tool is about to edit this segment, or has just begun it.
     made(object)
         The document of a finished edit.
     hinted(str)
@@ -54,6 +56,7 @@ class Workbench(QObject):
     """
 
     stroke_shown = Signal(object)
+    targeted = Signal(object)
     made = Signal(object)
     hinted = Signal(str)
 

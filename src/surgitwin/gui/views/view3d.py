@@ -15,6 +15,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.views.background import Background
+from surgitwin.gui.views.lasso import Lasso
 from surgitwin.render.content import ImageContent, PlaneContent, SceneContent, SurfaceContent, Vec3, same_image
 
 # A frame that takes longer than this is not drawn for every step of a drag elsewhere.
@@ -59,6 +60,7 @@ class View3D(QWidget):
     plane_drag_finished = Signal(object)
     plane_drag_cancelled = Signal(str)
     failed = Signal(str)
+    outlined = Signal(object, object, object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +68,7 @@ class View3D(QWidget):
         self.content = SceneContent()
         self.interactor: Any = None
         self.scene: Any = None
+        self.lasso: Lasso | None = None
         self._input: Any = None
         self._started = False
         self._closed = False
@@ -134,6 +137,30 @@ class View3D(QWidget):
     def reset_view(self) -> None:
         """Show everything, from the front."""
         self.look_from("anterior")
+
+    def set_lasso(self, wanted: bool) -> None:
+        """Give the left mouse button to a line drawn freely, or back to the camera; `outlined` tells when it closes."""
+        if self.lasso is not None:
+            self.lasso.deleteLater()
+            self.lasso = None
+        if wanted:
+            self.lasso = Lasso(self.theme, self)
+            self.lasso.closed.connect(self._outlined)
+            self._place_lasso()
+        elif self.interactor is not None:
+            self.interactor.unsetCursor()
+
+    def _place_lasso(self) -> None:
+        if self.lasso is not None:
+            self.lasso.setGeometry(self.interactor.geometry() if self.interactor is not None else self.rect())
+
+    def _outlined(self, corners: list[QPointF]) -> None:
+        if self.scene is not None:
+            from surgitwin.render.camera import world_to_clip
+
+            size = (float(self.interactor.width()), float(self.interactor.height()))
+            camera = world_to_clip(self.scene.renderer)
+            self.outlined.emit([(point.x(), point.y()) for point in corners], camera, size)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in the colours of another theme; the camera stays."""
@@ -370,6 +397,7 @@ class View3D(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.set_moving()
+        self._place_lasso()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self._input is None or not self._input.key(event):

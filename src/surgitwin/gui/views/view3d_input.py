@@ -115,6 +115,9 @@ class View3DInput:
         self._interactor.setFocus(Qt.FocusReason.MouseFocusReason)
         self._start, self._travelled = event.position(), False
         plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        if event.button() == Qt.MouseButton.LeftButton and plain and self._view.lasso is not None:
+            self._view.lasso.press(event.position())
+            return
         if event.button() == Qt.MouseButton.LeftButton and plain and self._grab(event.position()):
             assert self._plane is not None
             self._view.plane_drag_started.emit(self._plane.id)
@@ -124,9 +127,15 @@ class View3DInput:
     def _move(self, event: QMouseEvent) -> None:
         if (event.position() - self._start).manhattanLength() >= CLICK_PX:
             self._travelled = True
+        if self._view.lasso is not None and self._view.lasso.drawing:
+            self._view.lasso.move_to(event.position())
+            return
         if self._plane is not None:
             if self._travelled:
                 self._drag(event.position())
+            return
+        if event.buttons() == Qt.MouseButton.NoButton and self._view.lasso is not None:
+            self._interactor.setCursor(Qt.CursorShape.CrossCursor)
             return
         if event.buttons() == Qt.MouseButton.NoButton:
             handle = self._handle_at(event.position())
@@ -140,6 +149,10 @@ class View3DInput:
 
     def _release(self, event: QMouseEvent) -> None:
         view, plane = self._view, self._plane
+        if view.lasso is not None and view.lasso.drawing:
+            if event.button() == Qt.MouseButton.LeftButton:
+                view.lasso.release()
+            return
         if plane is not None:
             self._plane = None
             current = next((p for p in view.content.planes if p.id == plane.id), plane)
@@ -161,7 +174,7 @@ class View3DInput:
         """Handle a key; False if it means nothing here."""
         key = Qt.Key(event.key())
         if key == Qt.Key.Key_Escape:
-            return self._abort()
+            return (self._view.lasso is not None and self._view.lasso.abort()) or self._abort()
         if event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier):
             return False
         if key in SIDE_KEYS:
