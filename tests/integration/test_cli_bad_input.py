@@ -104,6 +104,8 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "paint": lambda b, case: (case, "Liver", "--at", b.phantom.middle),
     "draw": lambda b, case: (case, "Liver", "--outline", *b.phantom.triangle),
     "scissors": lambda b, case: (case, "Liver", "--outline", *b.phantom.triangle),
+    "crop": lambda b, case: (case, "--around", "Liver"),
+    "mask": lambda b, case: (case, "Liver"),
     "unite": lambda b, case: (case, "Liver", "--with", "Tumour 1"),
     "mesh": lambda b, case: (case,),
     "plan": lambda b, case: (case, "New", "--organ", "Liver", "--plane", b.phantom.plane_between(20)),

@@ -164,6 +164,12 @@ def _show_stroke(document: Document, out: Console) -> None:
     out.print(text.format(name=name, added=added, removed=removed), markup=False)
 
 
+def _show_image(document: Document, out: Console) -> None:
+    size = " x ".join(str(count) for count in document["size_ijk"])
+    text = tr("Made image {name}: {size} voxels.")
+    out.print(text.format(name=document["node"]["name"], size=size), markup=False)
+
+
 def _show_signed(document: Document, out: Console) -> None:
     name, signed = document["node"]["name"], document["sign_off"]
     if signed is None:
@@ -290,6 +296,8 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "draw": _show_stroke,
     "scissors": _show_stroke,
     "sign": _show_signed,
+    "crop": _show_image,
+    "mask": _show_image,
     "unite": _show_united,
     "plan": show_plan,
     "compare": show_compare,

@@ -19,6 +19,7 @@ from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import MakeSurfaces, Unite
 from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.commands.signing import SignOffNode
+from surgitwin.commands.volumes import CropVolume, MaskVolume
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
@@ -35,6 +36,8 @@ COMMANDS: dict[str, type[Command]] = {
         DrawOutline,
         CutWithScissors,
         Unite,
+        CropVolume,
+        MaskVolume,
         MakeSurfaces,
         PlanResection,
         ComparePlans,
