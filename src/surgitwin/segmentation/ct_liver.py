@@ -95,4 +95,5 @@ def _left_mm(geometry: Geometry) -> FloatArray:
     """The LPS x of every voxel, [k, j, i]."""
     i, j, k = (np.arange(n, dtype=np.float64) for n in geometry.size_ijk)
     row = geometry.affine_lps[0]
-    return row[0] * i[None, None, :] + row[1] * j[None, :, None] + row[2] * k[:, None, None] + row[3]
+    x = row[0] * i[None, None, :] + row[1] * j[None, :, None] + row[2] * k[:, None, None] + row[3]
+    return np.asarray(x, dtype=np.float64)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, FloatArray, Geometry
@@ -32,7 +31,7 @@ _NECK = 0.4
 def lesion_at(
     voxels: NDArray[Any],
     geometry: Geometry,
-    at_mm: Sequence[float],
+    at_mm: ArrayLike,
     radius_mm: float,
     ctx: Context | None = None,
 ) -> Mask:
@@ -82,8 +81,8 @@ def lesion_at(
 def lesion_across(
     voxels: NDArray[Any],
     geometry: Geometry,
-    from_mm: Sequence[float],
-    to_mm: Sequence[float],
+    from_mm: ArrayLike,
+    to_mm: ArrayLike,
     ctx: Context | None = None,
 ) -> Mask:
     """The lesion that a line was drawn across, from border to border; see `lesion_at`.
@@ -102,7 +101,7 @@ def lesion_across(
     return lesion_at(voxels, geometry, (a + b) / 2, float(np.linalg.norm(b - a)) / 2, ctx)
 
 
-def _point(geometry: Geometry, at_mm: Sequence[float]) -> FloatArray:
+def _point(geometry: Geometry, at_mm: ArrayLike) -> FloatArray:
     point = np.asarray(at_mm, dtype=np.float64)
     if point.shape != (3,) or not np.all(np.isfinite(point)):
         raise BadInput(tr("A lesion's point needs three numbers, x, y and z in LPS millimetres."))

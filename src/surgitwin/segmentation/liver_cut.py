@@ -17,6 +17,7 @@ from surgitwin.segmentation.continuous_cut import continuous_cut
 from surgitwin.segmentation.islands import fill_holes
 from surgitwin.segmentation.morphology import closed, dilate, erode, opened
 from surgitwin.segmentation.runs import Mask, Runs
+from surgitwin.segmentation.trunk_wall import trunk_wall
 
 Field = NDArray[np.float32]
 
@@ -27,6 +28,10 @@ _FIXED = np.float32(1e3)
 _REACH_MM = 60.0
 _NEAR_MM = 10.0
 _FARTHER_COSTS = 0.8
+_WALL_COSTS = 0.8
+_ROUNDS = 100
+_UNEVEN_HU = 40.0
+_UNEVEN_MM = 20.0
 _SMOOTHNESS_MM = 2.0
 _NECK_MM = 6.0
 _VESSEL_MM = 7.0
@@ -88,7 +93,7 @@ class Evidence:
     inside, outside
         Fixed; a person's strokes, or what cannot be anything else.
     nearer_outside
-        From -1 to 1: how much easier each voxel is reached from outside than from inside; None without strokes.
+        From 0 to 1: how much nearer each voxel is to strokes outside than to the inside; None without such strokes.
     """
 
     core: Mask
@@ -101,43 +106,64 @@ def whole_liver(scene: Scene, evidence: Evidence, ctx: Context) -> tuple[Mask, f
     """The liver on the working grid, vessels and lesions in it included, and the value of its tissue in HU.
 
     Each voxel's price is the logarithm of how much likelier its value is elsewhere in the body than in the core, plus
-    a price for being far from the core; the cheapest smooth region is found by `continuous_cut`. Parts that hang on it
-    by a neck of less than 12 mm are let go, gaps that a ball of 7 mm does not fit into (vessels) are closed, holes
-    (lesions) filled.
+    prices for being far from the core and in the wall of the trunk; the cheapest smooth region is found by
+    `continuous_cut`, twice: the second time the values are freed of what the liver's own vary from place to place,
+    as they do near ribs and in steatosis. Parts that hang on it by a neck of less than 12 mm are let go, gaps that a
+    ball of 7 mm does not fit into (vessels) are closed, holes (lesions) filled.
     """
-    from scipy import ndimage
-
-    spacing = scene.spacing_kji
     tissue = float(np.median(scene.soft[evidence.core]))
-    noise = 1.4826 * float(np.median(np.abs(scene.soft[evidence.core] - tissue)))
-    away = ndimage.distance_transform_edt(~evidence.core, sampling=spacing).astype(np.float32)
-    cost = _price(scene, evidence, tissue, away)
-    box = Box.of_mask(away < _REACH_MM + WORK_MM)
-    edge = ndimage.gaussian_gradient_magnitude(scene.soft[box.slices], 1.0)
-    weight = _SMOOTHNESS_MM * (0.2 + 0.8 / (1 + (edge / (2 * max(noise, 1.0))) ** 2))
-    u = np.zeros(cost.shape, dtype=np.float32)
-    u[box.slices] = continuous_cut(cost[box.slices], weight, spacing, ctx, rounds=120)
-    region = _without_appendages(u > 0.5, evidence, scene.grid.geometry)
+    wall = trunk_wall(scene.hu, scene.body, scene.grid.geometry, tissue + _BONE_HU)
+    region = _cut(scene, scene.soft, evidence, evidence.core, wall, tissue, ctx.part(0.0, 0.5))
+    values = scene.soft - _unevenness(scene, region | evidence.core, tissue)
+    region = _cut(scene, values, evidence, evidence.core, wall, tissue, ctx.part(0.5, 1.0))
     return _with_content(region, evidence, scene, tissue), tissue
 
 
-def _price(scene: Scene, evidence: Evidence, tissue: float, away: Field) -> Field:
+def _cut(scene: Scene, values: Field, evidence: Evidence, core: Mask, wall: Mask, tissue: float, ctx: Context) -> Mask:
+    from scipy import ndimage
+
+    spacing = scene.spacing_kji
+    noise = 1.4826 * float(np.median(np.abs(values[core] - tissue)))
+    away = ndimage.distance_transform_edt(~core, sampling=spacing).astype(np.float32)
+    cost = _price(scene, values, evidence, tissue, away)
+    cost += np.where(wall & ~evidence.inside, np.float32(_WALL_COSTS), np.float32(0))
+    box = Box.of_mask(away < _REACH_MM + WORK_MM)
+    edge = ndimage.gaussian_gradient_magnitude(values[box.slices], 1.0)
+    weight = _SMOOTHNESS_MM * (0.2 + 0.8 / (1 + (edge / (2 * max(noise, 1.0))) ** 2))
+    u = np.zeros(cost.shape, dtype=np.float32)
+    u[box.slices] = continuous_cut(cost[box.slices], weight, spacing, ctx, rounds=_ROUNDS)
+    return _without_appendages(u > 0.5, evidence, scene.grid.geometry)
+
+
+def _unevenness(scene: Scene, region: Mask, tissue: float) -> Field:
+    """How much the liver's own tissue differs from its median around each voxel."""
+    from scipy import ndimage
+
+    sure = erode(region, scene.grid.geometry, WORK_MM) & (np.abs(scene.quiet - tissue) < _UNEVEN_HU)
+    reach = [_UNEVEN_MM / s for s in scene.spacing_kji]
+    share = ndimage.gaussian_filter(sure.astype(np.float32), reach)
+    total = ndimage.gaussian_filter(np.where(sure, scene.soft - np.float32(tissue), np.float32(0)), reach)
+    # Far from the liver there is nothing to go by: the correction fades.
+    return np.asarray(total / (share + np.float32(0.01)), dtype=np.float32)
+
+
+def _price(scene: Scene, values: Field, evidence: Evidence, tissue: float, away: Field) -> Field:
     elsewhere = scene.body & (away > _NEAR_MM + 2) & ~evidence.inside
     if not elsewhere.any():
         elsewhere = ~evidence.core
     edges = np.arange(tissue - _RANGE_HU, tissue + _RANGE_HU + 0.1, _BIN_HU)
     sure = erode(evidence.core, scene.grid.geometry, WORK_MM)
-    within = _density(scene.soft[sure if sure.any() else evidence.core], edges)
-    without = _density(scene.soft[elsewhere], edges)
+    within = _density(values[sure if sure.any() else evidence.core], edges)
+    without = _density(values[elsewhere], edges)
     table = np.clip(0.5 * np.log(without / within), -1, 1).astype(np.float32)
-    place = np.clip(((scene.soft - edges[0]) / _BIN_HU).astype(np.int64), 0, len(table) - 1)
+    place = np.clip(((values - edges[0]) / _BIN_HU).astype(np.int64), 0, len(table) - 1)
     cost = table[place]
     cost += np.float32(_FARTHER_COSTS) * np.clip((away - _NEAR_MM) / (_REACH_MM - 20), 0, 1)
     if evidence.nearer_outside is not None:
         cost += evidence.nearer_outside
     cost[evidence.inside] = -_FIXED
     cost[evidence.outside | ~scene.body | (away > _REACH_MM)] = _FIXED
-    return cost
+    return np.asarray(cost, dtype=np.float32)
 
 
 def _density(values: Field, edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from surgitwin.core.geometry import Box, FloatArray, Geometry
 from surgitwin.segmentation.runs import Mask
@@ -32,7 +31,7 @@ class LocalGrid:
     step_mm: float
 
     @staticmethod
-    def around(image: Geometry, centre_mm: Sequence[float], reach_mm: float, step_mm: float) -> LocalGrid:
+    def around(image: Geometry, centre_mm: ArrayLike, reach_mm: float, step_mm: float) -> LocalGrid:
         """The cube that holds every point within ``reach_mm`` of ``centre_mm``."""
         half = int(np.ceil(reach_mm / step_mm))
         corner = np.asarray(centre_mm, dtype=np.float64) - half * step_mm
@@ -44,7 +43,7 @@ class LocalGrid:
         half = self.geometry.size_ijk[0] // 2
         line = ((np.arange(2 * half + 1) - half) * self.step_mm) ** 2
         squared = line[:, None, None] + line[None, :, None] + line[None, None, :]
-        return np.sqrt(squared).astype(np.float32)
+        return np.asarray(np.sqrt(squared), dtype=np.float32)
 
     def sample(self, voxels: NDArray[Any]) -> tuple[Field, Mask]:
         """The image's values on the cube, linear between voxels, and where the cube lies in the image."""
