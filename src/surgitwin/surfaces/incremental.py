@@ -172,7 +172,8 @@ class LiveSurface:
         dirty = numbers.near(changed, reach)
         renewed = np.flatnonzero(dirty & (there | numbers.flags(list(self.blocks))))
         dirty &= there
-        blocks = {name: block for name, block in self.blocks.items() if not dirty.reshape(-1)[name]}
+        again = set(np.flatnonzero(dirty).tolist())
+        blocks = {name: block for name, block in self.blocks.items() if name not in again}
         for name, (cells, _) in contents.items():
             if not cells.size:
                 blocks.pop(name, None)

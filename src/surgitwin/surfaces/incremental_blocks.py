@@ -223,22 +223,23 @@ def cut_into_blocks(
     names, own = np.unique(region.homes[at], return_counts=True)
     rows = np.flatnonzero(want[region.owners])
     rows = rows[np.argsort(region.owners[rows], kind="stable")]
-    corners = region.triangles[rows].astype(np.int64)
-    owners = np.repeat(region.owners[rows], 3).reshape(-1, 3)
+    owners = region.owners[rows]
+    local = np.take(region.triangles, rows, axis=0).reshape(-1)
     # The vertices of other blocks that a block needs, each once.
-    abroad = region.homes[corners] != owners
-    needed, number = np.unique(owners[abroad] * region.keys.size + corners[abroad], return_inverse=True)
+    abroad = np.flatnonzero(np.take(region.homes, local) != np.repeat(owners, 3))
+    wants = owners[abroad // 3] * region.keys.size + local[abroad]
+    needed, number = np.unique(wants, return_inverse=True)
     needed_by, guests = np.divmod(needed, region.keys.size)
     # Where each of its vertices is within a block: own ones first, then the guests.
-    place = np.zeros(region.keys.size, np.int64)
+    place = np.zeros(region.keys.size, np.int32)
     place[at] = np.arange(at.size) - np.repeat(np.cumsum(own) - own, own)
     rank = np.searchsorted(names, needed_by)
     guest_counts = np.bincount(rank, minlength=names.size)
     guest_place = np.arange(needed.size) - np.repeat(np.cumsum(guest_counts) - guest_counts, guest_counts) + own[rank]
-    local = place[corners]
+    local = np.take(place, local)
     local[abroad] = guest_place[number]
-    triangles = local.astype(np.int32)
-    counts = np.bincount(np.searchsorted(names, region.owners[rows]), minlength=names.size)
+    triangles = local.reshape(-1, 3)
+    counts = np.bincount(np.searchsorted(names, owners), minlength=names.size)
     ends = zip(np.cumsum(own).tolist(), np.cumsum(guest_counts).tolist(), np.cumsum(counts).tolist(), strict=True)
     blocks, a0, g0, t0 = dict[int, Block](), 0, 0, 0
     for name, (a1, g1, t1) in zip(names.tolist(), ends, strict=True):
