@@ -71,9 +71,9 @@ def lesion_at(
     beyond = (distance > reach) | ~inside
     around = Surroundings.of(image, distance, ~beyond, radius_mm, step)
     rough = _rough(around, distance, beyond, radius_mm, step, ctx.part(0.1, 0.6))
+    _check_closed(rough, distance, inside, reach, step)
     ctx.progress(0.6, tr("Finding the border"))
     depth = _at_border(image, around, rough, beyond, step)
-    _check_closed(depth < 0, distance, inside, reach, step)
     ctx.progress(0.9, tr("Drawing the lesion"))
     return _on_image(grid, -depth, geometry, point)
 
@@ -169,7 +169,7 @@ def _check_closed(region: Mask, distance: Field, inside: Mask, reach: float, ste
     from scipy import ndimage
 
     rim = region & ~ndimage.binary_erosion(region) & inside
-    stopped = rim & (distance > reach - 1.5 * step)
+    stopped = rim & (distance > reach - 2 * step)
     if np.count_nonzero(stopped) > _OPEN_SHARE * np.count_nonzero(rim):
         message = tr("What is at the point has no clear border within {mm:.0f} mm; give a larger radius or paint it.")
         raise BadInput(message.format(mm=reach))

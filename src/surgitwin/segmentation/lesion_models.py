@@ -15,7 +15,10 @@ from surgitwin.segmentation.runs import Mask
 
 _QUIET_MM = 1.0
 _QUIET_VOXELS = 0.8
+_LAG_MM = 3.0
 _LIMIT_SHARE = 0.25
+_STEEP = 0.5
+_STEEP_COSTS = np.float32(-0.1)
 _TISSUE_SHARE = 0.12
 
 
@@ -33,6 +36,8 @@ class Surroundings:
         The tissues around whose values are nearest to ``middle``; None where there is none on that side.
     noise
         Standard deviation of what is left of the noise in ``quiet``.
+    slope_per_mm
+        How steeply ``quiet`` rises or falls.
     """
 
     quiet: Field
@@ -40,6 +45,7 @@ class Surroundings:
     below: float | None
     above: float | None
     noise: float
+    slope_per_mm: Field
 
     @staticmethod
     def of(image: Field, distance: Field, valid: Mask, radius_mm: float, step: float) -> Surroundings:
@@ -57,13 +63,17 @@ class Surroundings:
         quiet = ndimage.gaussian_filter(image, _QUIET_MM / step, mode="nearest")
         core = quiet[(distance <= max(min(0.25 * radius_mm, 4.0), 1.1 * step)) & valid]
         middle = float(np.median(core))
-        noise = max(_spread(quiet, distance, radius_mm), 1e-3 * (float(np.ptp(quiet)) or 1.0))
+        noise = max(_spread(quiet, distance, radius_mm, step), 1e-3 * (float(np.ptp(quiet)) or 1.0))
         shell = quiet[valid & (distance > radius_mm) & (distance < 2 * radius_mm + 3)]
         below, above = _nearest_peaks(shell if shell.size else quiet[valid], middle, noise)
         if below is None and above is None:
-            message = tr("The value at the point, {value:.0f}, is also that of what is around it; no lesion is seen.")
+            message = tr(
+                "The value at the point, {value:.4g}, is also that of what is around it; no lesion is seen. Give a "
+                "larger radius, or paint it."
+            )
             raise BadInput(message.format(value=middle))
-        return Surroundings(quiet, middle, below, above, noise)
+        slope = ndimage.gaussian_gradient_magnitude(image, _QUIET_MM / step, mode="nearest") / step
+        return Surroundings(quiet, middle, below, above, noise, np.asarray(slope, dtype=np.float32))
 
     @property
     def host(self) -> float:
@@ -87,6 +97,9 @@ class Surroundings:
             away = self.away(sign)
             slack = _LIMIT_SHARE * away
             np.maximum(cost, (self.quiet - (self.middle + sign * (away - slack))) * (sign / slack), out=cost)
+        # Between the organ and fat or lung values pass through the lesion's: they say nothing there.
+        steep = self.slope_per_mm > _STEEP * abs(self.host - self.middle) + 3 * self.noise
+        cost[steep & (cost < _STEEP_COSTS)] = _STEEP_COSTS
         return np.clip(cost, -1, 1)
 
     def contrast_to_noise(self) -> float:
@@ -165,9 +178,11 @@ def _fit_steps(at: FloatArray, mean: FloatArray, weight: FloatArray) -> tuple[tu
     return best[0], best[1]
 
 
-def _spread(quiet: Field, distance: Field, radius_mm: float) -> float:
-    """The noise left in ``quiet``: how values differ from those a little away, most of them in the same tissue."""
-    differences = (quiet[2:] - quiet[:-2])[(distance < 2 * radius_mm)[1:-1]]
+def _spread(quiet: Field, distance: Field, radius_mm: float, step: float) -> float:
+    """The noise left in ``quiet``: how values differ from those 3 mm away, most of them in the same tissue."""
+    lag = max(2, round(_LAG_MM / step))
+    near = (distance < 2 * radius_mm)[lag // 2 : distance.shape[0] - (lag - lag // 2)]
+    differences = (quiet[lag:] - quiet[:-lag])[near]
     return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(2)) if differences.size else 0.0
 
 

@@ -113,16 +113,24 @@ def whole_liver(scene: Scene, evidence: Evidence, ctx: Context) -> tuple[Mask, f
     """
     tissue = float(np.median(scene.soft[evidence.core]))
     wall = trunk_wall(scene.hu, scene.body, scene.grid.geometry, tissue + _BONE_HU)
-    region = _cut(scene, scene.soft, evidence, evidence.core, wall, tissue, ctx.part(0.0, 0.5))
-    values = scene.soft - _unevenness(scene, region | evidence.core, tissue)
-    region = _cut(scene, values, evidence, evidence.core, wall, tissue, ctx.part(0.5, 1.0))
+    first = _cut(scene, scene.soft, evidence, wall, tissue, ctx.part(0.0, 0.6))
+    values = scene.soft - _unevenness(scene, first | evidence.core, tissue)
+    region = _cut(scene, values, evidence, wall, tissue, ctx.part(0.6, 1.0), first)
     return _with_content(region, evidence, scene, tissue), tissue
 
 
-def _cut(scene: Scene, values: Field, evidence: Evidence, core: Mask, wall: Mask, tissue: float, ctx: Context) -> Mask:
+def _cut(
+    scene: Scene,
+    values: Field,
+    evidence: Evidence,
+    wall: Mask,
+    tissue: float,
+    ctx: Context,
+    start: Mask | None = None,
+) -> Mask:
     from scipy import ndimage
 
-    spacing = scene.spacing_kji
+    spacing, core = scene.spacing_kji, evidence.core
     noise = 1.4826 * float(np.median(np.abs(values[core] - tissue)))
     away = ndimage.distance_transform_edt(~core, sampling=spacing).astype(np.float32)
     cost = _price(scene, values, evidence, tissue, away)
@@ -131,7 +139,8 @@ def _cut(scene: Scene, values: Field, evidence: Evidence, core: Mask, wall: Mask
     edge = ndimage.gaussian_gradient_magnitude(values[box.slices], 1.0)
     weight = _SMOOTHNESS_MM * (0.2 + 0.8 / (1 + (edge / (2 * max(noise, 1.0))) ** 2))
     u = np.zeros(cost.shape, dtype=np.float32)
-    u[box.slices] = continuous_cut(cost[box.slices], weight, spacing, ctx, rounds=_ROUNDS)
+    begin, rounds = (None, _ROUNDS) if start is None else (start[box.slices].astype(np.float32), _ROUNDS // 2)
+    u[box.slices] = continuous_cut(cost[box.slices], weight, spacing, ctx, rounds=rounds, start=begin)
     return _without_appendages(u > 0.5, evidence, scene.grid.geometry)
 
 
