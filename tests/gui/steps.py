@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
     QApplication,
     QDialog,
     QFileDialog,
@@ -221,6 +223,22 @@ class Hand:
                 found.append(label.text())
         buttons = [button for button in self.window.findChildren(QPushButton) if button.isVisible()]
         return found + [b.text() for b in buttons if b.width() < b.sizeHint().width()]
+
+    def out_of_window(self) -> list[str]:
+        """Controls and labels of which a part lies outside the window, and not in something that scrolls."""
+        whole = self.window.rect()
+        found: list[str] = []
+        kinds = QLabel | QAbstractButton | QLineEdit | QAbstractScrollArea
+        for widget in self.window.findChildren(QWidget):
+            if not isinstance(widget, kinds) or not widget.isVisible():
+                continue
+            above = widget.parentWidget()
+            while above is not None and not isinstance(above, QAbstractScrollArea):
+                above = above.parentWidget()
+            corner = widget.mapTo(self.window, QPoint(0, 0))
+            if above is None and not whole.contains(QRect(corner, widget.size())):
+                found.append(getattr(widget, "text", lambda: "")() or type(widget).__name__)
+        return found
 
     # ---- mouse in views ----------------------------------------------------------------------------------------
 

@@ -178,7 +178,12 @@ def save_and_revert(hand: Hand) -> None:
     hand.wait(lambda: len(hand.scene.of_type(PlanNode)) == 2)
     hand.rest()
     hand.picture("two-plans")
-    assert hand.window.plan.table.isVisible() and hand.window.plan.table.rowCount() == 2
+    table = hand.window.plan.table
+    heads = [table.horizontalHeaderItem(column).text() for column in range(1, table.columnCount())]
+    assert table.isVisible() and heads == ["Plan A", "Plan B"]
+    assert [table.item(row, 0).text() for row in range(3)] == ["Status", "Removed", "Remnant"]
+    assert [table.item(0, column).text() for column in (1, 2)] == ["DRAFT", "DRAFT"]
+    assert table.horizontalHeader().length() <= table.viewport().width()  # no plan is out of sight
     hand.answer_text("Before the second plan")
     hand.window.revert()
     hand.rest()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractButton, QApplication, QColorDialog, QDialog, QLineEdit, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
-from steps import Hand, close_window, open_window, write_small_study
+from steps import PICTURES, Hand, close_window, open_window, write_small_study
 
 from surgitwin import __version__
 from surgitwin.gui.palette import Palette
@@ -220,7 +223,7 @@ def words_of(widget: QWidget) -> str:
 
 
 @pytest.mark.parametrize("hand", ["dark", "light"], indirect=True)
-def test_nothing_is_cut_off_in_the_smallest_window(hand: Hand) -> None:
+def test_nothing_is_cut_off_in_the_smallest_window(hand: Hand, made: Path) -> None:
     hand.window.resize(hand.window.minimumSize())
     hand.wait_for_3d()
     assert len(hand.scene.of_type(PlanNode)) == 2
@@ -231,3 +234,42 @@ def test_nothing_is_cut_off_in_the_smallest_window(hand: Hand) -> None:
         assert panel.widget().width() <= panel.viewport().width(), name
         assert not hand.cut_off_texts(), name
         hand.picture(f"{hand.window.settings.theme}-{name}")
+        assert not hand.out_of_window(), name
+    hand.window.status.show_message("Saved a file with a name that is quite long, and another one beside it.stl")
+    hand.window.stage.hovered.emit((-121.4, 118.1, -1112.5), -1024.0)
+    hand.picture(f"{hand.window.settings.theme}-message")
+    assert not hand.cut_off_texts() and not hand.out_of_window()
+    hand.window.go_home()
+    hand.window.start_page.show_recent([made] * 6)
+    hand.picture(f"{hand.window.settings.theme}-start")
+    assert not hand.cut_off_texts() and not hand.out_of_window()
+
+
+def test_nothing_is_cut_off_at_200_percent(tmp_path: Path) -> None:
+    """The same at twice the density, where sizes round in another way: Qt wants a process of its own for it."""
+    test = f"{Path(__file__).name}::{test_nothing_is_cut_off_in_the_smallest_window.__name__}[dark]"
+    environment = os.environ | {"QT_SCALE_FACTOR": "2", "SURGITWIN_SCREENSHOTS": str(PICTURES / "at-200-percent")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'run'}", test]
+    ran = subprocess.run(
+        command, cwd=Path(__file__).parent, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert "1 passed" in ran.stdout
+
+
+def test_a_key_makes_the_view_that_has_the_keys_large(hand: Hand) -> None:
+    views, sagittal = hand.window.stage.views, hand.window.stage.sagittal
+    sagittal.setFocus()
+    hand.key(Qt.Key.Key_F11, sagittal)
+    assert views.maximised is sagittal
+    hand.key(Qt.Key.Key_F11, sagittal)
+    assert views.maximised is None
+    hand.window.tree.setFocus()
+    hand.key(Qt.Key.Key_F11, hand.window.tree)
+    assert views.maximised is hand.window.stage.axial
+
+
+def test_the_start_page_opens_a_folder_by_enter(hand: Hand) -> None:
+    assert not hand.window.start_page.open_folder.hasFocus()
+    hand.window.go_home()
+    hand.wait(hand.window.start_page.open_folder.hasFocus)

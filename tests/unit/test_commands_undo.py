@@ -53,6 +53,13 @@ def small_session() -> Session:
     return session
 
 
+def test_a_step_names_the_segment_also_when_it_was_given_by_its_id() -> None:
+    with small_session() as session:
+        liver = session.scene.resolve("Liver", SegmentNode)
+        session.run("segment", method="threshold", into=liver.id, settings={"low": 150})
+        assert session.history.undo_names == ["Threshold: Liver"]
+
+
 def steps(label_map: Path) -> list[Step]:
     """One of every command that changes a case, and more where it has several ways."""
     plane = "0,-10,40,1,0.2,-0.1"

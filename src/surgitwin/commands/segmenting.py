@@ -329,7 +329,10 @@ def _commit(
     replaced = {target.id for target in result.targets.values() if target is not None}
     kept = {key: revision for key, revision in made_from.inputs.items() if key not in replaced}
     origin = made_from.model_copy(update={"inputs": kept})
-    with bench.transaction(_step_name(method, result.names)) as tx:
+    # A segment that is replaced may have been named by its id.
+    targets = {part: target for part, target in result.targets.items() if target is not None}
+    names = {**result.names, **{part: scene.node(target.id).name for part, target in targets.items()}}
+    with bench.transaction(_step_name(method, names)) as tx:
         segmentation = segmentation_for(scene, tx, volume)
         layer = put_in_place(scene, tx, segmentation, result.places)
         for part, name in result.names.items():

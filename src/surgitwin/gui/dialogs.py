@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from surgitwin import __version__
 from surgitwin.core.text import tr
 from surgitwin.gui.palette import Action
+from surgitwin.gui.panels.hand_tools import TOOLS
 from surgitwin.gui.theme import set_role
 
 VIEW_KEYS = (
@@ -21,7 +22,14 @@ VIEW_KEYS = (
     ("G", tr("Show or hide the segments")),
     ("R", tr("Reset the view")),
     (tr("Home, End, Page Down (3D)"), tr("From above, the front, the left; with Shift opposite")),
+    ("I", tr("Invert the grey values")),
+    (tr("Home, End (slices)"), tr("First or last slice")),
     (tr("Esc"), tr("Give up the drag")),
+)
+TOOL_KEYS = (
+    *((key, title) for _, _, title, key in TOOLS),
+    (tr("Shift+wheel"), tr("Size of the brush")),
+    (tr("Enter, Backspace"), tr("Close the outline, take back its last corner")),
 )
 
 
@@ -52,10 +60,11 @@ def show_shortcuts(parent: QWidget, actions: list[Action]) -> QDialog:
     dialog = QDialog(parent)
     dialog.setWindowTitle(tr("Keyboard and mouse"))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.resize(580, 640)
+    dialog.resize(_on_screen(parent, QSize(580, 640)))
     column = QVBoxLayout(dialog)
     own = [(action.shortcut, action.title) for action in actions if action.shortcut]
-    rows = [*VIEW_KEYS, *own, ("Ctrl+K", tr("Search commands"))]
+    gap = ("", "")
+    rows = [*VIEW_KEYS, gap, *TOOL_KEYS, gap, *own, ("Ctrl+K", tr("Search commands"))]
     # Two texts, not sixty labels: they are there at once.
     body = QWidget()
     line = QHBoxLayout(body)
@@ -78,3 +87,9 @@ def _close_button(dialog: QDialog, column: QVBoxLayout) -> None:
     box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     box.rejected.connect(dialog.reject)
     column.addWidget(box)
+    box.button(QDialogButtonBox.StandardButton.Close).setFocus()
+
+
+def _on_screen(parent: QWidget, wanted: QSize) -> QSize:
+    """The size, or what of it fits on the screen: at 200 % a laptop has 540 pixels from top to bottom."""
+    return wanted.boundedTo(parent.screen().availableGeometry().size() - QSize(48, 64))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, QSize, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -51,6 +51,7 @@ from surgitwin.render.windowing import window_presets
 from surgitwin.scene.nodes import SegmentNode
 
 LEFT_WIDTHS = (184, 288)
+SMALLEST = (900, 480)  # a full HD screen at 200 % has 960 x 540, and a task bar
 LEVELS = {"info": "info", "caution": "caution", "error": "bad"}
 
 
@@ -64,8 +65,8 @@ class MainWindow(QMainWindow):
         self.spans = SegmentSpans(self.desk, self)
         self.edited = LiveSegments(self.desk, self)
         self.setWindowTitle("Surgitwin")
-        self.setMinimumSize(1000, 640)
-        self.resize(1680, 1020)
+        self.setMinimumSize(*SMALLEST)
+        self.resize(QSize(1680, 1020).boundedTo(self.screen().availableGeometry().size()))
         self.setAcceptDrops(True)
         self._build()
         self.opener = Opener(self.desk, self.settings, self._choose_series)
@@ -216,6 +217,7 @@ class MainWindow(QMainWindow):
             Action(
                 tr("Use the dark theme"), lambda: self.use_theme("dark"), "", lambda: self.settings.theme == "light"
             ),
+            Action(tr("One view large, or all four"), self.stage.toggle_view, "F11", has_case),
             Action(tr("Reset views"), self.stage.reset_views, "R", has_case),
             Action(tr("Keyboard shortcuts"), lambda: show_shortcuts(self, self.actions_list), "F1"),
             Action(tr("About Surgitwin"), lambda: show_about(self)),

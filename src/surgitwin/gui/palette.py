@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
 from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme, set_role
+from surgitwin.gui.widgets.rows import RightTexts
 
 ACTION_ROLE = Qt.ItemDataRole.UserRole
+KEYS_ROLE = Qt.ItemDataRole.UserRole + 1
 MOST_ROWS = 12
+ROUND_LIST_PX = 176  # what is above the list on the screen, and a little below it
 
 
 @dataclass(frozen=True)
@@ -47,26 +48,6 @@ def matches(query: str, title: str) -> bool:
     return all(word in folded for word in query.casefold().split())
 
 
-class _Rows(QStyledItemDelegate):
-    """Draws a row's keys at its right end."""
-
-    def __init__(self, color: QColor, parent: QObject) -> None:
-        super().__init__(parent)
-        self._color = color
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        super().paint(painter, option, index)
-        action: Action = index.data(ACTION_ROLE)
-        if action.shortcut:
-            painter.save()
-            painter.setPen(self._color)
-            room = option.rect.adjusted(8, 0, -12, 0)
-            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, action.shortcut)
-            painter.restore()
-
-
 class Palette(QDialog):
     """Shows the actions that fit what is typed; Enter runs the chosen one."""
 
@@ -84,7 +65,7 @@ class Palette(QDialog):
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Commands"))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys stay with the line, which moves the choice
-        self.list.setItemDelegate(_Rows(theme.colour("text-faint"), self.list))
+        self.list.setItemDelegate(RightTexts(theme.colour("text-faint"), KEYS_ROLE, self.list))
         column.addWidget(self.line)
         column.addWidget(self.list)
         self.line.textChanged.connect(self._filter)
@@ -114,10 +95,12 @@ class Palette(QDialog):
             if matches(query, action.title) and action.enabled():
                 item = QListWidgetItem(action.title)
                 item.setData(ACTION_ROLE, action)
+                item.setData(KEYS_ROLE, action.shortcut)
                 self.list.addItem(item)
         self.list.setCurrentRow(0)
-        rows = min(max(self.list.count(), 1), MOST_ROWS)
-        self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), 24) + 4)
+        height = max(self.list.sizeHintForRow(0), 24)
+        fitting = max((self.screen().availableGeometry().height() - ROUND_LIST_PX) // height, 4)
+        self.list.setFixedHeight(min(max(self.list.count(), 1), MOST_ROWS, fitting) * height + 4)
         self.adjustSize()
 
     def _run(self, item: QListWidgetItem | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from surgitwin.commands.images import LoadingImage
 from surgitwin.core.ids import NodeId
@@ -179,6 +179,13 @@ class Stage(QWidget):
         for view in self.slices:
             view.reset_view()
         self.view3d.reset_view()
+
+    def toggle_view(self) -> None:
+        """Make the view that has the keys large, or show all four again."""
+        has_keys = QApplication.focusWidget()
+        views = (*self.slices, self.view3d)
+        focused = next((v for v in views if has_keys is not None and (v is has_keys or v.isAncestorOf(has_keys))), None)
+        self.views.toggle(self.views.maximised or focused or self.axial)
 
     def _toggle_overlay(self, visible: bool) -> None:
         for view in self.slices:

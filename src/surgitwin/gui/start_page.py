@@ -6,12 +6,24 @@ from datetime import datetime
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme, set_role
+from surgitwin.gui.widgets.rows import RightTexts
 
 MOST_ROWS = 6
+DETAIL_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
 class StartPage(QWidget):
@@ -24,7 +36,8 @@ class StartPage(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         set_role(self, "window")
-        outer = QHBoxLayout(self)
+        self._rows = RightTexts(theme.colour("text-faint"), DETAIL_ROLE, self)
+        outer = QHBoxLayout(self._scrolled())
         outer.addStretch(1)
         column = QVBoxLayout()
         column.setSpacing(8)
@@ -62,6 +75,7 @@ class StartPage(QWidget):
         column.addWidget(self._recent_title)
         self.recent = QListWidget()
         self.recent.setFixedWidth(420)
+        self.recent.setItemDelegate(self._rows)
         self.recent.setAccessibleName(tr("Recent cases"))
         self.recent.itemActivated.connect(self._choose)
         self.recent.itemClicked.connect(self._choose)
@@ -75,7 +89,9 @@ class StartPage(QWidget):
         self.recent.clear()
         for path in paths:
             changed = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
-            item = QListWidgetItem(f"{path.stem}    {changed}")
+            item = QListWidgetItem(path.stem)
+            item.setData(DETAIL_ROLE, changed)
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{path.stem}, {changed}")
             item.setToolTip(str(path))
             item.setData(Qt.ItemDataRole.UserRole, path)
             self.recent.addItem(item)
@@ -83,6 +99,21 @@ class StartPage(QWidget):
         self.recent.setFixedHeight(min(len(paths), MOST_ROWS) * row_height + 4)
         self._recent_title.setVisible(bool(paths))
         self.recent.setVisible(bool(paths))
+
+    def _scrolled(self) -> QWidget:
+        """What holds all of it, and scrolls in a low window."""
+        area, body, column = QScrollArea(), QWidget(), QVBoxLayout(self)
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidget(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(area)
+        return body
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Enter opens a folder at once."""
+        super().showEvent(event)
+        self.open_folder.setFocus()
 
     def _choose(self, item: QListWidgetItem) -> None:
         self.recent_chosen.emit(item.data(Qt.ItemDataRole.UserRole))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import psutil
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from surgitwin.core.text import tr
@@ -17,6 +18,7 @@ from surgitwin.jobs import Job, JobState
 GIB = 2**30
 MESSAGE_MS = 8000
 STEP_MS = 100
+ROOMY_PX = 1100
 
 
 class StatusBar(QWidget):
@@ -32,12 +34,13 @@ class StatusBar(QWidget):
         row.setSpacing(12)
         self.message = ElidedLabel()
         self.message.setVisible(False)
-        self.job_title = QLabel()
+        self.job_title = ElidedLabel()
         set_role(self.job_title, "muted")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedWidth(160)
-        self.step = QLabel()
+        self.step = ElidedLabel()
+        self.step.setMaximumWidth(320)
         set_role(self.step, "faint")
         self.cancel = QPushButton(tr("Cancel"))
         set_role(self.cancel, "quiet")
@@ -45,10 +48,12 @@ class StatusBar(QWidget):
         self.position = QLabel()
         self.value = QLabel()
         self.memory = QLabel()
+        self.memory.setToolTip(tr("Memory that Surgitwin uses, of what this computer has"))
         disclaimer = QLabel(tr("Research and planning aid, not a medical device"))
         for label in (self.position, self.value, self.memory, disclaimer):
             set_role(label, "muted")
-        for widget in (self.job_title, self.bar, self.step, self.cancel, self.message):
+        job: tuple[QWidget, ...] = (self.job_title, self.bar, self.step, self.cancel)
+        for widget in (*job, self.message):
             row.addWidget(widget)
         row.addStretch(1)
         for widget in (self.position, self.value, self.memory, disclaimer):
@@ -66,6 +71,11 @@ class StatusBar(QWidget):
         self._show_job()
         desk.job_changed.connect(self._on_job)
         desk.session_changed.connect(lambda _: self._on_job(None))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a small window running work and the position need the room more."""
+        self.memory.setVisible(event.size().width() >= ROOMY_PX)
+        super().resizeEvent(event)
 
     def show_message(self, text: str) -> None:
         """Say for a few seconds what was done; nothing moves for it."""
@@ -113,7 +123,7 @@ class StatusBar(QWidget):
             self.bar.setValue(round(fraction * 1000))
         percent = f"{fraction * 100:.0f} %" if fraction is not None else ""
         text = "  ".join(part for part in (percent, job.progress.message) if part)
-        self.step.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, 320))
+        self.step.setText(text)
         self.cancel.setEnabled(not job.context.cancelled)
 
     def _cancel(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QWidget
 
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
@@ -15,6 +15,7 @@ from surgitwin.gui.labels import ElidedLabel
 from surgitwin.gui.theme import Theme, set_role
 
 NAMES_SHOWN = 15
+LONGEST_NAME_PX = 220
 
 
 class TopBar(QWidget):
@@ -52,10 +53,8 @@ class TopBar(QWidget):
         self.redo_button = self._history_button(theme, "redo", desk.redo)
         row.addWidget(self.undo_button)
         row.addWidget(self.redo_button)
-        self.search = QToolButton()
-        self.search.setText(tr("Search commands   Ctrl K"))
+        self.search = QPushButton(tr("Search commands   Ctrl K"))
         self.search.setIcon(icon("search", theme.colour("text-muted"), 14))
-        self.search.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         set_role(self.search, "boxed")
         self.search.clicked.connect(self.search_wanted)
         row.addWidget(self.search)
@@ -102,13 +101,25 @@ class TopBar(QWidget):
         undo = session.history.undo_names if session is not None else []
         redo = session.history.redo_names if session is not None else []
         self._fill(self.undo_button, undo, tr("Undo"), tr("Undo: {name}"), self._desk.undo)
-        self._fill(self.redo_button, redo, "", tr("Redo: {name}"), self._desk.redo)
+        self._fill(self.redo_button, redo, tr("Redo"), tr("Redo: {name}"), self._desk.redo)
+        self._fit_undo()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_undo()
+
+    def _fit_undo(self) -> None:
+        """In a small window the name of the case needs the room more."""
+        room = min(LONGEST_NAME_PX, self.width() // 6)
+        title = self.fontMetrics().elidedText(self.undo_button.toolTip(), Qt.TextElideMode.ElideRight, room)
+        if title != self.undo_button.text():
+            self.undo_button.setText(title)
 
     def _fill(self, button: QToolButton, names: list[str], empty: str, text: str, step: Callable[[int], None]) -> None:
         button.setEnabled(bool(names))
         title = text.format(name=names[0]) if names else empty
         button.setToolTip(title)
-        button.setText(self.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, 220) if empty or names else "")
+        button.setAccessibleName(title)
         menu = button.menu()
         assert menu is not None
         menu.clear()

@@ -121,6 +121,9 @@ def _letter(letter: str, tokens: Tokens) -> Any:
     actor = vtkBillboardTextActor3D()
     actor.SetInput(letter)
     style_text(actor.GetTextProperty(), tokens.unit_rgb("scene-text"), "semibold")
+    # Bones may lie behind it.
+    actor.GetTextProperty().SetBackgroundColor(*tokens.unit_rgb("scene"))
+    actor.GetTextProperty().SetBackgroundOpacity(0.6)
     actor.GetTextProperty().SetJustificationToCentered()
     actor.GetTextProperty().SetVerticalJustificationToCentered()
     return actor

@@ -29,6 +29,7 @@ class DeliverPanel(Panel):
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         self.report_title = QLineEdit()
+        self.report_title.setPlaceholderText(tr("Surgical plan"))
         self.author = QLineEdit()
         self.notes = QLineEdit()
         form.addRow(tr("Title"), self.report_title)
@@ -58,7 +59,7 @@ class DeliverPanel(Panel):
         self.column.addWidget(self.view)
         self.snapshot_button = button(tr("Save picture …"), self.take_snapshot)
         self.buttons(self.snapshot_button)
-        self.section(tr("Made in this session"))
+        self._files_title = self.section(tr("Made in this session"))
         self.files = QListWidget()
         self.files.setAccessibleName(tr("Made in this session"))
         self.files.setMinimumHeight(100)
@@ -68,6 +69,7 @@ class DeliverPanel(Panel):
         self.check.setWordWrap(True)
         self.add(self.check)
         self.column.addStretch(1)
+        self._show_files()
         desk.session_changed.connect(lambda _: self._restart())
         desk.scene_changed.connect(lambda _: self.refresh())
         self.refresh()
@@ -95,7 +97,14 @@ class DeliverPanel(Panel):
     def _restart(self) -> None:
         self.files.clear()
         self.check.setText("")
+        self._show_files()
         self.refresh()
+
+    def _show_files(self) -> None:
+        """The list is there as soon as it holds something."""
+        for widget in (self._files_title, self.files):
+            widget.setVisible(self.files.count() > 0)
+        self.check.setVisible(bool(self.check.text()))
 
     def _keep_settings(self) -> None:
         if self._desk.session is None or len(self._desk.scene) == 0:
@@ -142,6 +151,7 @@ class DeliverPanel(Panel):
         check = document.get("check")
         if check is not None:
             self.check.setText(check_text(check))
+        self._show_files()
         names = ", ".join(Path(file).name for file in document["files"])
         self._desk.say(tr("Saved {names}.").format(names=names), "info")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QHelpEvent, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
@@ -20,6 +20,10 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QScrollArea,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +34,8 @@ from surgitwin.scene.nodes import Node
 
 PANEL_WIDTH = 328  # with a scroll bar: two cards side by side
 LABEL_WIDTH = 120
+SECTION_GAP = 8
+TEXT_MARGIN = 4  # what a style leaves free around the text of a list
 USER_ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -51,6 +57,7 @@ class Panel(QScrollArea):
         self.column.setSpacing(8)
         self.setWidget(body)
         self.heading = self.section(heading)
+        self.heading.setContentsMargins(0, 0, 0, 0)
         self.title = QLabel(title)
         self.title.setFont(theme.font("font-title", "semibold"))
         self.title.setWordWrap(True)
@@ -61,6 +68,7 @@ class Panel(QScrollArea):
         label = QLabel(text.upper())
         label.setFont(self.theme.font("font-small"))
         set_role(label, "section")
+        label.setContentsMargins(0, SECTION_GAP, 0, 0)
         self.column.addWidget(label)
         return label
 
@@ -125,12 +133,39 @@ def button(text: str, slot: Callable[[], object], role: str = "plain", tip: str 
 
 
 class Choice(QComboBox):
-    """A list to pick from; a long entry does not make the panel wider than it is."""
+    """A list to pick from; a long entry does not make the panel wider than it is, and ends in … where it must."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(4)
+
+    def shown_text(self) -> str:
+        """The chosen entry as far as there is room for it."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width()
+        return self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideRight, room - TEXT_MARGIN)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.isEditable():
+            super().paintEvent(event)
+            return
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = self.shown_text()
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def event(self, event: QEvent) -> bool:
+        """The tool tip says in full what is shortened."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and not self.isEditable():
+            whole = self.currentText() if self.shown_text() != self.currentText() else ""
+            QToolTip.showText(event.globalPos(), "\n".join(part for part in (whole, self.toolTip()) if part), self)
+            return True
+        return super().event(event)
 
 
 class NodeChoice(Choice):
@@ -209,7 +244,7 @@ class NodePicks(QListWidget):
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
 
-def value_row(label: str, value: str = "") -> tuple[QWidget, QLabel]:
+def value_row(label: str, value: str = "–") -> tuple[QWidget, QLabel]:
     """A line with a label on the left and a number on the right."""
     line = QWidget()
     row = QHBoxLayout(line)
@@ -223,6 +258,11 @@ def value_row(label: str, value: str = "") -> tuple[QWidget, QLabel]:
     row.addWidget(left, 1)
     row.addWidget(right)
     return line, right
+
+
+def grouped(number: float) -> str:
+    """A whole number with its thousands apart, as everywhere in the window: 1 562."""
+    return f"{number:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 @dataclass(frozen=True)
@@ -261,7 +301,7 @@ class WarningList(QWidget):
             set_role(label, "caution")
             self._column.addWidget(label)
             if offer is not None:
-                made = button(offer.title, offer.run, "quiet")
+                made = button(offer.title, offer.run, "boxed")
                 made.setFont(self._theme.font("font-small"))
                 self._column.addWidget(made, alignment=Qt.AlignmentFlag.AlignLeft)
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
     QTableWidget,
@@ -25,7 +26,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan, PlanNumbers
-from surgitwin.gui.panels.parts import Choice, NodeChoice, Offer, Panel, WarningList, button, value_row
+from surgitwin.gui.panels.parts import Choice, NodeChoice, Offer, Panel, WarningList, button, grouped, value_row
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdict
 from surgitwin.render.twin import Span
@@ -38,6 +39,9 @@ SHORT = {
     tr("Smallest margin"): tr("Margin"),
     tr("Lesions left behind"): tr("Left"),
 }
+ROW_HEIGHT = 26
+SIDE_BY_SIDE = 2  # plans that share the width of the table
+LEAST_COLUMN = 92  # of a plan where there are more, in pixels
 DEFAULT_NORMAL = (-1.0, 0.0, 0.0)  # a new plane removes the patient's right side
 
 
@@ -53,7 +57,13 @@ class PlanPanel(Panel):
         self._live = live
         self._span_of = span_of
         self.badge = StatusBadge(theme, Status.DRAFT)
-        self.add(self.badge)
+        self.stale_badge = StatusBadge(theme, Status.STALE)
+        badges = QHBoxLayout()
+        badges.setSpacing(4)
+        badges.addWidget(self.badge)
+        badges.addWidget(self.stale_badge)
+        badges.addStretch(1)
+        self.column.addLayout(badges)
         self.about = self.note()
         self._choose_plan_and_organ()
         self._show_cards(theme)
@@ -162,9 +172,10 @@ class PlanPanel(Panel):
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
         self.table.setShowGrid(False)
-        self.table.verticalHeader().setDefaultSectionSize(26)
+        self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self.table.verticalHeader().setVisible(False)
-        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setHorizontalScrollMode(QTableWidget.ScrollMode.ScrollPerPixel)
+        self.table.horizontalHeader().setTextElideMode(Qt.TextElideMode.ElideRight)
         self.table.setFont(theme.font("font-small"))
         self.table.horizontalHeader().setFont(theme.font("font-small"))
         self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -252,6 +263,7 @@ class PlanPanel(Panel):
             self.organ.choose(plan.organ)
         self.title.setText(plan.name if plan is not None else tr("No plan yet"))
         self.badge.setVisible(plan is not None and plan.status == "draft")
+        self.stale_badge.setVisible(plan is not None and scene.is_stale(plan))
         self.new_button.setEnabled(bool(organs))
         for widget in (self.add_plane_button, self.flip_button, self.again_button, self.report_button):
             widget.setEnabled(plan is not None)
@@ -305,26 +317,38 @@ class PlanPanel(Panel):
             return
         document = compare_document(self._desk.scene, counted)
         rows = [row for row in document["rows"][1:] if any(value is not None for value in row["values"])]
-        self.table.setRowCount(len(counted))
-        self.table.setColumnCount(1 + len(rows))
-        titles = [SHORT.get(row["label"], row["label"]) for row in rows]
-        self.table.setHorizontalHeaderLabels([tr("Plan"), *titles])
-        for y, plan in enumerate(document["plans"]):
-            name = QTableWidgetItem(plan["name"] + (tr(" (stale)") if plan["stale"] else ""))
-            name.setToolTip(name.text())
-            self.table.setItem(y, 0, name)
-            for x, row in enumerate(rows, start=1):
-                value = row["values"][y]
-                digits = 0 if row["unit"] == "ml" else 1
-                text = tr("n. a.") if value is None else f"{value:.{digits}f} {row['unit']}".strip()
-                item = QTableWidgetItem(text if row["unit"] or value is None else str(value))
+        self.table.setRowCount(1 + len(rows))
+        self.table.setColumnCount(1 + len(counted))
+        statuses = [" ".join(_statuses(plan)) for plan in document["plans"]]
+        self._fill_row(0, tr("Status"), tr("Status"), statuses)
+        for y, row in enumerate(rows, start=1):
+            label = row["label"]
+            self._fill_row(y, SHORT.get(label, label), label, [_compared(v, row["unit"]) for v in row["values"]])
+        self._fit_table([plan["name"] for plan in document["plans"]])
+
+    def _fill_row(self, y: int, title: str, tip: str, texts: list[str]) -> None:
+        for x, text in enumerate((title, *texts)):
+            item = QTableWidgetItem(text)
+            item.setToolTip(tip)
+            if x:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                item.setToolTip(row["label"])
-                self.table.setItem(y, x, item)
+            self.table.setItem(y, x, item)
+
+    def _fit_table(self, names: list[str]) -> None:
+        """A column for each plan: two share the width, more are reached by scrolling sideways."""
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.table.setFixedHeight(26 * len(counted) + header.sizeHint().height() + 8)
+        header.setMinimumSectionSize(LEAST_COLUMN if len(names) > SIDE_BY_SIDE else 24)
+        shared = QHeaderView.ResizeMode.Stretch if len(names) <= SIDE_BY_SIDE else QHeaderView.ResizeMode.Interactive
+        for x, name in enumerate(("", *names)):
+            head = QTableWidgetItem(name)
+            head.setToolTip(name)
+            head.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.table.setHorizontalHeaderItem(x, head)
+            header.setSectionResizeMode(x, shared if x else QHeaderView.ResizeMode.ResizeToContents)
+            if len(names) > SIDE_BY_SIDE:
+                header.resizeSection(x, LEAST_COLUMN)
+        bar = self.table.horizontalScrollBar().sizeHint().height() if len(names) > SIDE_BY_SIDE else 0
+        self.table.setFixedHeight(ROW_HEIGHT * self.table.rowCount() + header.sizeHint().height() + bar + 4)
 
     def show_numbers(self, numbers: PlanNumbers) -> None:
         """Fill the cards; called for every mouse event while a cut is dragged."""
@@ -343,9 +367,9 @@ class PlanPanel(Panel):
             self.warnings.show_warnings([])
             return
         self._show_remnant(document, statuses)
-        self.removed_card.set_value(f"{document['removed_ml']:.0f}", tr("ml"), "", statuses)
+        self.removed_card.set_value(grouped(document["removed_ml"]), tr("ml"), "", statuses)
         self._show_margin(document, statuses)
-        self._rows["organ"].setText(f"{document['organ_ml']:.0f} ml")
+        self._rows["organ"].setText(f"{grouped(document['organ_ml'])} ml")
         slv, weight = document.get("remnant_to_standard_percent"), document.get("remnant_to_weight_percent")
         self._rows["slv"].setText(f"{slv:.1f} %" if slv is not None else tr("not assessed"))
         self._rows["weight"].setText(f"{weight:.2f} %" if weight is not None else tr("not assessed"))
@@ -380,12 +404,14 @@ class PlanPanel(Panel):
         if percent is None:
             percent = document["remnant_percent"]
         self.remnant_card.set_title(tr("Future liver remnant") if liver else tr("Remnant"))
-        detail = tr("{part:.0f} of {whole:.0f} ml").format(part=document["remnant_ml"], whole=document["organ_ml"])
+        detail = tr("{part} of {whole} ml").format(
+            part=grouped(document["remnant_ml"]), whole=grouped(document["organ_ml"])
+        )
         free = document["flr_tumour_free_percent"]
         if free is not None and document["lesions"]:
             detail += "\n" + tr("tumour-free {percent:.1f} %").format(percent=free)
         if percent is None:
-            text = f"{document['remnant_ml']:.0f}"
+            text = grouped(document["remnant_ml"])
             verdict = Verdict("caution", tr("cut off by the image"))
             self.remnant_card.set_value(text, tr("ml"), detail, statuses, verdict)
         else:
@@ -413,6 +439,21 @@ class PlanPanel(Panel):
             judged = Verdict("good", tr("all are removed"))
         count = tr("of {count}").format(count=len(lesions))
         self.lesion_card.set_value(str(len(behind)), count, "", statuses, judged)
+
+
+def _statuses(plan: dict[str, Any]) -> list[str]:
+    """What a reader must know of a plan in the comparison before trusting its numbers."""
+    said = [tr("DRAFT")] if plan["status"] == "draft" else [tr(str(plan["status"]))]
+    return [*said, tr("STALE")] if plan["stale"] else said
+
+
+def _compared(value: float | None, unit: str) -> str:
+    """A number of the comparison with its unit; n. a. where there is none."""
+    if value is None:
+        return tr("n. a.")
+    if not unit:
+        return str(value)
+    return f"{grouped(value) if unit == 'ml' else f'{value:.1f}'} {unit}"
 
 
 def limits_text(document: dict[str, Any]) -> str:

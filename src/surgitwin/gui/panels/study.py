@@ -100,6 +100,7 @@ class StudyPanel(Panel):
             self.slab_mode.addItem(title, name)
         self.slab_mm = QDoubleSpinBox()
         self.slab_mm.setRange(1.0, 100.0)
+        self.slab_mm.setDecimals(1)
         self.slab_mm.setValue(10.0)
         self.slab_mm.setSuffix(" mm")
         for signal in (self.slab_mode.currentIndexChanged, self.slab_mm.valueChanged):
@@ -212,7 +213,7 @@ def facts_of(volume: VolumeNode) -> str:
     """Size, spacing and date of an image."""
     size = " × ".join(str(n) for n in volume.geometry.size_ijk)
     spacing = " × ".join(f"{s:.2f}" for s in volume.geometry.spacing_mm)
-    parts = [volume.name, tr("{size} voxels of {spacing} mm").format(size=size, spacing=spacing)]
+    parts = [volume.name, tr("{size} voxels").format(size=size), tr("{spacing} mm").format(spacing=spacing)]
     identity = volume.identity
     parts.append(
         "  ".join(part for part in (identity.modality, identity.study_date, identity.acquisition_time) if part)

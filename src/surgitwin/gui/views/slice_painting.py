@@ -35,6 +35,7 @@ class SlicePainter:
         self._letter_font = theme.font("font", "semibold")
         self._text = theme.colour("annotation")
         self._shadow = theme.colour("annotation-shadow", 0.85)
+        self._plate = theme.colour("annotation-shadow", 0.5)
         self._cut = theme.colour("cut")
         self._canvas = theme.colour("canvas")
         self._edge = theme.colour(f"view-{view.orientation}")
@@ -169,7 +170,7 @@ class SlicePainter:
         if width >= NARROW_PX:
             for row, text in enumerate(notes.top_right):
                 self._write_right(painter, width - PAD, PAD + row * line, self._fitted(text, width / 2 - 40))
-            self._scale_bar(painter, height - PAD - line - 10)
+        self._scale_bar(painter, height - PAD - line - 10)
         for row, text in enumerate(reversed(notes.bottom_left)):
             self._write(painter, PAD, height - PAD - line * (row + 1), text)
         self._write_right(painter, width - PAD, height - PAD - line, notes.index)
@@ -229,7 +230,13 @@ class SlicePainter:
     def _write(self, painter: QPainter, left: float, top: float, text: str, font: QFont | None = None) -> None:
         font = font or self._text_font
         painter.setFont(font)
-        baseline = top + QFontMetricsF(font).ascent()
+        metrics = QFontMetricsF(font)
+        baseline = top + metrics.ascent()
+        # Bone, contrast agent and the crosshair may lie behind it.
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._plate)
+        painter.drawRoundedRect(QRectF(left - 2, top, metrics.horizontalAdvance(text) + 4, metrics.height()), 2, 2)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(self._shadow)
         for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
             painter.drawText(QPointF(left + dx, baseline + dy), text)
