@@ -40,9 +40,10 @@ _BIN_HU = 3.0
 _RANGE_HU = 150.0
 _HU_PER_MM = 5.0
 _MOST_TRUST_MM = 20.0
-_LESION_MM = 15.0
+_LESION_MM = 22.0
 _LESION_ML = 0.3
-_ENCLOSED = 0.7
+_ENCLOSED = 0.65
+_BULGE_MM = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ def whole_liver(scene: Scene, evidence: Evidence, ctx: Context) -> tuple[Mask, f
     first = _cut(scene, scene.soft, evidence, wall, tissue, ctx.part(0.0, 0.6))
     values = scene.soft - _unevenness(scene, first | evidence.core, tissue)
     region = _cut(scene, values, evidence, wall, tissue, ctx.part(0.6, 1.0), first)
-    return _with_content(region, evidence, scene, tissue), tissue
+    return _with_content(region, evidence, wall, scene, tissue), tissue
 
 
 def _cut(
@@ -189,13 +190,16 @@ def _without_appendages(region: Mask, evidence: Evidence, geometry: Geometry) ->
     return _touching(region & dilate(thick, geometry, _NECK_MM), evidence.core | evidence.inside)
 
 
-def _with_content(region: Mask, evidence: Evidence, scene: Scene, tissue: float) -> Mask:
+def _with_content(region: Mask, evidence: Evidence, wall: Mask, scene: Scene, tissue: float) -> Mask:
     """``region`` with the vessels and lesions in it."""
     geometry = scene.grid.geometry
     # Fat in the fissures and at the hilum is no content, nor is bone.
     may_be = (scene.soft > tissue - 70) & (scene.soft < tissue + _BONE_HU) & ~evidence.outside & scene.body
     region = fill_holes(region | (closed(region, geometry, _VESSEL_MM) & may_be), geometry) & ~evidence.outside
-    return region | _lesions_at_surface(region, closed(region, geometry, _LESION_MM) & may_be & ~region, geometry)
+    may_be &= ~region
+    lesions = _lesions_at_surface(region, closed(region, geometry, _LESION_MM) & may_be, geometry)
+    # What was closed over is flat where a lesion bulges; the rest of it lies next to what was found.
+    return region | lesions | (dilate(lesions, geometry, _BULGE_MM) & may_be & ~wall)
 
 
 def _lesions_at_surface(region: Mask, gaps: Mask, geometry: Geometry) -> Mask:

@@ -19,6 +19,7 @@ from surgitwin.segmentation.runs import Mask, Runs
 
 INSIDE, OUTSIDE = 1, 2
 _WINDOW_HU = 12.0
+_LIVER_HU = (-20.0, 250.0)
 _THICK_MM = (9.0, 6.0, 3.0)
 _LEAST_CORE_ML = 20.0
 _STROKE_MM = 2.0
@@ -58,8 +59,13 @@ def liver_from_strokes(
     inside = _on_working_grid(strokes == INSIDE, scene.grid)
     outside = _on_working_grid(strokes == OUTSIDE, scene.grid) & ~inside
     ctx.progress(0.3, tr("Looking at the strokes"))
-    core = _core(scene, inside, outside)
-    nearer = _nearer_outside(scene, core | inside, outside, ctx.part(0.35, 0.6))
+    core, nearer = _core(scene, inside, outside), None
+    if outside.any():
+        # First the strokes alone decide what of the core may be theirs, then the core stands for those inside.
+        lead = _lead(scene, inside, outside, 2, ctx.part(0.35, 0.4))
+        core = _joined(core & (lead < 0), inside) if (core & (lead < 0)).any() else inside
+        lead = _lead(scene, core | inside, outside, 1, ctx.part(0.4, 0.6))
+        nearer = (_COMPETITION * np.maximum(0, np.tanh(lead / _BALANCE_MM))).astype(np.float32)
     region, tissue = whole_liver(scene, Evidence(core, inside, outside, nearer), ctx.part(0.6, 0.85))
     mask = on_full_grid(voxels, geometry, region, scene, tissue, ctx.part(0.85, 1.0)) & in_body
     mask |= strokes == INSIDE
@@ -89,50 +95,70 @@ def _on_working_grid(marked: Mask, grid: Coarse) -> Mask:
 
 
 def _core(scene: Scene, inside: Mask, outside: Mask) -> Mask:
-    """What is thick, of the strokes' values and joined to a stroke inside."""
+    """What is thick, of the values of a stroke inside, and joined to it.
+
+    Each stroke has its own value: a liver's values vary from place to place.
+    """
+    runs = Runs.of(inside)
+    labels = runs.components("corners")
+    core = np.zeros_like(inside)
+    for label in range(int(labels.max()) + 1):
+        core |= _around_stroke(scene, runs.mask(labels == label), outside)
+    return core
+
+
+def _around_stroke(scene: Scene, stroke: Mask, outside: Mask) -> Mask:
     geometry = scene.grid.geometry
-    value = float(np.median(scene.quiet[inside]))
-    if not -20.0 <= value <= 250.0:
-        message = tr("The strokes inside lie on {value:.0f} HU, which is no liver; mark the liver's inside.")
+    value = float(np.median(scene.quiet[stroke]))
+    if not _LIVER_HU[0] <= value <= _LIVER_HU[1]:
+        message = tr("A stroke inside lies on {value:.0f} HU, which is no liver; mark the liver's inside.")
         raise BadInput(message.format(value=value))
     clear = ~dilate(outside, geometry, _CLEAR_OF_OUTSIDE_MM)
     even = (np.abs(scene.quiet - value) < _WINDOW_HU) & scene.body & clear
     for thickness in _THICK_MM:
-        runs = Runs.of(opened(even, geometry, thickness))
-        if runs.start.size == 0:
-            continue
-        labels = runs.components()
-        at = runs.at(np.flatnonzero(inside).astype(np.int64))
-        piece = runs.mask(np.isin(labels, np.unique(labels[at[at >= 0]])))
+        piece = _joined(opened(even, geometry, thickness), stroke)
         if np.count_nonzero(piece) * geometry.voxel_volume_mm3 >= 1000 * _LEAST_CORE_ML:
             return piece
-    return dilate(inside, geometry, WORK_MM) & ~outside
+    return dilate(stroke, geometry, WORK_MM) & ~outside
 
 
-def _nearer_outside(scene: Scene, inside: Mask, outside: Mask, ctx: Context) -> Field | None:
-    """From 0 (nearer to the inside) to 1 (nearer to strokes outside), by the length of paths that avoid edges.
+def _joined(mask: Mask, seeds: Mask) -> Mask:
+    """The islands of ``mask`` that share a voxel with ``seeds``."""
+    runs = Runs.of(mask)
+    if runs.start.size == 0:
+        return mask
+    labels = runs.components()
+    at = runs.at(np.flatnonzero(seeds).astype(np.int64))
+    return runs.mask(np.isin(labels, np.unique(labels[at[at >= 0]])))
 
-    Paths run along the grid's axes: how far they are off weighs less than which side they are on.
+
+def _lead(scene: Scene, inside: Mask, outside: Mask, step: int, ctx: Context) -> Field:
+    """How much longer the way from ``inside`` is than that from ``outside``, mm; 0 beyond reach of the inside.
+
+    Ways are geodesic: what they cross is dear where the image has edges. They run along the axes of every ``step``-th
+    voxel: how far they are off weighs less than which side they are on.
     """
-    if not outside.any():
-        return None
     from scipy import ndimage
     from skimage.graph import MCP_Geometric
 
     spacing = scene.spacing_kji
-    box = Box.of_mask(ndimage.distance_transform_edt(~inside, sampling=spacing) < _REACH_MM)
+    near = ndimage.distance_transform_edt(~inside, sampling=spacing) < _REACH_MM
+    box = Box.of_mask(near | outside)
     value = float(np.median(scene.soft[inside]))
     noise = max(1.4826 * float(np.median(np.abs(scene.soft[inside] - value))), 2.0)
     edge = ndimage.gaussian_gradient_magnitude(scene.hu[box.slices], 1.0)
+    edge = ndimage.uniform_filter(edge, step)[::step, ::step, ::step] if step > 1 else edge
     toll = 1.0 + np.minimum((edge / noise) ** 2, 50.0)
     lengths = []
     for number, start in enumerate((inside, outside)):
         ctx.progress(number / 2, tr("Comparing inside and outside"))
-        places = np.argwhere(start[box.slices])
-        if len(places) == 0:
-            return None
-        found, _ = MCP_Geometric(toll, fully_connected=False, sampling=spacing).find_costs(places)
-        lengths.append(found)
-    nearer = np.zeros(inside.shape, dtype=np.float32)
-    nearer[box.slices] = _COMPETITION * np.maximum(0, np.tanh((lengths[0] - lengths[1]) / _BALANCE_MM))
-    return nearer
+        places = np.unique(np.argwhere(start[box.slices]) // step, axis=0)
+        ways = MCP_Geometric(toll, fully_connected=False, sampling=[step * s for s in spacing])
+        lengths.append(ways.find_costs(places)[0])
+    lead = lengths[0] - lengths[1]
+    for axis in range(3):
+        lead = np.repeat(lead, step, axis=axis).take(range(near[box.slices].shape[axis]), axis=axis)
+    whole = np.zeros(inside.shape, dtype=np.float32)
+    whole[box.slices] = lead
+    whole[~near] = 0
+    return whole
