@@ -26,6 +26,7 @@ class StatusBar(QWidget):
         super().__init__(parent)
         self._desk = desk
         self._job: Job | None = None
+        self._roomy = True
         self._process = psutil.Process(os.getpid())
         set_role(self, "panel")
         self.setFixedHeight(28)
@@ -41,6 +42,7 @@ class StatusBar(QWidget):
         self.bar.setFixedWidth(160)
         self.step = ElidedLabel()
         self.step.setMaximumWidth(320)
+        self.step.setMinimumWidth(self.fontMetrics().horizontalAdvance("100 %…") + 4)
         set_role(self.step, "faint")
         self.cancel = QPushButton(tr("Cancel"))
         set_role(self.cancel, "quiet")
@@ -74,15 +76,23 @@ class StatusBar(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a small window running work and the position need the room more."""
-        self.memory.setVisible(event.size().width() >= ROOMY_PX)
+        self._roomy = event.size().width() >= ROOMY_PX
+        self.memory.setVisible(self._roomy)
+        self.bar.setFixedWidth(160 if self._roomy else 64)
+        self._give_room()
         super().resizeEvent(event)
+
+    def _give_room(self) -> None:
+        """Where there is no room for both, work that runs goes before what was done."""
+        said = self._message_timer.isActive()
+        self.message.setVisible(said and (self._roomy or self._job is None))
 
     def show_message(self, text: str) -> None:
         """Say for a few seconds what was done; nothing moves for it."""
         self.message.setText(text)
         self.message.setAccessibleName(text)
-        self.message.show()
         self._message_timer.start(MESSAGE_MS)
+        self._give_room()
 
     def show_cursor(self, point: tuple[float, float, float] | None, value: float | None, unit: str) -> None:
         """Show an LPS position as R/L, A/P, S/I millimetres, and the image's value there."""
@@ -112,6 +122,7 @@ class StatusBar(QWidget):
         job = self._job
         for widget in (self.job_title, self.bar, self.step, self.cancel):
             widget.setVisible(job is not None)
+        self._give_room()
         if job is None:
             return
         waiting = len(self._desk.active_jobs) - 1

@@ -32,7 +32,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.gui.theme import Theme, set_role
 from surgitwin.scene.nodes import Node
 
-PANEL_WIDTH = 328  # with a scroll bar: two cards side by side
+PANEL_WIDTH = 329  # with a scroll bar and a line at the left: two cards side by side
 LABEL_WIDTH = 120
 SECTION_GAP = 8
 TEXT_MARGIN = 4  # what a style leaves free around the text of a list
@@ -49,6 +49,7 @@ class Panel(QScrollArea):
         self.setFixedWidth(PANEL_WIDTH)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setProperty("edge", "left")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Tab goes to what is in it, and scrolls there
         body = QWidget()
         set_role(body, "panel")

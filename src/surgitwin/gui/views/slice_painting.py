@@ -199,7 +199,8 @@ class SlicePainter:
             painter.setPen(pen)
             painter.drawLine(QPointF(right - length, y), QPointF(right, y))
         advance = QFontMetricsF(self._text_font).horizontalAdvance(text)
-        self._write(painter, right - length / 2 - advance / 2, y - self._line_height - 2, text)
+        left = min(right - length / 2 - advance / 2, right - advance)
+        self._write(painter, left, y - self._line_height - 2, text)
 
     def _banner(self, painter: QPainter, text: str) -> None:
         view = self._view
