@@ -40,7 +40,7 @@ class MakeSegment(RuledCommand):
     title: ClassVar[str] = tr("Make a segment")
     summary: ClassVar[str] = tr("Make or change a segment: threshold, grow, seeds, bone, lungs, smooth ...")
 
-    method: Annotated[str, Arg(tr("how: threshold, grow, seeds, body, bone, lungs ..."), positional=True)]
+    method: Annotated[str, Arg(tr("how: threshold, grow, seeds, body, bone, lungs, network ..."), positional=True)]
     into: Annotated[
         str, Arg(tr("name of the segment to make or replace; “all” takes every part of a method that makes several"))
     ] = Field(min_length=1, max_length=200)
@@ -52,7 +52,8 @@ class MakeSegment(RuledCommand):
     )
 
     def start(self, bench: Bench) -> Work[Any]:
-        from surgitwin.segmentation.methods import Parts, applied, method_named
+        from surgitwin.commands.methods import method_named
+        from surgitwin.segmentation.methods import Parts, applied
 
         method = method_named(self.method)
         params = method.parse(self.settings)
@@ -96,7 +97,7 @@ class MakeSegment(RuledCommand):
                 and (rules.overwrite == "all" or (rules.overwrite == "visible" and segment.visible))
             ]
             places = find_places(layers, labels, targets, overwritten, free)
-            return _Result(places, parts.names, targets, counts, parts.notes)
+            return _Result(places, parts.names, targets, counts, parts.notes, parts.provenance)
 
         def commit(result: _Result) -> Document:
             return _commit(bench, volume, method, made_from, result)
@@ -147,7 +148,9 @@ class _Frozen:
         seeds = self._seeds_of(seeded) if seeded else _seeds_from(given, ctx)
         current = self._mask(given.source) if given.source is not None else None
         name = given.source.name if given.source is not None else ""
-        return Inputs(self.voxels, given.volume.geometry, current, named, seeds, name)
+        in_hu = given.volume.unit == "HU"
+        geometry, modality = given.volume.geometry, _modality(given.volume)
+        return Inputs(self.voxels, geometry, current, named, seeds, name, modality=modality, in_hu=in_hu)
 
     def _mask(self, segment: SegmentNode) -> NDArray[np.bool_]:
         return np.asarray(self.labels[segment.id] == segment.value)
@@ -170,6 +173,12 @@ class _Result:
     targets: Mapping[int, SegmentNode | None]
     counts: Mapping[int, tuple[int, bool]]  # voxels, cut off by the image's edge
     notes: tuple[str, ...]
+    provenance: Mapping[str, Any]  # besides the settings
+
+
+def _modality(volume: VolumeNode) -> str:
+    """As DICOM writes it; what is in HU is CT, whatever kind of file it came from."""
+    return volume.identity.modality or ("CT" if volume.unit == "HU" else "")
 
 
 def segments_of_volume(scene: Scene, volume: VolumeNode) -> list[SegmentNode]:
@@ -212,8 +221,9 @@ def _references(scene: Scene, params: MethodParams) -> dict[str, tuple[SegmentNo
 def _recorded(params: MethodParams) -> dict[str, Any]:
     """The settings as they are kept with the segment: of a file its name only, for folders may name the patient."""
     values = params.model_dump(mode="json")
-    if isinstance(values.get("seeds"), str):
-        values["seeds"] = Path(values["seeds"]).name
+    for name in ("seeds", "model"):
+        if isinstance(values.get(name), str):
+            values[name] = Path(values[name]).name
     return values
 
 
@@ -274,13 +284,14 @@ def _chosen(
     if not names:
         raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
     if into.casefold() == EVERY_PART or (source is not None and into in (source.name, source.id)):
-        return Parts(found.labels, names, found.notes)
+        return Parts(found.labels, names, found.notes, found.provenance)
     wanted = [value for value, name in names.items() if name.casefold() == into.casefold()]
     if not wanted:
         listed = ", ".join(f"“{name}”" for name in names.values())
         message = tr("{method} makes {names}, but no “{into}”. Name one of them, or “all”.")
         raise BadInput(message.format(method=method.title, names=listed, into=into))
-    return Parts(np.asarray(found.labels == wanted[0]), {1: names[wanted[0]]}, found.notes)
+    mask = np.asarray(found.labels == wanted[0])
+    return Parts(mask, {1: names[wanted[0]]}, found.notes, found.provenance)
 
 
 def _ruled(
@@ -328,7 +339,8 @@ def _commit(
     # Their own old content is no input any more: it has just been replaced.
     replaced = {target.id for target in result.targets.values() if target is not None}
     kept = {key: revision for key, revision in made_from.inputs.items() if key not in replaced}
-    origin = made_from.model_copy(update={"inputs": kept})
+    parameters = {**made_from.parameters, **result.provenance}
+    origin = made_from.model_copy(update={"inputs": kept, "parameters": parameters})
     # A segment that is replaced may have been named by its id.
     targets = {part: target for part, target in result.targets.items() if target is not None}
     names = {**result.names, **{part: scene.node(target.id).name for part, target in targets.items()}}

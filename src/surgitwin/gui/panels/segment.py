@@ -45,7 +45,7 @@ class SegmentPanel(Panel):
 
     def __init__(self, desk: Desk, theme: Theme) -> None:
         super().__init__(theme, tr("Segment"), tr("Make a segment"))
-        from surgitwin.segmentation.methods import METHODS
+        from surgitwin.commands.methods import METHODS
 
         self._desk = desk
         self._methods = METHODS

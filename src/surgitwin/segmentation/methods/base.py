@@ -134,6 +134,10 @@ class Inputs:
         For methods with `SeededParams`.
     name
         What the segment that the method acts on is called.
+    modality
+        Of the image, as DICOM writes it; empty if it is not known.
+    in_hu
+        The voxels are Hounsfield units.
     """
 
     voxels: NDArray[Any]
@@ -142,6 +146,8 @@ class Inputs:
     segments: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
     seeds: Seeds | None = None
     name: str = ""
+    modality: str = ""
+    in_hu: bool = True
 
     def segment(self) -> Mask:
         """The segment that the method acts on."""
@@ -166,11 +172,14 @@ class Parts:
         What each value is called, in the order in which the parts are listed.
     notes
         Sentences that a user must read, such as what could not be assigned.
+    provenance
+        What is to be kept with the segments besides the settings, such as which network it was; JSON values.
     """
 
     labels: NDArray[Any]
     names: Mapping[int, str]
     notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 P = TypeVar("P", bound=MethodParams)
