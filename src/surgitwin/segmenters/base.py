@@ -146,7 +146,9 @@ def estimate_text(estimate: Estimate) -> str:
 
 
 def memory_text(count: int) -> str:
-    """Bytes as GB with one decimal."""
+    """Bytes as GB with one decimal, or as MB where that is less than one."""
+    if count < 1e9:
+        return tr("{count} MB").format(count=max(1, round(count / 1e6)))
     return tr("{count:.1f} GB").format(count=count / 1e9)
 
 

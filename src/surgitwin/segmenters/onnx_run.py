@@ -130,8 +130,19 @@ def cost(task: Task, voxel_bytes: int, *, ctx: Context) -> Estimate:
 
 
 def segment(task: Task, voxels: NDArray[Any], *, ctx: Context) -> NDArray[Any]:
-    """Labels on the image's grid, [k, j, i]; the first message is the estimate."""
+    """`work`, and the end of this process when the program has gone."""
     end_with_parent()
+    return work(task, voxels, ctx)
+
+
+def work(task: Task, voxels: NDArray[Any], ctx: Context) -> NDArray[Any]:
+    """Labels on the image's grid, [k, j, i]; the first message is the estimate.
+
+    Raises
+    ------
+    BadInput
+        If the model does not run, does not fit its manifest or the image, or needs more memory than is free.
+    """
     model = _Model(task)
     model.check_labels()
     estimate = _cost(task, model, voxels.itemsize)
@@ -221,7 +232,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
 def _cannot_run(manifest: Manifest, error: Exception) -> str:
     reason = " ".join(str(error).split())[:200].rstrip(".")
-    message = tr("The model {model} of {name} cannot be run: {reason}. Check that it is a whole ONNX file.")
+    message = tr("The model {model} of {name} cannot be run ({reason}): use a whole ONNX file that onnxruntime supports.")
     return message.format(model=manifest.file, name=manifest.name, reason=reason)
 
 
