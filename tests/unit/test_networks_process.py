@@ -72,7 +72,7 @@ def test_the_result_comes_from_another_process_that_is_gone_then() -> None:
 
 
 def test_an_error_comes_back_as_it_is() -> None:
-    with pytest.raises(BadInput, match="^Not this one"):
+    with pytest.raises(BadInput, match=r"^Not this one"):
         run_apart(Context(), refuse)
 
 
