@@ -1,6 +1,7 @@
 """Grow from seeds: shortest paths as a plain Dijkstra finds them, and updates equal to a run from nothing."""
 
 import heapq
+import itertools
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput, Cancelled
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.segmentation.seeds import STEEPEST, STEP_COST, SeedGrowth, grow_from_seeds, prepared
 
@@ -17,7 +18,7 @@ SHAPE = (6, 7, 8)
 Labels = NDArray[np.uint8]
 
 
-def dijkstra(image: NDArray[np.int16], seeds: Labels) -> Labels:
+def dijkstra(image: NDArray[np.int16], seeds: Labels, corners: bool) -> Labels:
     """The same by the textbook: the smallest (distance, label) of all paths."""
     best: dict[tuple[int, ...], tuple[int, int]] = {}
     heap = [(0, int(seeds[at]), tuple(map(int, at))) for at in zip(*np.nonzero(seeds), strict=True)]
@@ -27,14 +28,12 @@ def dijkstra(image: NDArray[np.int16], seeds: Labels) -> Labels:
         if at in best:
             continue
         best[at] = (distance, label)
-        for axis in range(3):
-            for step in (-1, 1):
-                other = list(at)
-                other[axis] += step
-                if 0 <= other[axis] < image.shape[axis]:
-                    place = tuple(other)
-                    steep = min(abs(int(image[place]) - int(image[at])), STEEPEST)
-                    heapq.heappush(heap, (distance + STEP_COST + steep, label, place))
+        for way in itertools.product((-1, 0, 1), repeat=3):
+            place = tuple(a + b for a, b in zip(at, way, strict=True))
+            inside = all(0 <= a < n for a, n in zip(place, image.shape, strict=True))
+            if inside and any(way) and (corners or sum(map(abs, way)) == 1):
+                steep = min(abs(int(image[place]) - int(image[at])), STEEPEST)
+                heapq.heappush(heap, (distance + STEP_COST + steep, label, place))
     labels = np.zeros(image.shape, dtype=np.uint8)
     for at, (_, label) in best.items():
         labels[at] = label
@@ -50,25 +49,25 @@ def random_seeds(random: np.random.Generator) -> Labels:
     return np.asarray((random.random(SHAPE) < 0.05) * random.integers(1, 4, SHAPE), dtype=np.uint8)
 
 
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
-def test_every_voxel_goes_to_the_nearest_seed_as_a_textbook_dijkstra_finds_it(seed: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_every_voxel_goes_to_the_nearest_seed_as_a_textbook_dijkstra_finds_it(seed: int, corners: bool) -> None:
     random = np.random.default_rng(seed)
     image, seeds = random_image(random), random_seeds(random)
-    np.testing.assert_array_equal(SeedGrowth(image, seeds).run(), dijkstra(image, seeds))
+    np.testing.assert_array_equal(SeedGrowth(image, seeds, corners=corners).run(), dijkstra(image, seeds, corners))
 
 
-@given(st.integers(0, 2**32 - 1))
+@given(st.integers(0, 2**32 - 1), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_an_update_after_any_edits_of_the_seeds_equals_a_run_from_nothing(seed: int) -> None:
+def test_an_update_after_any_edits_of_the_seeds_equals_a_run_from_nothing(seed: int, corners: bool) -> None:
     random = np.random.default_rng(seed)
     image, seeds = random_image(random), random_seeds(random)
-    growth = SeedGrowth(image, seeds)
+    growth = SeedGrowth(image, seeds, corners=corners)
     growth.run()
     for _ in range(4):
         edited = random.random(SHAPE) < random.choice([0.01, 0.1, 0.5])
         seeds = np.where(edited, random_seeds(random), seeds).astype(np.uint8)
-        np.testing.assert_array_equal(growth.update(seeds), SeedGrowth(image, seeds).run())
+        np.testing.assert_array_equal(growth.update(seeds), SeedGrowth(image, seeds, corners=corners).run())
 
 
 def test_a_large_queue_and_many_small_steps_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +97,17 @@ def test_a_noisy_ball_is_found_from_two_strokes() -> None:
     voxels, seeds, geometry, ball = ball_image()
     found = grow_from_seeds(voxels, seeds, geometry) == 1
     assert 2 * (found & ball).sum() / (found.sum() + ball.sum()) > 0.9
+
+
+def test_a_large_image_is_grown_coarse_first_and_its_borders_at_full_resolution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("surgitwin.segmentation.seeds.COARSE_FROM", 1000)
+    voxels, seeds, geometry, ball = ball_image()
+    found = grow_from_seeds(voxels[:, :-1], seeds[:, :-1], geometry.cropped(Box((0, 0, 0), (60, 49, 24))))
+    assert found.all() and (found[seeds[:, :-1] != 0] == seeds[:, :-1][seeds[:, :-1] != 0]).all()
+    inside = found == 1
+    assert 2 * (inside & ball[:, :-1]).sum() / (inside.sum() + ball[:, :-1].sum()) > 0.93
 
 
 def test_growth_stays_within_its_margin_around_the_seeds() -> None:

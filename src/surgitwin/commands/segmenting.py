@@ -284,7 +284,7 @@ def _chosen(
     if not names:
         raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
     if into.casefold() == EVERY_PART or (source is not None and into in (source.name, source.id)):
-        return Parts(found.labels, names, found.notes, found.provenance)
+        return Parts(_only(found.labels, list(names)), names, found.notes, found.provenance)
     wanted = [value for value, name in names.items() if name.casefold() == into.casefold()]
     if not wanted:
         listed = ", ".join(f"“{name}”" for name in names.values())
@@ -292,6 +292,13 @@ def _chosen(
         raise BadInput(message.format(method=method.title, names=listed, into=into))
     mask = np.asarray(found.labels == wanted[0])
     return Parts(mask, {1: names[wanted[0]]}, found.notes, found.provenance)
+
+
+def _only(labels: NDArray[Any], values: list[int]) -> NDArray[Any]:
+    """The labels without what is no part, such as the background that competed with them."""
+    kept = np.zeros(max(int(labels.max()), *values) + 1, dtype=np.uint8 if max(values) <= 255 else np.uint16)
+    kept[values] = values
+    return np.asarray(kept[labels])
 
 
 def _ruled(

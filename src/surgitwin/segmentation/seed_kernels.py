@@ -2,6 +2,9 @@
 
 Dial's algorithm: costs are small whole numbers, so that the queue is a ring of buckets, one for each distance. Import
 this module only where it is needed: it compiles, or loads what was compiled.
+
+A voxel's *key* is its distance times 256 plus its label, so that one comparison finds the smallest distance and, of
+equal ones, the smallest label. The grid has a rim of voxels with the key 0, which nothing can lower: no step leaves it.
 """
 
 from __future__ import annotations
@@ -13,10 +16,8 @@ import numpy as np
 
 from surgitwin.segmentation.compiled import compiled
 
-FAR = np.int32(2**31 - 1)
-RING = 256  # more than the largest cost of a step
+UNREACHED = 2**32 - 1
 BLOCK = 256  # entries of the queue that are kept together
-NO_PARENT = np.uint8(255)
 # State, between calls: distance reached, entries in the queue, next of the sorted entries, free block, blocks used.
 AT, COUNT, NEXT, FREE, USED = range(5)
 
@@ -24,6 +25,7 @@ _I16 = numba.int16[::1]
 _I32 = numba.int32[::1]
 _I64 = numba.int64[::1]
 _U8 = numba.uint8[::1]
+_U32 = numba.uint32[::1]
 _QUEUE = (numba.int32[:, ::1], _I32, _I32, _I32, _I64)
 
 
@@ -32,7 +34,7 @@ def push(
     voxel: Any, distance: Any, entries: Any, links: Any, heads: Any, fills: Any, state: Any
 ) -> None:  # pragma: no cover
     """Add a voxel to the bucket of a distance; blocks come from the free list, or are new."""
-    bucket = distance % 256
+    bucket = distance & 255
     block = heads[bucket]
     if block < 0 or fills[bucket] == 256:
         fresh = np.int32(state[3])
@@ -50,13 +52,11 @@ def push(
     state[1] += 1
 
 
-@compiled(numba.boolean(_I16, _U8, _I32, _U8, _I64, _I32, numba.int64, numba.int64, numba.int32, numba.int64, *_QUEUE))
+@compiled(numba.boolean(_I16, _U32, _I64, _I32, numba.int64, numba.int64, numba.int64, numba.int64, *_QUEUE))
 def grow(
     image: Any,
-    labels: Any,
-    distances: Any,
-    parents: Any,
-    shape: Any,
+    keys: Any,
+    steps: Any,
     later: Any,
     budget: Any,
     room: Any,
@@ -70,13 +70,14 @@ def grow(
 ) -> bool:  # pragma: no cover
     """Take up to ``budget`` voxels from the queue; true once it is empty.
 
-    A voxel gets the smallest distance, and of equal ones the smallest label: a result that no order can change. It
-    stops early when the queue needs more than ``room`` blocks.
+    It stops early when the queue needs more than ``room`` blocks.
 
     Parameters
     ----------
-    image, labels, distances, parents
-        Flat, of one grid; parents are 0 to 5 for the neighbour that a path comes from, 255 for seeds.
+    image, keys
+        Flat, of one grid with its rim.
+    steps
+        What leads from a voxel to its neighbours.
     later
         Voxels that enter when their distance is reached, sorted by it.
     step_cost
@@ -84,21 +85,21 @@ def grow(
     steepest
         Largest difference that counts; the rest of a steeper step is free.
     """
-    ni, nj, nk = shape[0], shape[1], shape[2]
-    row = ni
-    plane = ni * nj
     distance = state[0]
     taken = 0
     while state[1] > 0 or state[2] < later.size:
         if taken >= budget or state[4] + 8 >= room:
             state[0] = distance
             return False
-        if state[1] == 0 and state[2] < later.size:
-            distance = max(distance, np.int64(distances[later[state[2]]]))
-        while state[2] < later.size and distances[later[state[2]]] <= distance:
+        if state[1] == 0:
+            distance = max(distance, np.int64(keys[later[state[2]]] >> 8))
+        while state[2] < later.size and np.int64(keys[later[state[2]]] >> 8) <= distance:
+            if state[4] + 8 >= room:
+                state[0] = distance
+                return False
             push(later[state[2]], distance, entries, links, heads, fills, state)
             state[2] += 1
-        bucket = distance % 256
+        bucket = distance & 255
         block = heads[bucket]
         if block < 0:
             distance += 1
@@ -111,163 +112,82 @@ def grow(
             links[block] = np.int32(state[3])
             state[3] = block
             fills[bucket] = 256 if heads[bucket] >= 0 else 0
-        if distances[voxel] != distance:
+        key = np.int64(keys[voxel])
+        if key >> 8 != distance:
             continue  # it was reached on a shorter way since
         taken += 1
-        label = labels[voxel]
         value = np.int64(image[voxel])
-        k = voxel // plane
-        rest = voxel - k * plane
-        j = rest // row
-        i = rest - j * row
-        for way in range(6):
-            if way == 0:
-                if i == 0:
-                    continue
-                other = voxel - 1
-            elif way == 1:
-                if i == ni - 1:
-                    continue
-                other = voxel + 1
-            elif way == 2:
-                if j == 0:
-                    continue
-                other = voxel - row
-            elif way == 3:
-                if j == nj - 1:
-                    continue
-                other = voxel + row
-            elif way == 4:
-                if k == 0:
-                    continue
-                other = voxel - plane
-            else:
-                if k == nk - 1:
-                    continue
-                other = voxel + plane
-            known = np.int64(distances[other])
-            if known <= distance:
+        least = key + (step_cost << 8)
+        for way in range(steps.size):
+            other = voxel + steps[way]
+            known = np.int64(keys[other])
+            if known <= least:
                 continue
             step = np.int64(image[other]) - value
             if step < 0:
                 step = -step
             if step > steepest:
                 step = steepest
-            reached = distance + step_cost + step
+            reached = least + (step << 8)
             if reached < known:
-                distances[other] = np.int32(reached)
-                labels[other] = label
-                parents[other] = way ^ 1
-                push(np.int32(other), reached, entries, links, heads, fills, state)
-            elif reached == known and label < labels[other]:
-                labels[other] = label
-                parents[other] = way ^ 1
-                # In an update it may have left the queue long ago; what lies behind it must hear of the label.
-                push(np.int32(other), reached, entries, links, heads, fills, state)
+                keys[other] = np.uint32(reached)
+                push(np.int32(other), reached >> 8, entries, links, heads, fills, state)
     state[0] = distance
     return True
 
 
-@compiled(numba.int64(_U8, _I32, _U8, _I64, _I32, numba.int64))
-def forget(labels: Any, distances: Any, parents: Any, shape: Any, lost: Any, count: Any) -> int:  # pragma: no cover
-    """Clear every voxel whose path comes through one of the first ``count`` voxels of ``lost``, those included.
+@compiled(numba.int64(_I16, _U32, _I64, _I32, numba.int64, numba.int64, numba.int64))
+def forget(
+    image: Any, keys: Any, steps: Any, lost: Any, count: Any, step_cost: Any, steepest: Any
+) -> int:  # pragma: no cover
+    """Clear every voxel whose path may come through one of the first ``count`` voxels of ``lost``, those included.
 
-    ``lost`` has room for every voxel; the ones found are added to it. Returns how many there are in all.
+    ``lost`` has room for every voxel; the ones found are added to it. A path may come through a neighbour if the keys
+    say that the step from there is the last of a shortest one. Returns how many there are in all.
     """
-    ni, nj, nk = shape[0], shape[1], shape[2]
-    row = ni
-    plane = ni * nj
-    at = 0
+    old = np.empty(lost.size, dtype=np.uint32)
     for n in range(count):
-        distances[lost[n]] = 2**31 - 1
-        labels[lost[n]] = 0
-        parents[lost[n]] = 255
+        old[n] = keys[lost[n]]
+        keys[lost[n]] = np.uint32(2**32 - 1)
+    at = 0
     while at < count:
         voxel = lost[at]
+        key = np.int64(old[at])
         at += 1
-        k = voxel // plane
-        rest = voxel - k * plane
-        j = rest // row
-        i = rest - j * row
-        for way in range(6):
-            if way == 0:
-                if i == 0:
-                    continue
-                other = voxel - 1
-            elif way == 1:
-                if i == ni - 1:
-                    continue
-                other = voxel + 1
-            elif way == 2:
-                if j == 0:
-                    continue
-                other = voxel - row
-            elif way == 3:
-                if j == nj - 1:
-                    continue
-                other = voxel + row
-            elif way == 4:
-                if k == 0:
-                    continue
-                other = voxel - plane
-            else:
-                if k == nk - 1:
-                    continue
-                other = voxel + plane
-            # The neighbour's path comes from here if its parent lies the other way.
-            if parents[other] == way ^ 1 and distances[other] < 2**31 - 1:
-                distances[other] = 2**31 - 1
-                labels[other] = 0
-                parents[other] = 255
-                lost[count] = other
+        value = np.int64(image[voxel])
+        for way in range(steps.size):
+            other = voxel + steps[way]
+            known = np.int64(keys[other])
+            if known == 2**32 - 1 or known <= key:
+                continue
+            step = np.int64(image[other]) - value
+            if step < 0:
+                step = -step
+            if step > steepest:
+                step = steepest
+            if known == key + ((step_cost + step) << 8):
+                old[count] = keys[other]
+                keys[other] = np.uint32(2**32 - 1)
+                lost[count] = np.int32(other)
                 count += 1
     return count  # type: ignore[no-any-return]
 
 
-@compiled(numba.int64(_I32, _I64, _I32, numba.int64, _U8, _I32))
-def rim(distances: Any, shape: Any, lost: Any, count: Any, seen: Any, found: Any) -> int:  # pragma: no cover
-    """The voxels with a distance beside the first ``count`` of ``lost``, each once; returns how many.
+@compiled(numba.int64(_U32, _I64, _I32, numba.int64, _U8, _I32))
+def rim(keys: Any, steps: Any, lost: Any, count: Any, seen: Any, found: Any) -> int:  # pragma: no cover
+    """The voxels that are reached beside the first ``count`` of ``lost``, each once; returns how many.
 
     ``seen`` is all zero, and is left so.
     """
-    ni, nj, nk = shape[0], shape[1], shape[2]
-    row = ni
-    plane = ni * nj
     total = 0
     for n in range(count):
         voxel = lost[n]
-        k = voxel // plane
-        rest = voxel - k * plane
-        j = rest // row
-        i = rest - j * row
-        for way in range(6):
-            if way == 0:
-                if i == 0:
-                    continue
-                other = voxel - 1
-            elif way == 1:
-                if i == ni - 1:
-                    continue
-                other = voxel + 1
-            elif way == 2:
-                if j == 0:
-                    continue
-                other = voxel - row
-            elif way == 3:
-                if j == nj - 1:
-                    continue
-                other = voxel + row
-            elif way == 4:
-                if k == 0:
-                    continue
-                other = voxel - plane
-            else:
-                if k == nk - 1:
-                    continue
-                other = voxel + plane
-            if distances[other] < 2**31 - 1 and seen[other] == 0:
+        for way in range(steps.size):
+            other = voxel + steps[way]
+            known = keys[other]
+            if known != 0 and known != 2**32 - 1 and seen[other] == 0:
                 seen[other] = 1
-                found[total] = other
+                found[total] = np.int32(other)
                 total += 1
     for n in range(total):
         seen[found[n]] = 0
