@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,17 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, text: str, words:
 def test_what_an_onnx_model_cannot_do_is_refused(request_: dict[str, Any], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         OnnxEngine().segment(np.zeros((2, 2, 2)), GRIDS["straight"], Request(**request_), Context())
+
+
+def test_the_manifest_in_the_guide_is_right(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "user" / "networks.md"
+    (text,) = re.findall(r"```json\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "manifest.json"
+    path.write_text(text, encoding="utf-8")
+
+    manifest = read_manifest(path)
+
+    assert (manifest.input.tensor_axes, dict(manifest.labels)) == ("ijk", {1: "Liver", 2: "Spleen"})
 
 
 def test_a_broken_model_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ slices that the present row of patches can still change are held, so memory does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -19,6 +19,7 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmenters.grids import ModelGrid, between
 
+TILE = 32  # voxels of the image along each axis that are labelled at a time
 SIGMAS_PER_PATCH = 8.0  # Isensee et al., Nature Methods 18 (2021): sigma is an eighth of the patch
 Floats = NDArray[np.float32]
 Network = Callable[[Floats], Floats]
@@ -34,6 +35,19 @@ def starts_along(count: int, patch: int, overlap: float) -> list[int]:
     step = max(1, int(patch * (1.0 - overlap)))
     pieces = -(-(count - patch) // step)
     return [round(number * (count - patch) / pieces) for number in range(pieces + 1)]
+
+
+def add(held: Floats, answer: Floats, weights: Floats) -> None:
+    """Add the answer for a patch, [channel, k, j, i], to what is held at its place.
+
+    Raises
+    ------
+    BadInput
+        If it is no number.
+    """
+    if not np.isfinite(answer).all():
+        raise BadInput(tr("The network's answer for this image is not a number: it does not suit it."))
+    held += answer * weights
 
 
 def gaussian(shape_kji: tuple[int, int, int]) -> Floats:
@@ -104,12 +118,10 @@ class Windows:
             for j, i in product(along_j, along_i):
                 patch = padded[k : k + depth, j : j + height, i : i + width]
                 answer = network(np.ascontiguousarray(patch))
-                if not np.isfinite(answer).all():
-                    raise BadInput(tr("The network's answer for this image is not a number: it does not suit it."))
                 if held.size == 0:
                     held = np.zeros((answer.shape[0], depth, *padded.shape[1:]), np.float32)
                     total = np.zeros((depth, *padded.shape[1:]), np.float32)
-                held[:, :, j : j + height, i : i + width] += answer * weights
+                add(held[:, :, j : j + height, i : i + width], answer, weights)
                 total[:, j : j + height, i : i + width] += weights
                 done += 1
                 ctx.progress(done / all_of_them, message)
@@ -130,18 +142,21 @@ class Labeller:
 
     Attributes
     ----------
+    classes
+        How many there are, the background included.
     labels
-        uint16, on the image's grid, [k, j, i].
+        uint8 where that is enough, else uint16; on the image's grid, [k, j, i].
     """
 
     grid: ModelGrid
-    labels: NDArray[np.uint16] = field(init=False)
+    classes: int
+    labels: NDArray[Any] = field(init=False)
     _done: int = field(default=0, init=False)  # slices of the image that have their labels
     _seen: int = field(default=0, init=False)  # slices of scores that came
     _last: Floats | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.labels = np.zeros(self.grid.image.shape_kji, np.uint16)
+        self.labels = np.zeros(self.grid.image.shape_kji, np.uint8 if self.classes <= 256 else np.uint16)
 
     def add(self, scores: Floats) -> None:
         """Take the next slices of scores, [class, k, j, i]."""
@@ -170,6 +185,8 @@ class Labeller:
 def highest(scores: Floats, places: list[NDArray[np.float64]]) -> NDArray[np.uint16]:
     """The class with the highest interpolated score at places along each axis; see `Labeller`.
 
+    Most of an image lies inside one structure, so it is done in tiles: one where a single class wins needs no more.
+
     Parameters
     ----------
     scores
@@ -177,23 +194,47 @@ def highest(scores: Floats, places: list[NDArray[np.float64]]) -> NDArray[np.uin
     places
         Fractional indices along k, j and i, each rising.
     """
-    shape = tuple(len(along) for along in places)
-    winners = scores.argmax(axis=0)
-    best = np.full(shape, -np.inf, np.float32)
-    labels = np.zeros(shape, np.uint16)
-    for value in np.unique(winners):
-        mask = winners == value
-        near: list[slice] = []
-        for axis, along in enumerate(places):
-            hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-            near.append(slice(*np.searchsorted(along, (hit[0] - 1, hit[-1] + 1), side="left").tolist()))
-        box = tuple(near)
-        own = [along[part] for along, part in zip(places, box, strict=True)]
-        score, touched = between(scores[value], own), between(mask.astype(np.float32), own)
-        wins = (touched > 0) & (score > best[box])
-        labels[box][wins] = value
-        best[box][wins] = score[wins]
+    winners = scores.argmax(axis=0).astype(np.uint16)
+    labels = np.empty(tuple(len(along) for along in places), np.uint16)
+    for tile in product(*(_tiles(along, count) for along, count in zip(places, winners.shape, strict=True))):
+        here, there = tuple(part for part, _ in tile), tuple(part for _, part in tile)
+        own = winners[there]
+        if (own == own[0, 0, 0]).all():
+            labels[here] = own[0, 0, 0]
+        else:
+            within = [along[part] - near.start for along, (part, near) in zip(places, tile, strict=True)]
+            labels[here] = _highest_in(scores[(slice(None), *there)], own, within)
     return labels
+
+
+def _tiles(places: NDArray[np.float64], count: int) -> list[tuple[slice, slice]]:
+    """Stretches of places, each with the voxels that they are interpolated from."""
+    found: list[tuple[slice, slice]] = []
+    for start in range(0, len(places), TILE):
+        part = slice(start, min(start + TILE, len(places)))
+        low, high = int(np.floor(places[part.start])), int(np.ceil(places[part.stop - 1])) + 1
+        found.append((part, slice(max(low, 0), min(high, count))))
+    return found
+
+
+def _highest_in(scores: Floats, winners: NDArray[np.uint16], places: list[NDArray[np.float64]]) -> NDArray[np.uint16]:
+    best = np.full(tuple(len(along) for along in places), -np.inf, np.float32)
+    labels = np.zeros(best.shape, np.uint16)
+    for value in np.unique(winners):
+        score = between(scores[value], places)
+        wins = (touched(winners == value, places) & (score > best)).nonzero()
+        labels[wins] = value
+        best[wins] = score[wins]
+    return labels
+
+
+def touched(mask: NDArray[np.bool_], places: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Where interpolation at these places takes anything from the mask."""
+    for axis, along in enumerate(places):
+        inside = np.clip(along, 0.0, mask.shape[axis] - 1.0)
+        lower, upper = np.floor(inside).astype(np.intp), np.ceil(inside).astype(np.intp)
+        mask = mask.take(lower, axis=axis) | mask.take(upper, axis=axis)
+    return mask
 
 
 def with_background(scores: Floats, threshold: float) -> Floats:
@@ -202,7 +243,8 @@ def with_background(scores: Floats, threshold: float) -> Floats:
     return np.concatenate((nothing, scores))
 
 
-def named_only(labels: NDArray[np.uint16], names: dict[int, str], channels: int) -> NDArray[Any]:
-    """The labels without values that have no name."""
-    table = np.array([value if value in names else 0 for value in range(channels)], np.uint16)
-    return table[labels]
+def drop_unnamed(labels: NDArray[Any], names: Mapping[int, str], classes: int) -> None:
+    """Set labels that have no name to 0, in place."""
+    table = np.array([value if value in names else 0 for value in range(classes)], labels.dtype)
+    for part in labels:
+        part[...] = table[part]

@@ -88,10 +88,10 @@ class _Weights:
     def stand_in(self, fetch: Any) -> None:
         self._fetch = fetch
 
-    def make_sure(self, task_id: int) -> None:
+    def make_sure(self, task_id: int, *more: Any, **named: Any) -> None:
         """Stands in for the package's own ``download_pretrained_weights``."""
         if self._wanted.download:
-            self._fetch(task_id)
+            self._fetch(task_id, *more, **named)
         found = self._on_disk(task_id)
         if not found:
             message = tr(
