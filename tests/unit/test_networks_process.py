@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -109,6 +110,22 @@ def test_cancelling_ends_the_process(tmp_path: Path) -> None:
     threading.Thread(target=cancel, daemon=True).start()
     with pytest.raises(Cancelled):
         run_apart(ctx, hang, str(note))
+
+    assert _ended(int(there.read_text(encoding="utf-8")))
+
+
+def test_the_process_ends_when_the_program_is_killed(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    words = "from test_networks_process import *; run_apart(Context(), hang, sys.argv[1])"
+    places = os.pathsep.join(place for place in [str(Path(__file__).parent), *sys.path] if place)
+    program = subprocess.Popen([sys.executable, "-c", words, str(note)], env=os.environ | {"PYTHONPATH": places})
+    there = tmp_path / "pid.there"
+    while not there.exists():
+        assert program.poll() is None
+        time.sleep(0.02)
+
+    program.kill()
+    program.wait()
 
     assert _ended(int(there.read_text(encoding="utf-8")))
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import psutil
 
+from surgitwin.core.progress import Context
+
 LOCAL = ("127.", "::1", "localhost")
+
+
+def guarded(function: Callable[..., Any], arguments: tuple[Any, ...], *, ctx: Context) -> Any:
+    """What the process is started for."""
+    end_with_parent()
+    return function(*arguments, ctx=ctx)
 
 
 def end_with_parent() -> None:

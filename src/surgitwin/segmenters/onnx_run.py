@@ -16,7 +16,6 @@ from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmenters.base import Estimate, estimate_text, require_memory
-from surgitwin.segmenters.child import end_with_parent
 from surgitwin.segmenters.grids import ModelGrid
 from surgitwin.segmenters.manifest import Intensity, Manifest
 from surgitwin.segmenters.sliding import Labeller, Windows, add, drop_unnamed, gaussian, with_background
@@ -128,14 +127,12 @@ class _Model:
 
 def cost(task: Task, voxel_bytes: int, *, ctx: Context) -> Estimate:
     """Load the model, run one patch of zeros and say what the whole image will cost."""
-    end_with_parent()
     ctx.progress(None, tr("Trying the network on one patch"))
     return _cost(task, _Model(task), voxel_bytes)
 
 
 def segment(task: Task, voxels: NDArray[Any], *, ctx: Context) -> NDArray[Any]:
-    """`work`, and the end of this process when the program has gone."""
-    end_with_parent()
+    """`work`, as `run_apart` calls it."""
     return work(task, voxels, ctx)
 
 

@@ -24,6 +24,7 @@ from surgitwin.core.progress import Context, Progress
 from surgitwin.core.text import tr
 from surgitwin.jobs import apart_worker
 from surgitwin.jobs.messages import read_message, widen, write_message
+from surgitwin.segmenters.child import guarded
 
 POLL_S = 0.1
 Result = TypeVar("Result")
@@ -55,7 +56,7 @@ def run_apart(ctx: Context, function: Callable[..., Result], *arguments: Any) ->
         watch = threading.Thread(target=_watch, args=(process, ctx, ended), name="watch over a network")
         watch.start()
         try:
-            kind, content = _ask(process, ctx, function, arguments)
+            kind, content = _ask(process, ctx, guarded, (function, arguments))
         except (EOFError, OSError) as error:
             ctx.check()  # it was ended because of that
             raise SurgitwinError(_lost(process)) from error

@@ -19,7 +19,7 @@ from surgitwin.core.geometry import Geometry, lps_to_ras
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmenters.base import Device
-from surgitwin.segmenters.child import OffTheNetwork, end_with_parent, keep_off_the_network
+from surgitwin.segmenters.child import OffTheNetwork, keep_off_the_network
 
 WEIGHTS = ("*.pth", "plans.json", "dataset.json")  # what decides the answer
 READ_BYTES = 1 << 22
@@ -56,7 +56,6 @@ def segment(wanted: Wanted, voxels: NDArray[Any], geometry: Geometry, *, ctx: Co
     SurgitwinError
         If TotalSegmentator failed.
     """
-    end_with_parent()
     if not wanted.download:
         keep_off_the_network()
     ctx.progress(None, tr("Loading TotalSegmentator"))
