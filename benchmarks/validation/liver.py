@@ -23,18 +23,18 @@ STROKES = Path(__file__).with_name("liver_strokes.json")
 JITTERS = 8
 JITTER_VOXELS = 2
 TEXT = """\
-The phantom's liver, and the segment made of it, is the whole organ: parenchyma with the vessels and tumors in it,
-without gallbladder, vena cava and the portal vein before the hilum. Its outer shape is the same for every seed; vessels,
-tumors, bowel and noise differ. Seeds 1 to 4 and 11 were looked at while the method was made, the others were not.
-"False" and "missed" are what lies outside of the truth, and what of it was not found.
+The phantom's liver, and the segment made of it, is the whole organ: parenchyma with the vessels and tumors in
+it, without gallbladder, vena cava and the portal vein before the hilum. Its outer shape is the same for every
+seed; vessels, tumors, bowel and noise differ. Seeds 1 to 4 and 11 were looked at while the method was made,
+the others were not. "False" and "missed" are what lies outside of the truth, and what of it was not found.
 
-The real CT is the sample `abdomen-ct`: unenhanced, 3 mm, the liver cut off by the image's upper end; the reference is
-the published mask, a model's output. `liver` is made for contrast CT: without contrast, wall and vena cava are as dense
-as the liver.
+The real CT is the sample `abdomen-ct`: unenhanced, 3 mm, the liver cut off by the image's upper end; the
+reference is the published mask, a model's output. `liver` is made for contrast CT: without contrast, wall and
+vena cava are as dense as the liver.
 
-The six strokes are in `benchmarks/validation/{file}`: {count} straight lines, each in one slice and at most 60 mm long,
-laid by eye on the grey image. "Moved" shifts every stroke by up to {voxels} voxels ({mm:.0f} mm) along each axis, at
-random, {jitters} times: the lowest and the median Dice.
+The six strokes are in `benchmarks/validation/{file}`: {count} straight lines, each in one slice and at most
+60 mm long, laid by eye on the grey image. "Moved" shifts every stroke by up to {voxels} voxels ({mm:.0f} mm)
+along each axis, at random, {jitters} times: the lowest and the median Dice.
 """
 
 
