@@ -26,6 +26,7 @@ from surgitwin.exchange.report_content import (
 from surgitwin.exchange.report_documents import plan_part, plane_line, volume_row
 from surgitwin.scene.nodes import CaseNode, Node, PlanNode, ReportSettingsNode, SegmentNode, VolumeNode
 from surgitwin.scene.scene import Scene
+from surgitwin.scene.signing import SIGNED_TYPES
 
 if TYPE_CHECKING:
     from surgitwin.commands.sharing import Pictures
@@ -158,7 +159,15 @@ def _provenance(scene: Scene, nodes: Sequence[Node], identity: bool) -> list[Pro
             else tr("{count} nodes").format(count=len(members))
         )
         rows.append(ProvenanceRow(names, made_by, revisions, version, date))
-    return rows
+    return rows + [_signed(node, identity) for node in nodes if getattr(node, "sign_off", None) is not None]
+
+
+def _signed(node: Node, identity: bool) -> ProvenanceRow:
+    """Who vouches for a segment or a plan, and the beginning of the hash of what was looked at."""
+    assert isinstance(node, SIGNED_TYPES) and node.sign_off is not None
+    what = {"reviewed": tr("reviewed by {by}"), "approved": tr("approved by {by}")}.get(node.status, "{by}")
+    shown = node.sign_off.content_hash[:SHOWN_OF_REVISION]
+    return ProvenanceRow(_name(node, identity), what.format(by=node.sign_off.by), shown, "", node.sign_off.at[:10])
 
 
 def _origin(scene: Scene, node: Node, identity: bool) -> tuple[str, str, str]:

@@ -27,6 +27,7 @@ from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan, PlanNumbers
 from surgitwin.gui.panels.parts import Choice, NodeChoice, Offer, Panel, WarningList, button, grouped, value_row
+from surgitwin.gui.panels.sign_off import SignOffBox
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdict
 from surgitwin.render.twin import Span
@@ -70,6 +71,8 @@ class PlanPanel(Panel):
         self._show_rows()
         self.warnings = WarningList(theme)
         self.add(self.warnings)
+        self.sign_off = SignOffBox(theme, desk)
+        self.add(self.sign_off)
         self._ask_for_patient()
         self._show_comparison(theme)
         self.column.addStretch(1)
@@ -264,6 +267,7 @@ class PlanPanel(Panel):
         self.title.setText(plan.name if plan is not None else tr("No plan yet"))
         self.badge.setVisible(plan is not None and plan.status == "draft")
         self.stale_badge.setVisible(plan is not None and scene.is_stale(plan))
+        self.sign_off.show_node(plan)
         self.new_button.setEnabled(bool(organs))
         for widget in (self.add_plane_button, self.flip_button, self.again_button, self.report_button):
             widget.setEnabled(plan is not None)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLineEdit,
 from surgitwin.commands.look import ShowStatistics
 from surgitwin.commands.segmenting import EVERY_PART, MakeSegment
 from surgitwin.commands.segments import MakeSurfaces
+from surgitwin.commands.volumes import CropVolume, MaskVolume
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
@@ -116,6 +117,10 @@ class SegmentPanel(Panel):
     def _build_rest(self) -> None:
         self.section(tr("From a file"))
         self.buttons(button(tr("Add label map …"), self.label_map_wanted.emit))
+        self.section(tr("Image"))
+        self.crop_button = button(tr("Crop"), self.crop, tip=tr("Make a smaller image around the segment, 10 mm wider"))
+        self.mask_button = button(tr("Mask"), self.mask_image, tip=tr("Make an image with nothing but the segment in it"))
+        self.buttons(self.crop_button, self.mask_button)
         self.section(tr("Surfaces"))
         surfaces = QFormLayout()
         surfaces.setContentsMargins(0, 0, 0, 0)
@@ -198,6 +203,8 @@ class SegmentPanel(Panel):
         self._chooser.setRowVisible(self.source, method.needs_segment and new)
         self._top.setRowVisible(self.target, not parts or method.needs_segment)
         self._top.setRowVisible(self.into, new and not parts)
+        for each in (self.crop_button, self.mask_button):
+            each.setEnabled(not new)
         replaces = not new and not method.needs_segment and not method.makes_parts
         self.apply_button.setText(tr("Replace") if replaces else tr("Apply"))
         self._set_target()
@@ -245,6 +252,18 @@ class SegmentPanel(Panel):
             self.target.fill(self._segments())
             self.target.choose(NodeId(document["nodes"][0]["id"]))
             self._target_chosen()
+
+    def crop(self) -> None:
+        """A smaller image around the segment."""
+        target, volume = self.target.node_id(), self._desk.volume
+        if target is not None and volume is not None:
+            self._desk.do(CropVolume(around=target, of=volume.id))
+
+    def mask_image(self) -> None:
+        """An image with nothing but the segment in it."""
+        target, volume = self.target.node_id(), self._desk.volume
+        if target is not None and volume is not None:
+            self._desk.do(MaskVolume(segment=target, of=volume.id))
 
     def make_surfaces(self) -> None:
         self._desk.do(MakeSurfaces(smooth=self.smooth.value()))
