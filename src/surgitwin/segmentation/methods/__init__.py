@@ -7,7 +7,7 @@ from typing import Any
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.segmentation.methods import automatic, intensity, organs, shape
+from surgitwin.segmentation.methods import automatic, intensity, organs, shape, vessels
 from surgitwin.segmentation.methods.base import (
     BACKGROUND,
     Inputs,
@@ -42,7 +42,13 @@ __all__ = [
     "method_named",
 ]
 
-_TABLES = (intensity.METHODS, automatic.METHODS, organs.METHODS, shape.METHODS)  # in the order in which they are listed
+_TABLES = (  # in the order in which they are listed
+    intensity.METHODS,
+    automatic.METHODS,
+    organs.METHODS,
+    vessels.METHODS,
+    shape.METHODS,
+)
 METHODS: dict[str, SegmentMethod[Any]] = {method.name: method for table in _TABLES for method in table}
 OTHER_NAMES = {"region-grow": "grow", "largest-island": "islands"}  # names that scripts may still use
 
