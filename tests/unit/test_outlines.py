@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from test_strokes import GRIDS, STRAIGHT, centres, oblique, whole
 
 from surgitwin.core.errors import BadInput, Cancelled
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
-from surgitwin.segmentation.outlines import CameraLens, Outline, SliceLens, even_odd, fill_outline, inside_outline
+from surgitwin.segmentation.outlines import CameraLens, Outline, SliceLens, even_odd
+from surgitwin.segmentation.scissors import fill_outline, inside_outline
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(3, 40))
@@ -93,6 +95,81 @@ def test_scissors_in_3d_cut_what_the_camera_shows_inside_the_outline(geometry: G
         assert len(index)
         share = found[index[:, 2], index[:, 1], index[:, 0]].mean()
         assert share > 0.9 if inside else share < 0.1
+
+
+def one_by_one(
+    mask: NDArray[np.bool_], geometry: Geometry, lens: CameraLens | SliceLens, outline: Outline
+) -> NDArray[np.bool_]:
+    """The definition itself: every voxel's centre projected, and held against the outline by another program."""
+    from skimage.measure import points_in_poly
+
+    points = centres(geometry)
+    if isinstance(lens, SliceLens):
+        plane = np.delete(points, lens.axis, axis=1)
+        thick = np.inf if lens.thickness_mm is None else lens.thickness_mm
+        seen = np.abs(points[:, lens.axis] - lens.centre_mm) <= thick / 2
+    else:
+        clip = np.c_[points, np.ones(len(points))] @ np.asarray(lens.world_to_clip).T
+        seen = (clip[:, 3] > 0) & (clip[:, 2] > -clip[:, 3])
+        device = clip[:, :2] / np.where(seen, clip[:, 3], 1.0)[:, None]
+        plane = (device * (1, -1) + 1) / 2 * np.asarray(lens.size_px)
+    found = seen & points_in_poly(plane, outline.corners)
+    return mask & found.reshape(mask.shape)
+
+
+def cameras(geometry: Geometry) -> list[CameraLens]:
+    """From outside and from the middle of the image, with perspective and without."""
+    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401
+    from vtkmodules.vtkRenderingCore import vtkCamera
+
+    lenses = []
+    for parallel in (False, True):
+        for away in (250.0, 3.0):
+            eye = vtkCamera()
+            eye.SetParallelProjection(parallel)
+            eye.SetFocalPoint(*geometry.centre_mm)
+            eye.SetPosition(*(geometry.centre_mm + away * np.array([0.36, -0.8, 0.48])))
+            eye.SetViewUp(0, 0, 1)
+            eye.SetParallelScale(40)
+            eye.SetViewAngle(25)
+            eye.SetClippingRange(1.0, 500.0)
+            matrix = eye.GetCompositeProjectionTransformMatrix(1.5, -1.0, 1.0)
+            values = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+            lenses.append(CameraLens(values, (600.0, 400.0)))
+    return lenses
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_deciding_whole_blocks_gives_every_voxel_the_answer_it_has_alone(seed: int, flip: bool) -> None:
+    random = np.random.default_rng(seed)
+    geometry = Geometry.from_affine((83, 70, 61), oblique(flip).affine_lps)  # no multiple of any block
+    mask = random.random(geometry.shape_kji) < 0.7
+    turns = np.linspace(0, 2 * np.pi, 150, endpoint=False)
+    star = (1 + 0.4 * np.sin(5 * turns) + 0.05 * random.normal(size=150))[:, None] * np.c_[np.cos(turns), np.sin(turns)]
+    views: list[tuple[CameraLens | SliceLens, Outline]] = [
+        (lens, Outline(np.array([310.0, 190.0]) + 150 * star)) for lens in cameras(geometry)
+    ]
+    for axis in range(3):
+        across = Outline(np.delete(geometry.centre_mm, axis) + 22 * star)
+        position = float(geometry.centre_mm[axis]) + 0.123
+        views += [(SliceLens(axis), across), (SliceLens(axis, position, 7.0), across)]
+    for lens, outline in views:
+        found = inside_outline(mask, geometry.full_box, geometry, lens, outline)
+        expected = one_by_one(mask, geometry, lens, outline)
+        assert 0 < expected.sum() < mask.sum()
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_part_of_the_image_gives_the_same_answer_as_the_whole() -> None:
+    geometry = Geometry.from_affine((83, 70, 61), oblique(True).affine_lps)
+    box = Box((5, 17, 9), (76, 66, 58))
+    mask = np.ones(geometry.shape_kji, dtype=np.bool_)
+    for lens in cameras(geometry):
+        outline = Outline([(200, 120), (420, 130), (390, 300), (180, 280)])
+        whole_image = inside_outline(mask, geometry.full_box, geometry, lens, outline)
+        part = inside_outline(mask[box.slices], box, geometry, lens, outline)
+        np.testing.assert_array_equal(part, whole_image[box.slices])
 
 
 def test_what_lies_behind_the_camera_is_never_cut() -> None:

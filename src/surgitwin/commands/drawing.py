@@ -135,7 +135,8 @@ class DrawOutline(HandEdit):
     _points = field_validator("outline", mode="before")(numbers_as_text)
 
     def voxels(self, scene: Scene, volume: VolumeNode) -> tuple[Box, NDArray[np.bool_]]:
-        from surgitwin.segmentation.outlines import Outline, fill_outline
+        from surgitwin.segmentation.outlines import Outline
+        from surgitwin.segmentation.scissors import fill_outline
 
         clicks = places(self.outline, 3, tr("The corner"))
         corners = outline_mm(volume, self.view, self.way, clicks)
@@ -281,7 +282,7 @@ def _cut_away(
     inside_goes: bool,
     ctx: Context,
 ) -> Painted:
-    from surgitwin.segmentation.outlines import inside_outline
+    from surgitwin.segmentation.scissors import inside_outline
 
     mask, box = crop_of(labels, node.value)
     if box.empty:

@@ -1,39 +1,55 @@
-"""Voxels inside an outline drawn over a view: closed curves in a slice, and scissors in slices and in 3D.
+"""Outlines drawn over a view: closed curves in a slice, and scissors in slices and in 3D.
 
 An outline is a polygon in the plane of a view. A *lens* says where a voxel appears in that plane: along an axis of the
-patient for slices, through a camera for 3D. Whether a voxel is inside is decided exactly (even-odd rule), but only for
-voxels near the outline; the others are looked up in a picture of it. So the cost is that of projecting the voxels of
-one segment, whatever the outline's length.
+patient for slices, through a camera for 3D. Which voxels of a mask appear inside is found in `scissors`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Box, Geometry
-from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.segmentation.runs import Mask
 
 FloatArray = NDArray[np.float64]
-Depth = Literal["slice", "all"]
+States = NDArray[np.uint8]
+OUTSIDE, INSIDE, MIXED = 0, 1, 2
 CELLS = 512  # of the picture of an outline, along its longer side
-VOXELS_AT_A_TIME = 2_000_000
 _EDGE = 1e-9  # mm: a voxel centre on the border between two slices belongs to the one above
+_FAR = 1e6  # cells: what projects farther away is no farther
+
+
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """What can be seen: where ``row`` . (x, y, z, 1) is above ``low`` and not above ``high``."""
+
+    row: FloatArray
+    low: float
+    high: float = np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Where LPS points appear: (u / w, v / w), each a ``row`` . (x, y, z, 1), within limits.
+
+    Attributes
+    ----------
+    rows
+        3x4: u, v and w. Where every limit is met, w is positive.
+    """
+
+    rows: FloatArray
+    limits: tuple[Limit, ...]
 
 
 class Lens(Protocol):
     """Where points appear in a view."""
 
-    def project(self, points_mm: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Points, (n, 3) LPS mm, to the plane of the view, (n, 2), and whether they can appear in it at all."""
-        ...
+    def projection(self) -> Projection: ...
 
 
 @dataclass(frozen=True)
@@ -50,23 +66,24 @@ class SliceLens:
     centre_mm: float = 0.0
     thickness_mm: float | None = None
 
-    def project(self, points_mm: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-        plane = np.delete(points_mm, self.axis, axis=1)
+    def projection(self) -> Projection:
+        rows = np.eye(4)[[*(axis for axis in range(3) if axis != self.axis), 3]]
         if self.thickness_mm is None:
-            return plane, np.ones(len(points_mm), dtype=np.bool_)
-        off = points_mm[:, self.axis] - self.centre_mm
+            return Projection(rows, ())
+        off = np.eye(4)[self.axis]
+        off[3] = -self.centre_mm
         half = self.thickness_mm / 2
-        return plane, (off > -half + _EDGE) & (off <= half + _EDGE)
+        return Projection(rows, (Limit(off, -half + _EDGE, half + _EDGE),))
 
 
 @dataclass(frozen=True, eq=False)
 class CameraLens:
-    """Looks through a camera.
+    """Looks through a camera, with perspective or parallel; what lies behind its near plane does not appear.
 
     Attributes
     ----------
     world_to_clip
-        4x4, LPS mm to clip coordinates (x and y from -1 to 1 where seen, w positive in front of the camera).
+        4x4, LPS mm to clip coordinates (x and y from -1 to 1 where seen, -1 at the near plane, w positive in front).
     size_px
         Width and height of the view; pixel (0, 0) is its upper left corner.
     """
@@ -74,18 +91,18 @@ class CameraLens:
     world_to_clip: FloatArray
     size_px: tuple[float, float]
 
-    def project(self, points_mm: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-        matrix = np.asarray(self.world_to_clip, dtype=np.float64)
-        clip = points_mm @ matrix[:, :3].T + matrix[:, 3]
-        front = clip[:, 3] > 1e-12
-        w = np.where(front, clip[:, 3], 1.0)
+    def projection(self) -> Projection:
+        x, y, z, w = np.asarray(self.world_to_clip, dtype=np.float64)
         width, height = self.size_px
-        pixels = np.stack([(clip[:, 0] / w + 1) / 2 * width, (1 - clip[:, 1] / w) / 2 * height], axis=1)
-        return pixels, front
+        rows = np.stack([(w + x) * (width / 2), (w - y) * (height / 2), w])
+        return Projection(rows, (Limit(w, 1e-12), Limit(z + w, -1e-9)))
 
 
 class Outline:
     """A closed polygon that is asked for many points.
+
+    A picture of it tells for each of its cells whether it lies wholly inside or outside; the exact rule is needed in
+    the cells that an edge crosses only.
 
     Parameters
     ----------
@@ -114,6 +131,7 @@ class Outline:
         self._cell = float(span.max()) / CELLS
         self._size = np.ceil(span / self._cell).astype(int) + 1
         self._picture = self._drawn()
+        self._inside_sums, self._touched_sums = _sums(self._picture == INSIDE), _sums(self._picture != OUTSIDE)
 
     @property
     def bounds(self) -> tuple[FloatArray, FloatArray]:
@@ -122,127 +140,88 @@ class Outline:
 
     def contains(self, points: FloatArray) -> NDArray[np.bool_]:
         """Whether each point, (n, 2), lies inside by the even-odd rule."""
-        cells = np.floor((points - self._low) / self._cell)
+        cells = self._cells(points)
         near = np.all((cells >= 0) & (cells < self._size), axis=1)
         inside = np.zeros(len(points), dtype=np.bool_)
-        index = cells[near].astype(np.intp)
+        index = cells[near]
         found = self._picture[index[:, 0], index[:, 1]]
-        inside[near] = found == _INSIDE
-        unsure = np.flatnonzero(near)[found == _BORDER]
+        inside[near] = found == INSIDE
+        unsure = np.flatnonzero(near)[found == MIXED]
         if unsure.size:
             inside[unsure] = even_odd(points[unsure], self.corners)
         return inside
 
-    def _drawn(self) -> NDArray[np.uint8]:
-        """For each cell: wholly inside, wholly outside, or crossed by an edge."""
-        crossed = np.zeros(self._size, dtype=np.bool_)
+    def rectangles(self, low: FloatArray, high: FloatArray) -> States:
+        """For each rectangle, corners (n, 2): `INSIDE` or `OUTSIDE` if all of it surely is, else `MIXED`."""
+        first, last = self._cells(low), self._cells(high)
+        within = np.all((first >= 0) & (last < self._size), axis=1)
+        a = np.clip(first, 0, self._size)
+        b = np.maximum(np.clip(last + 1, 0, self._size), a)
+        states = np.full(len(low), MIXED, dtype=np.uint8)
+        states[_in_rectangles(self._touched_sums, a, b) == 0] = OUTSIDE
+        states[within & (_in_rectangles(self._inside_sums, a, b) == np.prod(b - a, axis=1))] = INSIDE
+        return states
+
+    def _cells(self, points: FloatArray) -> NDArray[np.int64]:
+        return np.asarray(np.floor(np.clip((points - self._low) / self._cell, -_FAR, _FAR)), dtype=np.int64)
+
+    def _drawn(self) -> States:
+        """For each cell: wholly inside, wholly outside, or maybe crossed by an edge."""
         start = (self.corners - self._low) / self._cell
-        stop = np.roll(start, -1, axis=0)
-        for a, b in zip(start, stop, strict=True):
-            # Half-cell steps, and the neighbours of every cell met: no cell that the edge touches is missed.
-            steps = int(np.ceil(np.abs(b - a).max() * 2)) + 1
-            at = np.floor(a + (b - a) * np.linspace(0, 1, steps)[:, None]).astype(int)
-            for du in (-1, 0, 1):
-                for dv in (-1, 0, 1):
-                    u, v = np.clip(at[:, 0] + du, 0, self._size[0] - 1), np.clip(at[:, 1] + dv, 0, self._size[1] - 1)
-                    crossed[u, v] = True
-        picture = np.where(crossed, _BORDER, _OUTSIDE).astype(np.uint8)
-        free = np.argwhere(~crossed)
-        centres = self._low + (free + 0.5) * self._cell
-        hits = free[even_odd(centres, self.corners)]
-        picture[hits[:, 0], hits[:, 1]] = _INSIDE
+        way = np.roll(start, -1, axis=0) - start
+        # Half-cell steps along the edges, and the neighbours of every cell met: no cell that is touched is missed.
+        steps = np.ceil(np.abs(way).max(axis=1) * 2).astype(int) + 1
+        edge = np.repeat(np.arange(len(start)), steps)
+        along = (np.arange(len(edge)) - np.repeat(np.cumsum(steps) - steps, steps)) / np.maximum(steps[edge] - 1, 1)
+        at = np.clip(np.floor(start[edge] + way[edge] * along[:, None]).astype(int), 0, self._size - 1)
+        met = np.zeros(self._size + 2, dtype=np.bool_)
+        for du in (0, 1, 2):
+            for dv in (0, 1, 2):
+                met[at[:, 0] + du, at[:, 1] + dv] = True
+        picture = np.where(met[1:-1, 1:-1], MIXED, OUTSIDE).astype(np.uint8)
+        free = np.argwhere(picture == OUTSIDE)
+        hits = free[even_odd(self._low + (free + 0.5) * self._cell, self.corners)]
+        picture[hits[:, 0], hits[:, 1]] = INSIDE
         return picture
-
-
-_OUTSIDE, _INSIDE, _BORDER = 0, 1, 2
 
 
 def even_odd(points: FloatArray, corners: FloatArray) -> NDArray[np.bool_]:
     """Whether a ray from each point, (n, 2), crosses the polygon's edges an odd number of times."""
-    x, y = points[:, 0], points[:, 1]
-    inside = np.zeros(len(points), dtype=np.bool_)
-    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+    y = points[:, 1]
+    low, high = float(corners[:, 1].min()), float(corners[:, 1].max())
+    # Sorted into rows, each edge is held against the points of its own rows only.
+    row = np.clip(_row(y, low, high), 0, _ROWS - 1).astype(np.uint16)
+    order = np.argsort(row, kind="stable")
+    begin = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=_ROWS))])
+    x, y = points[order, 0], y[order]
+    odd = np.zeros(len(points), dtype=np.bool_)
+    for (x0, y0), (x1, y1) in zip(corners.tolist(), np.roll(corners, -1, axis=0).tolist(), strict=True):
         if y0 == y1:
             continue
-        rows = (y0 > y) != (y1 > y)
-        inside[rows] ^= x[rows] < x0 + (y[rows] - y0) * (x1 - x0) / (y1 - y0)
+        first, last = (int(_row(np.float64(end), low, high)) for end in (min(y0, y1), max(y0, y1)))
+        part = slice(begin[max(first - 1, 0)], begin[min(last + 2, _ROWS)])  # a row to spare, for rounding
+        here = y[part]
+        crossed = ((y0 > here) != (y1 > here)) & (x[part] < x0 + (here - y0) * ((x1 - x0) / (y1 - y0)))
+        odd[part] ^= crossed
+    inside = np.empty_like(odd)
+    inside[order] = odd
     return inside
 
 
-def fill_outline(geometry: Geometry, lens: SliceLens, outline: Outline, ctx: Context | None = None) -> tuple[Box, Mask]:
-    """The voxels inside an outline drawn in slices.
-
-    Returns
-    -------
-    Where they lie, and the mask [k, j, i] of that box.
-
-    Raises
-    ------
-    BadInput
-        If no voxel's centre is inside.
-    """
-    box = _box_of(geometry, lens, outline)
-    if box.empty:
-        raise BadInput(tr("The outline lies outside the image."))
-    i, j, k = box.size_ijk
-    mask = inside_outline(np.ones((k, j, i), dtype=np.bool_), box, geometry, lens, outline, ctx)
-    tight = Box.of_mask(mask)
-    if tight.empty:
-        raise BadInput(tr("The outline is smaller than a voxel; it holds no voxel's centre."))
-    start = [a + b for a, b in zip(box.start, tight.start, strict=True)]
-    stop = [a + b for a, b in zip(box.start, tight.stop, strict=True)]
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2])), mask[tight.slices]
+_ROWS = 4096
 
 
-def inside_outline(
-    mask: Mask, box: Box, geometry: Geometry, lens: Lens, outline: Outline, ctx: Context | None = None
-) -> Mask:
-    """Which voxels of a mask appear inside an outline.
-
-    Parameters
-    ----------
-    mask
-        [k, j, i], of ``box``.
-
-    Returns
-    -------
-    Boolean, of the mask's shape; a part of it.
-    """
-    ctx = ctx or Context()
-    found = np.zeros_like(mask)
-    for piece, done in _pieces(mask.shape):
-        ctx.progress(done, tr("Looking along the outline"))
-        ctx.check()
-        index = np.argwhere(mask[piece])
-        if not len(index):
-            continue
-        index[:, 0] += piece.start
-        points = geometry.to_lps(index[:, ::-1] + np.asarray(box.start))
-        plane, seen = lens.project(points)
-        index = index[seen]
-        index = index[outline.contains(plane[seen])]
-        found[index[:, 0], index[:, 1], index[:, 2]] = True
-    return found
+def _row(y: FloatArray | np.float64, low: float, high: float) -> FloatArray:
+    if high <= low:
+        return np.zeros_like(y, dtype=np.float64)
+    return np.floor(np.clip((y - low) / (high - low), -1.0, 2.0) * (_ROWS - 1))
 
 
-def _pieces(shape: Sequence[int]) -> Iterator[tuple[slice, float]]:
-    slices = max(1, VOXELS_AT_A_TIME // max(shape[1] * shape[2], 1))
-    for start in range(0, shape[0], slices):
-        yield slice(start, min(start + slices, shape[0])), start / max(shape[0], 1)
+def _sums(cells: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of true cells below and left of each corner of a cell (F. C. Crow, SIGGRAPH 1984)."""
+    return np.pad(np.cumsum(np.cumsum(cells, axis=0, dtype=np.int64), axis=1), ((1, 0), (1, 0)))
 
 
-def _box_of(geometry: Geometry, lens: SliceLens, outline: Outline) -> Box:
-    """The part of the grid where the outline's prism can have voxels."""
-    low, high = outline.bounds
-    lowest, highest = geometry.bounds_mm()
-    half = None if lens.thickness_mm is None else lens.thickness_mm / 2
-    along = (lowest[lens.axis], highest[lens.axis]) if half is None else (lens.centre_mm - half, lens.centre_mm + half)
-    corners = np.array(
-        [np.insert(np.array([u, v]), lens.axis, w) for u in (low[0], high[0]) for v in (low[1], high[1]) for w in along]
-    )
-    index = geometry.to_index(corners)
-    start = np.clip(np.floor(index.min(axis=0)).astype(int), 0, geometry.size_ijk)
-    stop = np.clip(np.ceil(index.max(axis=0)).astype(int) + 1, 0, geometry.size_ijk)
-    if np.any(stop <= start):
-        return Box((0, 0, 0), (0, 0, 0))
-    return Box((int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2])))
+def _in_rectangles(sums: NDArray[np.int64], a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    corners = sums[b[:, 0], b[:, 1]] - sums[a[:, 0], b[:, 1]] - sums[b[:, 0], a[:, 1]] + sums[a[:, 0], a[:, 1]]
+    return np.asarray(corners)
