@@ -7,7 +7,7 @@ from typing import Any
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.segmentation.methods import automatic, intensity, organs, shape, vessels
+from surgitwin.segmentation.methods import automatic, intensity, organs, seeded, shape, vessels
 from surgitwin.segmentation.methods.base import (
     BACKGROUND,
     Inputs,
@@ -42,13 +42,14 @@ __all__ = [
     "method_named",
 ]
 
-_TABLES = (  # in the order in which they are listed
+_TABLES = (
     intensity.METHODS,
+    seeded.METHODS,
     automatic.METHODS,
     organs.METHODS,
     vessels.METHODS,
     shape.METHODS,
-)
+)  # in the order in which they are listed
 METHODS: dict[str, SegmentMethod[Any]] = {method.name: method for table in _TABLES for method in table}
 OTHER_NAMES = {"region-grow": "grow", "largest-island": "islands"}  # names that scripts may still use
 
