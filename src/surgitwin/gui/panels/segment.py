@@ -119,7 +119,7 @@ class SegmentPanel(Panel):
         self.buttons(button(tr("Add label map …"), self.label_map_wanted.emit))
         self.section(tr("Image"))
         self.crop_button = button(tr("Crop"), self.crop, tip=tr("Make a smaller image around the segment, 10 mm wider"))
-        self.mask_button = button(tr("Mask"), self.mask_image, tip=tr("Make an image with nothing but the segment in it"))
+        self.mask_button = button(tr("Mask"), self.mask_image, tip=tr("Make an image of the segment alone"))
         self.buttons(self.crop_button, self.mask_button)
         self.section(tr("Surfaces"))
         surfaces = QFormLayout()
