@@ -37,6 +37,14 @@ def test_a_live_wire_starts_and_ends_where_the_clicks_are() -> None:
     assert np.abs(np.diff(path[1:-1], axis=0)).max() == 1.0
 
 
+def test_the_way_to_a_moving_mouse_is_the_one_that_a_new_search_finds() -> None:
+    image, random = disc(noise=20.0), np.random.default_rng(7)
+    wire, start = LiveWire(image, (1.3, 0.8)), (12.2, 9.9)
+    for row, column in random.uniform((0, 0), (89, 109), (40, 2)):
+        again = LiveWire(image, (1.3, 0.8)).path(start, (row, column))
+        np.testing.assert_array_equal(wire.path(start, (row, column)), again)
+
+
 def test_level_tracing_finds_the_border_it_is_pointed_at_to_a_part_of_a_pixel() -> None:
     outline = level_outline(disc(), (CENTRE[0], CENTRE[1] + RADIUS))
     assert np.abs(off_the_border(outline, (1.0, 1.0))).max() < 0.25

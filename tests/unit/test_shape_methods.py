@@ -105,6 +105,32 @@ def test_smoothing_together_makes_no_gap_between_segments_and_moves_no_label_out
     assert set(np.unique(found)) <= set(np.unique(labels))
 
 
+@pytest.mark.parametrize("geometry", GRIDS)
+@pytest.mark.parametrize("mm", [1.5, 4.0])
+def test_smoothing_together_gives_each_voxel_to_the_segment_that_weighs_most_around_it(
+    geometry: Geometry, mm: float
+) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    random = np.random.default_rng(4)
+    nearest = np.linalg.norm(off_centre(geometry)[..., None, :] - random.uniform(-14, 14, (12, 3)), axis=-1)
+    labels = np.where(ball(geometry, 13.0), nearest.argmin(axis=-1) + 1, 0).astype(np.uint8)
+    sigmas = [mm / s for s in geometry.spacing_mm[::-1]]
+
+    def weight(mask: Mask) -> NDArray[np.float64]:
+        return np.asarray(gaussian_filter(mask.astype(np.float64), sigmas, truncate=3.0, mode="nearest"))
+
+    weights = np.stack([weight(labels == value) for value in range(1, 13)])
+    whole = weight(labels != 0)
+    first, second = np.sort(weights, axis=0)[:-3:-1]
+    sure = (np.abs(whole - 0.5) > 1e-3) & ((first - second > 1e-4) | (whole < 0.5))
+    expected = np.where(whole >= 0.5, weights.argmax(axis=0) + 1, 0)
+    found = smooth_together(labels, geometry, mm)
+    assert sure.mean() > 0.9
+    np.testing.assert_array_equal(found[sure], expected[sure])
+    assert (found[whole > 0.501] != 0).all()
+
+
 def test_smoothing_together_leaves_a_flat_border_between_two_segments_where_it_is() -> None:
     labels = np.zeros(STRAIGHT.shape_kji, dtype=np.uint8)
     labels[:, :18], labels[:, 18:] = 1, 2

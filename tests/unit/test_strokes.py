@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
-from surgitwin.segmentation.strokes import stroke
+from surgitwin.segmentation.strokes import slice_spacing_mm, stroke
 
 STRAIGHT = Geometry.from_parts((40, 36, 20), (0.7, 0.9, 2.5), (-10.0, 20.0, -300.0))
 _TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.15, 1.0, 0.3], [0.05, -0.25, 1.0]]))[0]
@@ -66,6 +66,36 @@ def test_a_disk_stays_in_one_slice_of_its_view(axis: int) -> None:
     across = np.delete(centres(STRAIGHT) - centre, axis, axis=1)
     same = np.abs(centres(STRAIGHT)[:, axis] - centre[axis]) < 1e-9
     np.testing.assert_array_equal(found.reshape(-1), same & (np.linalg.norm(across, axis=1) <= 5.0))
+
+
+@pytest.mark.parametrize("geometry", GRIDS)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2))
+@settings(max_examples=25, deadline=None)
+def test_a_stroke_with_a_disk_takes_just_the_voxels_of_its_slice_within_the_radius(
+    geometry: Geometry, seed: int, axis: int
+) -> None:
+    random = np.random.default_rng(seed)
+    points = geometry.to_lps(random.uniform(-4, np.asarray(geometry.size_ijk) + 3, (random.integers(1, 4), 3)))
+    points[:, axis] = points[0, axis]  # a hand stays in the slice
+    radius, half = random.uniform(0.3, 9), slice_spacing_mm(geometry, axis) / 2
+    found = whole(geometry, *stroke(geometry, points, radius, "disk", axis)).reshape(-1)
+    off = centres(geometry)[:, axis] - points[0, axis]
+    voxels = centres(geometry)
+    voxels[:, axis] = points[0, axis]
+    pairs = zip(points, points[1:] if len(points) > 1 else points, strict=False)
+    distance = np.min([distances(voxels, a, b) for a, b in pairs], axis=0)
+    assert found[(distance < radius - 1e-6) & (np.abs(off) < half - 1e-6)].all()
+    # Beside these only voxels that the way itself crosses.
+    rest = found & ((distance > radius + 1e-6) | (np.abs(off) > half + 1e-6))
+    reach = np.linalg.norm(geometry.spacing_mm) / 2
+    assert np.hypot(distance, off)[rest].max(initial=0.0) <= reach
+
+
+def test_voxels_on_the_rim_belong_to_the_brush() -> None:
+    geometry = Geometry.from_parts((21, 21, 21), (1.0, 1.0, 2.5), (-10.0, -10.0, -25.0))
+    for radius in (3.0, 5.0, 7.5):
+        found = whole(geometry, *stroke(geometry, [(0.0, 0.0, 0.0)], radius)).reshape(-1)
+        np.testing.assert_array_equal(found, np.sum(centres(geometry) ** 2, axis=1) <= radius**2)
 
 
 def test_disks_of_neighbouring_slices_share_no_voxel_and_leave_none_out_on_an_oblique_grid() -> None:

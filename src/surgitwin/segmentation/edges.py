@@ -6,6 +6,7 @@ Both work in one slice, an array [row, column] with its pixel spacing; coordinat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,12 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 SIGMA_PX = 1.0
 FLAT_COST = 0.05  # of a step along the strongest edge, against 1 where there is none
-REACH_PX = 40  # a wire may leave the rectangle of its two clicks by so much
+REACH_PX = 40  # a wire may leave the rectangle of its two clicks by so much at least
+TILE_PX = 64  # the part of the slice that is searched ends at multiples of this
+_KEPT = 4  # searches
 
 
 class LiveWire:
@@ -42,29 +46,43 @@ class LiveWire:
         top = float(np.percentile(strength, 98)) or 1.0
         self._cost = (FLAT_COST + (1 - FLAT_COST) * (1 - np.minimum(strength / top, 1.0))).astype(np.float64)
         self._spacing = spacing_mm
+        self._searches: dict[tuple[int, ...], Any] = {}
 
     def path(self, start: tuple[float, float], stop: tuple[float, float]) -> FloatArray:
         """The way of least cost between two places, (n, 2); both ends are the places themselves.
+
+        From one start to places in the same part of the slice the search is done once, so that the way to a mouse that
+        moves takes no time.
 
         Raises
         ------
         BadInput
             If a place lies outside the slice.
         """
-        from skimage.graph import MCP_Geometric
-
         ends = np.array([start, stop], dtype=np.float64)
         pixels = np.floor(ends + 0.5).astype(int)
         if np.any(pixels < 0) or np.any(pixels >= self._cost.shape):
             raise BadInput(tr("The point lies outside the slice."))
-        low = np.maximum(pixels.min(axis=0) - REACH_PX, 0)
-        high = np.minimum(pixels.max(axis=0) + REACH_PX + 1, self._cost.shape)
-        part = self._cost[low[0] : high[0], low[1] : high[1]]
-        finder = MCP_Geometric(part, sampling=self._spacing)
-        first, last = (tuple(int(n) for n in place) for place in pixels - low)
-        finder.find_costs([first], [last])
-        way = np.asarray(finder.traceback(last), dtype=np.float64) + low
+        low = np.maximum((pixels.min(axis=0) - REACH_PX) // TILE_PX * TILE_PX, 0)
+        high = np.minimum(-(-(pixels.max(axis=0) + REACH_PX + 1) // TILE_PX) * TILE_PX, self._cost.shape)
+        last = tuple(int(n) for n in pixels[1] - low)
+        way = np.asarray(self._search(pixels[0], low, high).traceback(last), dtype=np.float64) + low
         return np.concatenate([ends[:1], way[1:-1], ends[1:]])
+
+    def _search(self, start: IntArray, low: IntArray, high: IntArray) -> Any:
+        """The cost of the way from a pixel to every pixel of a part of the slice."""
+        from skimage.graph import MCP_Geometric
+
+        key = tuple(int(number) for number in (*start, *low, *high))
+        found = self._searches.pop(key, None)
+        if found is None:
+            part = self._cost[low[0] : high[0], low[1] : high[1]]
+            found = MCP_Geometric(part, sampling=self._spacing)
+            found.find_costs([tuple(int(number) for number in start - low)])
+            while len(self._searches) >= _KEPT:
+                del self._searches[next(iter(self._searches))]
+        self._searches[key] = found
+        return found
 
 
 def wire_outline(

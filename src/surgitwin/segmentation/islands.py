@@ -125,19 +125,28 @@ def island_at(
     part = np.ascontiguousarray(mask[box.slices])
     runs = Runs.of(part, ctx)
     labels = runs.components(connectivity)
-    local = geometry.to_index(at_mm) - np.asarray(box.start)
-    at = np.floor(local + 0.5).astype(int)
-    inside = bool(np.all(at >= 0) and np.all(at < np.asarray(box.size_ijk)))
-    if not (inside and part[at[2], at[1], at[0]]):
-        index = np.argwhere(part)[:, ::-1]
-        distance = np.linalg.norm(geometry.to_lps(index + np.asarray(box.start)) - np.asarray(at_mm), axis=1)
-        nearest = int(distance.argmin())
-        if distance[nearest] > NEAR_MM:
-            message = tr("The point lies {mm:.0f} mm from the segment. Point at the island that is meant.")
-            raise BadInput(message.format(mm=distance[nearest]))
-        at = index[nearest]
+    at = _nearest_voxel(part, geometry.cropped(box), at_mm)
     place = np.array([np.ravel_multi_index((at[2], at[1], at[0]), part.shape)], dtype=np.int64)
     return _pasted(runs.mask(labels == labels[runs.at(place)[0]]), box, mask.shape)
+
+
+def _nearest_voxel(mask: Mask, geometry: Geometry, at_mm: Sequence[float]) -> NDArray[np.int64]:
+    """The voxel (i, j, k) of a mask at a point, or the one whose centre is nearest to it within `NEAR_MM`."""
+    point = geometry.to_index(at_mm)
+    at = np.floor(point + 0.5).astype(np.int64)
+    if np.all(at >= 0) and np.all(at < np.asarray(geometry.size_ijk)) and mask[at[2], at[1], at[0]]:
+        return np.asarray(at)
+    # A ball's extent along a grid axis is its radius times the length of that row of the inverse.
+    reach = NEAR_MM * np.linalg.norm(geometry.inverse[:3, :3], axis=1)
+    low = np.clip(np.ceil(point - reach), 0, geometry.size_ijk).astype(np.int64)
+    high = np.clip(np.floor(point + reach) + 1, low, geometry.size_ijk).astype(np.int64)
+    around = mask[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
+    index = np.argwhere(around)[:, ::-1] + low
+    distance = np.linalg.norm(geometry.to_lps(index) - np.asarray(at_mm), axis=1)
+    if not len(index) or distance.min() > NEAR_MM:
+        message = tr("The point lies more than {mm:.0f} mm from the segment. Point at the island that is meant.")
+        raise BadInput(message.format(mm=NEAR_MM))
+    return np.asarray(index[distance.argmin()])
 
 
 def split_islands(
@@ -169,8 +178,8 @@ def split_islands(
     order = np.argsort(-sizes, kind="stable")
     large = sizes[order] * geometry.voxel_volume_mm3 >= min_ml * 1000.0 * (1 - 1e-9)
     kept = order[large][: min(most, 255)]
+    number = np.zeros(len(sizes), dtype=np.uint8)
+    number[kept] = np.arange(1, len(kept) + 1)
     labels = np.zeros(mask.shape, dtype=np.uint8)
-    target = labels[box.slices]
-    for number, component in enumerate(kept, start=1):
-        target[runs.mask(components == component)] = number
+    labels[box.slices] = runs.painted(number[components])
     return labels, len(sizes) - len(kept)

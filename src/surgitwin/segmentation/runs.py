@@ -89,16 +89,22 @@ class Runs:
 
     def mask(self, chosen: Mask) -> Mask:
         """The voxels of the ``chosen`` runs (one truth value a run), as a mask of the original shape."""
-        # The mask is the running sum of +1 where a run begins and -1 where it ends; runs never overlap.
-        change = np.zeros(int(np.prod(self.shape)) + 1, dtype=np.int8)
-        change[self.start[chosen]] += 1
-        change[self.stop[chosen]] -= 1
+        return self.painted(chosen.view(np.uint8)).view(np.bool_)
+
+    def painted(self, numbers: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """An array of the original shape in which every run has its number (one for each run); 0 elsewhere."""
+        # The array is the running sum of +number where a run begins and -number where it ends, modulo 256; runs never
+        # overlap.
+        some = numbers != 0
+        change = np.zeros(int(np.prod(self.shape)) + 1, dtype=np.uint8)
+        change[self.start[some]] += numbers[some]
+        change[self.stop[some]] -= numbers[some]
         for begin in range(0, change.size, _PIECE):
             # In pieces: numpy keeps Python's lock for as long as a running sum takes.
             piece = change[begin : begin + _PIECE]
             piece[0] += change[begin - 1] if begin else 0
-            np.cumsum(piece, dtype=np.int8, out=piece)
-        return change[:-1].view(np.bool_).reshape(self.shape)
+            np.cumsum(piece, dtype=np.uint8, out=piece)
+        return change[:-1].reshape(self.shape)
 
     def at(self, positions: IntArray) -> IntArray:
         """The run that holds each position of the flattened mask; -1 where there is none."""
