@@ -35,6 +35,7 @@ _CLIMB, _CLIMB_FREE = 4.0, 0.15
 _DROP, _DROP_FREE = 1.0, 0.7
 _NEVER = 9.0
 _LEAST_RADIUS_MM = 0.3
+_LONG = 3.0
 _SLACK = 1.15
 _HOST = 0.65
 FloatArray = NDArray[np.float64]
@@ -264,7 +265,7 @@ def _own_points(graph: VesselGraph, spacing: FloatArray) -> list[NDArray[np.bool
 
 
 def _radii(graph: VesselGraph, own: list[NDArray[np.bool_]], volumes: NDArray[Any], spacing: FloatArray) -> FloatArray:
-    """The radius of each stretch, mm: from its depth, and for thin ones, whose depth is coarse, from its volume."""
+    """The radius of each stretch, mm: the geometric mean of its depth, which is coarse, and that of its volume."""
     depth = np.array(
         [
             float(np.median(one.radii_mm[kept]) if kept.any() else one.radii_mm.min())
@@ -273,8 +274,10 @@ def _radii(graph: VesselGraph, own: list[NDArray[np.bool_]], volumes: NDArray[An
     )
     depth = np.maximum(depth, _LEAST_RADIUS_MM)
     free = np.array([_length(one.points[kept] * spacing) for one, kept in zip(graph.stretches, own, strict=True)])
-    # Where hardly anything of it lies outside its neighbours, the volume says nothing.
-    return np.asarray(np.maximum(depth, np.sqrt(volumes / (np.pi * np.maximum(free, 4 * depth)))))
+    by_volume = np.sqrt(volumes / (np.pi * np.maximum(free, _LEAST_RADIUS_MM)))
+    # Where little of it lies outside its neighbours, the volume says nothing.
+    long = free >= _LONG * depth
+    return np.asarray(np.maximum(np.where(long, np.sqrt(by_volume * depth), depth), _LEAST_RADIUS_MM))
 
 
 def _ways(
