@@ -18,6 +18,7 @@ from surgitwin.scene.nodes import LandmarkNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
 from surgitwin.storage import writer
 from surgitwin.storage.case_file import CaseFile, SaveState
+from surgitwin.storage.migrations import FORMAT
 from surgitwin.storage.verification import verify
 from twins import SHAPE, Twin, small_twin
 
@@ -268,7 +269,7 @@ def test_a_plain_case_is_an_sqlite_database_that_says_what_it_is(tmp_path: Path)
     case_file.close()
     with sqlite3.connect(f"file:{tmp_path / 'case.twin'}?mode=ro", uri=True) as db:
         assert db.execute("PRAGMA application_id").fetchone() == (0x5477696E,)
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (FORMAT,)
         assert db.execute("PRAGMA auto_vacuum").fetchone() == (2,)
         assert db.execute("PRAGMA page_size").fetchone() == (8192,)
         assert "Zstandard" in db.execute("SELECT value FROM meta WHERE key='about'").fetchone()[0]

@@ -16,6 +16,7 @@ from surgitwin.core.errors import BadInput, CaseLocked, StorageFailed, Surgitwin
 from surgitwin.core.geometry import Box
 from surgitwin.scene.scene import Scene
 from surgitwin.storage.case_file import CaseFile
+from surgitwin.storage.migrations import FORMAT
 from surgitwin.storage.verification import verify
 from twins import small_twin
 
@@ -87,7 +88,7 @@ def test_a_case_of_a_newer_program_is_refused_with_both_formats(tmp_path: Path, 
     path.write_bytes(whole_case)
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version=99")
-    assert_refused(path, r"newer Surgitwin \(case format 99; this one reads up to 1\)")
+    assert_refused(path, rf"newer Surgitwin \(case format 99; this one reads up to {FORMAT}\)")
 
 
 def test_a_newer_case_that_a_crash_interrupted_is_refused_and_keeps_its_log(tmp_path: Path, whole_case: bytes) -> None:

@@ -15,6 +15,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box
 from surgitwin.scene.nodes import LabelLayerNode, VolumeNode
 from surgitwin.storage.case_file import CaseFile
+from surgitwin.storage.migrations import FORMAT
 from surgitwin.storage.verification import verify
 from twins import small_twin
 
@@ -47,7 +48,7 @@ def test_a_whole_case_is_whole_and_the_file_is_not_touched(path: Path) -> None:
     before = (path.read_bytes(), path.stat().st_mtime_ns)
     report = verify(path)
     assert report.ok
-    assert (report.format, report.nodes, report.versions, report.remarks) == (1, 9, 1, ())
+    assert (report.format, report.nodes, report.versions, report.remarks) == (FORMAT, 9, 1, ())
     assert (report.arrays, report.chunks) == (5, 4 + 4 + 1 + 2)  # the painted layer has two states, one chunk apart
     assert report.sentences() == ["The case is whole: 9 nodes, 5 arrays in 11 chunks, 1 named versions."]
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
