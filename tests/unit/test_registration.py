@@ -1,0 +1,167 @@
+"""Registration: known motions are found again, points and images agree, on oblique and flipped grids."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from surgitwin.core.errors import BadInput, Cancelled
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.progress import Context
+from surgitwin.imaging.registration import (
+    Registration,
+    carried_mask,
+    landmark_errors_mm,
+    register,
+    resampled,
+)
+
+SIZE, SPACING = (56, 50, 30), (2.1, 2.3, 3.4)
+FIXED = Geometry.from_parts(SIZE, SPACING, (-60.0, -55.0, 10.0))
+
+
+def turned(degrees: float, axis: int = 2) -> NDArray[np.float64]:
+    a = np.deg2rad(degrees)
+    matrix = np.eye(3)
+    i, j = [n for n in range(3) if n != axis]
+    matrix[i, i] = matrix[j, j] = np.cos(a)
+    matrix[i, j], matrix[j, i] = -np.sin(a), np.sin(a)
+    return matrix
+
+
+def oblique(flip: bool) -> Geometry:
+    direction = turned(11.0) @ turned(-7.0, 0) @ np.diag([1.0, -1.0 if flip else 1.0, 1.0])
+    middle = FIXED.centre_mm
+    spacing = np.array([2.4, 2.0, 3.1])
+    size = (58, 62, 36)
+    origin = middle - direction @ (spacing * (np.array(size) - 1) / 2)
+    return Geometry.from_parts(size, tuple(spacing), tuple(origin), direction)
+
+
+def anatomy(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A smooth body with organs at any place, LPS mm: what both images are pictures of."""
+    random = np.random.default_rng(4)
+    off = points - FIXED.centre_mm
+    value = -900 + 950 / (1 + np.exp((np.linalg.norm(off / (48, 42, 60), axis=-1) - 1) * 12))
+    for _ in range(14):
+        centre, size = random.uniform(-30, 30, 3), random.uniform(5, 14, 3)
+        value += random.uniform(60, 250) / (1 + np.exp((np.linalg.norm((off - centre) / size, axis=-1) - 1) * 6))
+    return np.asarray(value)
+
+
+def picture(geometry: Geometry, where: Registration | None = None) -> NDArray[np.int16]:
+    """The anatomy on a grid; with ``where`` each point shows what lies at its place in the other image."""
+    k, j, i = np.indices(geometry.shape_kji)
+    points = geometry.to_lps(np.stack([i, j, k], axis=-1).reshape(-1, 3))
+    if where is not None:
+        points = where.to_fixed(points)
+    return anatomy(points).reshape(geometry.shape_kji).astype(np.int16)
+
+
+def motion(kind: str = "rigid") -> Registration:
+    matrix = np.eye(4)
+    linear = turned(5.0) @ turned(-3.0, 0)
+    if kind == "affine":
+        linear = linear @ np.diag([1.05, 0.96, 1.0])
+    centre = FIXED.centre_mm
+    matrix[:3, :3] = linear
+    matrix[:3, 3] = centre - linear @ centre + np.array([6.0, -4.0, 5.0])
+    return Registration("rigid", matrix)
+
+
+def inner_points() -> NDArray[np.float64]:
+    random = np.random.default_rng(9)
+    return FIXED.centre_mm + random.uniform(-28, 28, (60, 3))
+
+
+@pytest.mark.parametrize("moving", [FIXED, oblique(False), oblique(True)], ids=["same", "oblique", "flipped"])
+def test_a_rigid_motion_is_found_to_a_part_of_a_voxel(moving: Geometry) -> None:
+    truth = motion()
+    found = register(picture(FIXED), FIXED, picture(moving, truth), moving, "rigid")
+    errors = landmark_errors_mm(found, inner_points(), truth.to_moving(inner_points()))
+    assert errors.max() < 1.0 and np.median(errors) < 0.5
+    assert found.similarity[1] > found.similarity[0]
+
+
+def test_another_modality_is_registered_by_mutual_information() -> None:
+    truth = motion()
+    other = picture(FIXED, truth).astype(np.float64)
+    inverted = (1200 - 0.6 * other + 200 * np.sin(other / 120)).astype(np.int16)
+    found = register(picture(FIXED), FIXED, inverted, FIXED, "rigid")
+    assert np.median(landmark_errors_mm(found, inner_points(), truth.to_moving(inner_points()))) < 1.0
+
+
+def test_an_affine_motion_is_found() -> None:
+    truth = motion("affine")
+    found = register(picture(FIXED), FIXED, picture(FIXED, truth), FIXED, "affine")
+    assert np.median(landmark_errors_mm(found, inner_points(), truth.to_moving(inner_points()))) < 1.0
+
+
+def bend(amount_mm: float = 6.0) -> Registration:
+    random = np.random.default_rng(1)
+    noise = np.stack([gaussian_filter(random.normal(size=FIXED.shape_kji), 7) for _ in range(3)], axis=-1)
+    field = (noise / np.abs(noise).max() * amount_mm).astype(np.float32)
+    return Registration("deformable", np.eye(4), field, FIXED)
+
+
+def test_a_bend_is_found_better_by_a_deformable_registration_than_by_a_rigid_one() -> None:
+    truth = bend()
+    moving = picture(FIXED, truth)
+    wanted = truth.to_moving(inner_points())
+    rigid = register(picture(FIXED), FIXED, moving, FIXED, "rigid")
+    found = register(picture(FIXED), FIXED, moving, FIXED, "deformable")
+    before = landmark_errors_mm(rigid, inner_points(), wanted)
+    after = landmark_errors_mm(found, inner_points(), wanted)
+    assert np.median(after) < 0.6 * np.median(before) and np.median(after) < 1.2
+
+
+def test_there_and_back_is_where_one_was() -> None:
+    for one in (motion("affine"), bend()):
+        np.testing.assert_allclose(one.to_fixed(one.to_moving(inner_points())), inner_points(), atol=2e-3)
+
+
+def test_the_resampled_image_shows_at_each_place_what_the_registration_says() -> None:
+    moving_grid = oblique(True)
+    for where in (motion(), bend(3.0)):
+        moving = picture(moving_grid, where)
+        found = resampled(moving, moving_grid, where, FIXED)
+        k, j, i = 15, 25, 28
+        for at in ((k, j, i), (k + 4, j - 6, i + 5)):
+            point = FIXED.to_lps(at[::-1])
+            index = moving_grid.to_index(where.to_moving([point]))[0]
+            expected = map_coordinates(moving.astype(float), index[::-1][:, None], order=1)[0]
+            assert found[at] == pytest.approx(expected, abs=1.5)
+
+
+@pytest.mark.parametrize("to_fixed", [True, False])
+def test_a_segment_is_carried_over_in_both_directions(to_fixed: bool) -> None:
+    where, other = motion(), oblique(False)
+    centre = FIXED.centre_mm
+    source, target = (other, FIXED) if to_fixed else (FIXED, other)
+    middle = where.to_moving([centre])[0] if to_fixed else centre
+    goal = centre if to_fixed else where.to_moving([centre])[0]
+
+    def ball(geometry: Geometry, at: NDArray[np.float64]) -> NDArray[np.bool_]:
+        k, j, i = np.indices(geometry.shape_kji)
+        points = geometry.to_lps(np.stack([i, j, k], axis=-1).reshape(-1, 3)) - at
+        return np.asarray((np.linalg.norm(points, axis=1) < 18).reshape(geometry.shape_kji))
+
+    found = carried_mask(ball(source, middle), source, target, where, to_fixed=to_fixed)
+    expected = ball(target, goal)
+    assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.95
+
+
+def test_images_that_show_nothing_in_common_are_refused() -> None:
+    flat = np.full(FIXED.shape_kji, 40, np.int16)
+    with pytest.raises(BadInput, match="moving image has one value"):
+        register(picture(FIXED), FIXED, flat, FIXED)
+    far = Geometry.from_parts(SIZE, SPACING, (5000.0, 0.0, 0.0))
+    with pytest.raises(BadInput, match="do not overlap"):
+        register(picture(FIXED), FIXED, picture(FIXED), far, start=Registration.identity())
+
+
+def test_a_cancelled_registration_stops() -> None:
+    ctx = Context()
+    ctx.cancel()
+    with pytest.raises(Cancelled):
+        register(picture(FIXED), FIXED, picture(FIXED), FIXED, ctx=ctx)
