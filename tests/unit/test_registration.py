@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.geometry import Geometry
-from surgitwin.core.progress import Context
+from surgitwin.core.progress import Context, Progress
 from surgitwin.imaging.registration import (
     Registration,
     carried_mask,
@@ -149,6 +149,37 @@ def test_a_segment_is_carried_over_in_both_directions(to_fixed: bool) -> None:
     found = carried_mask(ball(source, middle), source, target, where, to_fixed=to_fixed)
     expected = ball(target, goal)
     assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.95
+
+
+@pytest.mark.parametrize("to_fixed", [True, False])
+@pytest.mark.parametrize("where", [motion("affine"), bend()], ids=["affine", "bend"])
+def test_what_is_carried_is_the_same_as_when_every_voxel_is_asked(where: Registration, to_fixed: bool) -> None:
+    source, target = (oblique(True), FIXED) if to_fixed else (FIXED, oblique(True))
+    mask = np.zeros(source.shape_kji, np.bool_)
+    mask[8:20, 20:33, 0:24] = True  # at the image's edge
+    k, j, i = np.indices(target.shape_kji)
+    points = target.to_lps(np.stack([i, j, k], axis=-1).reshape(-1, 3))
+    other = where.to_moving(points) if to_fixed else where.to_fixed(points)
+    at = source.to_index(other)[:, ::-1].T
+    expected = map_coordinates(np.pad(mask, 1).astype(np.float64), at + 1, order=1, mode="constant") > 0.5
+    found = carried_mask(mask, source, target, where, to_fixed=to_fixed)
+    assert expected.sum() > 500
+    assert (found.reshape(-1) != expected).sum() <= 0.002 * expected.sum()  # voxels on the very edge, by rounding
+
+
+def test_a_registration_that_is_cancelled_half_way_stops_soon() -> None:
+    seen: list[float] = []
+
+    def stop(progress: Progress) -> None:
+        fraction = progress.fraction or 0.0
+        seen.append(fraction)
+        if fraction > 0.1:
+            ctx.cancel()
+
+    ctx = Context(stop)
+    with pytest.raises(Cancelled):
+        register(picture(FIXED), FIXED, picture(FIXED, motion()), FIXED, "affine", ctx)
+    assert 0.1 < max(seen) < 0.2
 
 
 def test_images_that_show_nothing_in_common_are_refused() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from surgitwin.core.errors import BadInput, Cancelled
-from surgitwin.core.geometry import FloatArray, Geometry
+from surgitwin.core.geometry import Box, FloatArray, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 
@@ -27,8 +27,12 @@ LEVELS = ((4, 2.0), (2, 1.0), (1, 0.0))  # shrink factor, smoothing in voxels of
 SAMPLED = 60_000  # voxels that each step compares
 BINS = 48
 STEPS = 200
-BENDS = 30
+# A step of the deformable search costs samples times control points, so it takes fewer of both.
+BEND_SAMPLES = 20_000
+BEND_BINS = 32
+BENDS = 20
 CONTROL_MM = 40.0  # distance of the B-spline's control points at first; halved once
+MOST_CONTROLS = 10  # along each axis at first; a larger image has them farther apart
 GRID_MM = 6.0  # on which a deformation is kept
 SEED = 20240611
 SLAB = 16
@@ -162,7 +166,6 @@ def resampled(
     nearest
         Take the nearest voxel instead of interpolating: for labels.
     """
-
     itk = _itk()
     ctx = ctx or Context()
     source = _image(moving.view(np.uint8) if moving.dtype == np.bool_ else moving, moving_geometry)
@@ -207,19 +210,56 @@ def carried_mask(
     from scipy.ndimage import map_coordinates
 
     ctx = ctx or Context()
-    weight = mask.astype(np.float32)
     result = np.zeros(target_geometry.shape_kji, dtype=np.bool_)
-    size = target_geometry.size_ijk
+    source = Box.of_mask(mask)
+    box = _reached(source, source_geometry, target_geometry, registration, to_fixed)
+    if source.empty or box.empty:
+        return result
+    weight = np.pad(mask[source.slices], 1).astype(np.float32)  # in a frame of what is not the segment
+    start = np.asarray(source.start) - 1
+    size = box.size_ijk
     plane = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1]), indexing="xy"), axis=-1).reshape(-1, 2)
-    for k in range(size[2]):
-        ctx.progress(k / size[2], tr("Carrying the segment over"))
+    plane += np.asarray(box.start[:2])
+    rows, columns = box.slices[1:]
+    for k in range(box.start[2], box.stop[2]):
+        ctx.progress((k - box.start[2]) / size[2], tr("Carrying the segment over"))
         ctx.check()
         points = target_geometry.to_lps(np.column_stack([plane, np.full(len(plane), k)]))
         other = registration.to_moving(points) if to_fixed else registration.to_fixed(points)
-        index = source_geometry.to_index(other)[:, ::-1].T
+        index = (source_geometry.to_index(other) - start)[:, ::-1].T
         inside = map_coordinates(weight, index, order=1, mode="constant", cval=0.0, output=np.float32)
-        result[k] = (inside > 0.5).reshape(size[1], size[0])
+        result[k, rows, columns] = (inside > 0.5).reshape(size[1], size[0])
     return result
+
+
+def _reached(
+    source: Box, source_geometry: Geometry, target_geometry: Geometry, registration: Registration, to_fixed: bool
+) -> Box:
+    """A box of the target's grid outside of which nothing of ``source`` comes to lie.
+
+    The linear part takes the corners of a box to those of a parallelepiped; the deformation moves no point farther
+    than its largest displacement.
+    """
+    low, high = np.asarray(source.start) - 1.0, np.asarray(source.stop, dtype=np.float64)
+    corners = np.array([[(low, high)[bit >> axis & 1][axis] for axis in range(3)] for bit in range(8)])
+    points = source_geometry.to_lps(corners)
+    room = 0.0
+    if registration.displacement_mm is not None:
+        room = float(np.sqrt((registration.displacement_mm.astype(np.float64) ** 2).sum(axis=-1).max()))
+    linear = registration.matrix[:3, :3]
+    if to_fixed:
+        inverse = np.linalg.inv(registration.matrix)
+        points = points @ inverse[:3, :3].T + inverse[:3, 3]
+    else:
+        room *= float(np.linalg.norm(linear, 2))
+        points = points @ linear.T + registration.matrix[:3, 3]
+    index = target_geometry.to_index(points)
+    # A step of one millimetre changes no index by more than the largest singular value of the inverse affine.
+    reach = room * float(np.linalg.norm(target_geometry.inverse[:3, :3], 2)) + 1
+    size = np.asarray(target_geometry.size_ijk)
+    start = np.clip(np.floor(index.min(axis=0) - reach), 0, size).astype(int)
+    stop = np.clip(np.ceil(index.max(axis=0) + reach) + 1, 0, size).astype(int)
+    return Box((int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2])))
 
 
 def landmark_errors_mm(registration: Registration, fixed_mm: ArrayLike, moving_mm: ArrayLike) -> FloatArray:
@@ -242,7 +282,6 @@ def _itk() -> Any:
 
 
 def _image(array: NDArray[Any], geometry: Geometry) -> Any:
-
     itk = _itk()
     image = itk.GetImageFromArray(np.ascontiguousarray(array))
     image.SetSpacing(geometry.spacing_mm)
@@ -263,7 +302,6 @@ def _working(array: NDArray[Any], geometry: Geometry) -> Any:
 
 
 def _mask(within: NDArray[np.bool_], geometry: Geometry, target: Any) -> Any:
-
     itk = _itk()
     if not within.any():
         raise BadInput(tr("The segment to compare within is empty."))
@@ -288,7 +326,6 @@ def _by_centres(target: Any, template: Any) -> Registration:
 
 
 def _transform(registration: Registration) -> Any:
-
     itk = _itk()
     linear = itk.AffineTransform(3)
     linear.SetMatrix(registration.matrix[:3, :3].reshape(-1).tolist())
@@ -314,7 +351,6 @@ def _matrix_of(transform: Any) -> FloatArray:
 
 
 def _method(target: Any, mask: Any, steps: int, stride: float) -> Any:
-
     itk = _itk()
     method = itk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
@@ -370,7 +406,6 @@ def _watched(method: Any, target: Any, template: Any, ctx: Context, steps: int, 
 
 
 def _linear(target: Any, template: Any, start: Registration, *, affine: bool, mask: Any, ctx: Context) -> Registration:
-
     itk = _itk()
     centre = target.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in target.GetSize()])
     transform = itk.AffineTransform(3) if affine else itk.VersorRigid3DTransform()
@@ -405,15 +440,14 @@ def _nearest_rotation(matrix: FloatArray) -> FloatArray:
 def _deformable(
     target: Any, template: Any, start: Registration, fixed_geometry: Geometry, mask: Any, ctx: Context
 ) -> Registration:
-
     itk = _itk()
     extent = [n * s for n, s in zip(target.GetSize(), target.GetSpacing(), strict=True)]
-    mesh = [max(1, round(length / CONTROL_MM)) for length in extent]
+    mesh = [min(max(1, round(length / CONTROL_MM)), MOST_CONTROLS) for length in extent]
     spline = itk.BSplineTransformInitializer(target, mesh, 3)
     method = itk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(BINS)
+    method.SetMetricAsMattesMutualInformation(BEND_BINS)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(min(1.0, SAMPLED / float(np.prod(target.GetSize()))), SEED)
+    method.SetMetricSamplingPercentage(min(1.0, BEND_SAMPLES / float(np.prod(target.GetSize()))), SEED)
     method.SetInterpolator(itk.sitkLinear)
     method.SetMovingInitialTransform(_transform(start))
     method.SetInitialTransformAsBSpline(spline, inPlace=True, scaleFactors=[1, 2])
