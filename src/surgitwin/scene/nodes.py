@@ -150,6 +150,22 @@ class LabelLayerNode(Node):
     labels: ArrayField
 
 
+class CarriedBy(Frozen):
+    """The registration that brought a segment over from another image, and the run of it.
+
+    Attributes
+    ----------
+    revision
+        The registration's: one that was computed again since is another.
+    source_cut_off
+        True if the segment reached the edge of the image that it came from, so that it may not be whole here.
+    """
+
+    registration: NodeId
+    revision: Revision
+    source_cut_off: bool = False
+
+
 class SegmentNode(Node):
     """One structure: the voxels of ``layer`` that hold ``value``.
 
@@ -176,6 +192,8 @@ class SegmentNode(Node):
     work: WorkStatus = "not-started"
     status: ReviewStatus = "draft"
     sign_off: SignOff | None = None
+    # Stays when the segment is edited, whereas `provenance` then says what the edit was.
+    carried: tuple[CarriedBy, ...] = ()
     provenance: Provenance | None = None
 
 
@@ -242,6 +260,49 @@ class LandmarkNode(Node):
     frame_of_reference_uid: str = ""
 
 
+class LandmarkPair(Frozen):
+    """One place seen in both images, and how far the registration misses it."""
+
+    fixed_mm: Point
+    moving_mm: Point
+    error_mm: float = Field(ge=0.0)
+
+
+class TransformNode(Node):
+    """A registration: where points of the ``fixed`` image lie in the ``moving`` one, LPS mm.
+
+    Attributes
+    ----------
+    matrix
+        4x4, row by row: moving = matrix @ (p + displacement(p)).
+    displacement
+        float32, [k, j, i, 3], mm, on ``grid`` in the fixed image's space; None unless deformable.
+    similarity
+        Mutual information before and after.
+    accepted
+        Who looked at it and found it good enough to plan with.
+    """
+
+    type_name: ClassVar[str] = "transform"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"accepted", "landmarks", "provenance"}
+
+    fixed: NodeId
+    moving: NodeId
+    kind: Literal["rigid", "affine", "deformable"]
+    matrix: tuple[float, ...] = Field(min_length=16, max_length=16)
+    displacement: ArrayField | None = None
+    grid: Geometry | None = None
+    similarity: tuple[float, float] = (0.0, 0.0)
+    landmarks: tuple[LandmarkPair, ...] = ()
+    accepted: SignOff | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def mean_error_mm(self) -> float | None:
+        """The mean target registration error at the landmarks; None if there are none."""
+        return sum(pair.error_mm for pair in self.landmarks) / len(self.landmarks) if self.landmarks else None
+
+
 class ReportSettingsNode(Node):
     """What the report shows; identifiers only if ``show_identity`` was asked for."""
 
@@ -264,6 +325,7 @@ NODE_TYPES: dict[str, type[Node]] = {
         SurfaceNode,
         PlanNode,
         LandmarkNode,
+        TransformNode,
         ReportSettingsNode,
     )
 }

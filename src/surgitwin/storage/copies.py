@@ -161,7 +161,7 @@ def _renamed(kind: str, fields: dict[str, Any], names: dict[str, str]) -> dict[s
     """Image names replaced in the images and in what is called after them."""
     if kind == "volume":
         fields["name"] = names.get(fields["name"], fields["name"])
-    elif kind == "segmentation":
+    elif kind in ("segmentation", "transform"):
         for name, plain in ((name, plain) for name, plain in names.items() if name):
             fields["name"] = fields["name"].replace(name, plain)
     for notice in fields.get("notices", ()):

@@ -19,10 +19,12 @@ from surgitwin.core.notices import Notice
 from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.editor import Editor, Transaction
 from surgitwin.scene.nodes import (
+    CarriedBy,
     CaseNode,
     CutModel,
     LabelLayerNode,
     LandmarkNode,
+    LandmarkPair,
     Node,
     PlaneModel,
     PlanNode,
@@ -30,7 +32,9 @@ from surgitwin.scene.nodes import (
     ReportSettingsNode,
     SegmentationNode,
     SegmentNode,
+    SignOff,
     SurfaceNode,
+    TransformNode,
     VolumeNode,
 )
 from surgitwin.scene.scene import Scene
@@ -86,8 +90,41 @@ def fill(tx: Transaction) -> LabelLayerNode:
     cut = CutModel(planes=(PlaneModel(point_mm=(1.0, 2.5, 3.0), normal=(0.0, 0.6, 0.8)),))
     tx.add(PlanNode(name="Plan", parent=case.id, organ=liver.id, cuts=(cut,), numbers={"organ_ml": 1.5, "flr": None}))
     tx.add(LandmarkNode(name="Hilum", parent=case.id, position_mm=(0.1, -2.0, 3.5)))
+    add_registration(tx, volume, grid)
     tx.add(ReportSettingsNode(name="Report", parent=case.id, title="Title", author="Author", notes="Notes"))
     return layer
+
+
+def add_registration(tx: Transaction, fixed: VolumeNode, grid: SegmentationNode) -> None:
+    """A second image, a deformable registration of it that somebody accepted, and a segment that came by it."""
+    moving = VolumeNode(
+        name="MR",
+        parent=fixed.parent,
+        geometry=GEOMETRY,
+        voxels=ArrayData.of(np.arange(np.prod(SIZE_IJK), dtype=np.uint16).reshape(SIZE_IJK[::-1])),
+    )
+    tx.add(moving)
+    field = np.linspace(-2, 2, 4 * 3 * 2 * 3, dtype=np.float32).reshape(2, 3, 4, 3)
+    transform = TransformNode(
+        name="MR on CT",
+        parent=fixed.parent,
+        fixed=fixed.id,
+        moving=moving.id,
+        kind="deformable",
+        matrix=(0.8, -0.6, 0.0, 3.25, 0.6, 0.8, 0.0, -1.5, 0.0, 0.0, 1.0, 7.125, 0.0, 0.0, 0.0, 1.0),
+        displacement=ArrayData.of(field),
+        grid=Geometry.from_parts((4, 3, 2), (10.0, 3.0, 6.0), (-10.0, 20.5, -300.25)),
+        similarity=(0.25, 0.75),
+        landmarks=(LandmarkPair(fixed_mm=(1.0, 2.0, 3.0), moving_mm=(1.5, 2.0, 3.0), error_mm=0.5),),
+        accepted=SignOff(by="Dr. Invented", content_hash="0" * 64),
+    )
+    tx.add(transform)
+    layer = LabelLayerNode(
+        name="Layer 2", parent=grid.id, labels=ArrayData.of(np.ones(SIZE_IJK[::-1], np.uint8), constant=False)
+    )
+    tx.add(layer)
+    carried = (CarriedBy(registration=transform.id, revision=transform.revision, source_cut_off=True),)
+    tx.add(SegmentNode(name="Carried", parent=grid.id, layer=layer.id, value=1, color=(90, 200, 80), carried=carried))
 
 
 def contents(nodes: list[Node]) -> dict[str, object]:
