@@ -385,9 +385,10 @@ def _watched(method: Any, target: Any, template: Any, ctx: Context, steps: int, 
 
     def step() -> None:
         done[0] += 1
-        if ctx.cancelled:
+        try:
+            ctx.progress(min(done[0] / (steps * levels), 0.99), what)
+        except Cancelled:  # no exception may pass through itk; `ctx.check` below raises it again
             method.StopRegistration()
-        ctx.progress(min(done[0] / (steps * levels), 0.99), what)
 
     method.AddCommand(itk.sitkIterationEvent, step)
     try:
