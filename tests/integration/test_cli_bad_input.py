@@ -55,6 +55,8 @@ def master(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
             session.run("segment", method="threshold", into=name, settings={"low": 170})
         session.run("edit", node="Other", rename="Twice")
         session.run("report-settings", title="Report")
+        session.run("crop", around="Liver", margin_mm=8.0, name="Moved")
+        session.run("register", fixed="Portal venous", moving="Moved", name="Link")
     return case
 
 
@@ -106,6 +108,10 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "scissors": lambda b, case: (case, "Liver", "--outline", *b.phantom.triangle),
     "crop": lambda b, case: (case, "--around", "Liver"),
     "mask": lambda b, case: (case, "Liver"),
+    "register": lambda b, case: (case, "--fixed", "Portal venous", "--moving", "Moved"),
+    "landmarks": lambda b, case: (case, "Link", "--pair", f"{b.phantom.middle}={b.phantom.middle}"),
+    "accept": lambda b, case: (case, "Link", "--by", "Dr. Test"),
+    "carry": lambda b, case: (case, "Liver", "--onto", "Moved"),
     "unite": lambda b, case: (case, "Liver", "--with", "Tumour 1"),
     "mesh": lambda b, case: (case,),
     "plan": lambda b, case: (case, "New", "--organ", "Liver", "--plane", b.phantom.plane_between(20)),

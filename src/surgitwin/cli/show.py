@@ -94,7 +94,8 @@ def _show_added(document: Document, out: Console) -> None:
 
 def _kind(type_name: str) -> str:
     """What a node's type is called in a sentence."""
-    return tr(type_name.replace("-", " ")) if type_name != "volume" else tr("image")
+    known = {"volume": tr("image"), "transform": tr("registration")}
+    return known.get(type_name) or tr(type_name.replace("-", " "))
 
 
 def _show_tree(document: Document, out: Console) -> None:
@@ -177,6 +178,38 @@ def _show_signed(document: Document, out: Console) -> None:
         return
     text = tr("{name}: {status} by {by}, {at}.")
     out.print(text.format(name=name, status=document["status"], by=signed["by"], at=signed["at"]), markup=False)
+
+
+def _show_registration(document: Document, out: Console) -> None:
+    name, kind = document["node"]["name"], document["kind"]
+    out.print(tr("Registration {name} ({kind})").format(name=name, kind=kind), markup=False)
+    if document["rotation_deg"] is not None:
+        out.print("  " + tr("turned by {angle:.1f}°").format(angle=document["rotation_deg"]), markup=False)
+    if document["shift_mm"] is not None:
+        text = tr("the middle of the fixed image moves by {shift:.1f} mm")
+        out.print("  " + text.format(shift=document["shift_mm"]), markup=False)
+    similarity = tr("mutual information {before:.3f}, then {after:.3f}")
+    before, after = document["similarity_before"], document["similarity_after"]
+    out.print("  " + similarity.format(before=before, after=after), markup=False)
+    for number_, pair in enumerate(document["landmarks"], start=1):
+        text = tr("landmark {number}: {error:.1f} mm off")
+        out.print("  " + text.format(number=number_, error=pair["error_mm"]), markup=False)
+    if document["landmarks"]:
+        text = tr("registration error: {mean:.1f} mm in the mean, {most:.1f} mm at most")
+        out.print("  " + text.format(mean=document["mean_error_mm"], most=document["max_error_mm"]), markup=False)
+    else:
+        out.print("  " + tr("registration error: not assessed; mark places with “landmarks”"), markup=False)
+    accepted = document["accepted"]
+    if accepted is None:
+        out.print("  " + tr("not accepted: no plan uses it"), markup=False)
+    else:
+        out.print("  " + tr("accepted by {by}, {at}").format(by=accepted["by"], at=accepted["at"]), markup=False)
+
+
+def _show_carried(document: Document, out: Console) -> None:
+    text = tr("Carried {name} over: {ml:.1f} ml here, {source:.1f} ml on its own image.")
+    name, ml, source = document["node"]["name"], document["volume_ml"], document["source_volume_ml"]
+    out.print(text.format(name=name, ml=ml, source=source), markup=False)
 
 
 def _show_united(document: Document, out: Console) -> None:
@@ -298,6 +331,10 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "sign": _show_signed,
     "crop": _show_image,
     "mask": _show_image,
+    "register": _show_registration,
+    "landmarks": _show_registration,
+    "accept": _show_registration,
+    "carry": _show_carried,
     "unite": _show_united,
     "plan": show_plan,
     "compare": show_compare,

@@ -59,7 +59,15 @@ def _fate(lesion: Document) -> tuple[str, str]:
         return label, tr("LEFT BEHIND")
     if lesion["left_behind"]:
         return label, tr("CUT THROUGH, {left} left behind").format(left=number(lesion["left_behind_ml"], 1, "ml"))
-    return label, number(lesion["margin_mm"], 1, "mm")
+    return label, number(lesion["margin_mm"], 1, "mm") + _band(lesion)
+
+
+def _band(lesion: Document) -> str:
+    """What the registration's error makes of the margin; nothing where there is no registration or no error known."""
+    low, high = lesion.get("margin_low_mm"), lesion.get("margin_high_mm")
+    if low is None or high is None:
+        return ""
+    return tr(" ({low:.1f} to {high:.1f} by registration)").format(low=low, high=high)
 
 
 def _show_not_judged(document: Document, out: Console) -> None:

@@ -14,6 +14,7 @@ from surgitwin.commands.properties import (
     SetReportSettings,
     ShowSegments,
 )
+from surgitwin.commands.registering import AcceptRegistration, CarrySegment, MarkLandmarks, RegisterImages
 from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import MakeSurfaces, Unite
@@ -38,6 +39,10 @@ COMMANDS: dict[str, type[Command]] = {
         Unite,
         CropVolume,
         MaskVolume,
+        RegisterImages,
+        MarkLandmarks,
+        AcceptRegistration,
+        CarrySegment,
         MakeSurfaces,
         PlanResection,
         ComparePlans,

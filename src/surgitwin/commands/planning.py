@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.placement import crop_of
+from surgitwin.commands.registered import PlanRegistration, plan_registration, with_margin_bands
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.ids import new_node_id
@@ -89,7 +90,7 @@ class PlanResection(Command):
             return plan_document(plan, frozen, patient, ctx)
 
         def commit(document: Document) -> Document:
-            return put_plan(bench, plan, bool(old), document, organ, lesions)
+            return put_plan(bench, plan, bool(old), document, organ, lesions, frozen.registration)
 
         return Work(compute, commit)
 
@@ -155,6 +156,7 @@ class FrozenPlan:
     organ: tuple[SegmentNode, NDArray[Any]]
     lesions: tuple[tuple[SegmentNode, NDArray[Any]], ...]
     vessels: tuple[tuple[SegmentNode, NDArray[Any]], ...]
+    registration: PlanRegistration = field(default_factory=PlanRegistration)
 
     def prepare(self, ctx: Context) -> PartitionInput:
         """Crop and count, once for any number of cuts; takes long, so it belongs on a worker thread."""
@@ -176,7 +178,13 @@ class FrozenPlan:
 
 
 def freeze_plan(scene: Scene, organ: SegmentNode, lesions: list[SegmentNode]) -> FrozenPlan:
-    """What a plan needs of the scene; costs no copy."""
+    """What a plan needs of the scene; costs no copy.
+
+    Raises
+    ------
+    BadInput
+        If a lesion lies on another grid, or a structure came by a registration that nobody accepted.
+    """
     for lesion in lesions:
         if lesion.parent != organ.parent:
             message = tr("“{lesion}” lies on another image than “{organ}”. Bring both onto one grid first.")
@@ -185,11 +193,15 @@ def freeze_plan(scene: Scene, organ: SegmentNode, lesions: list[SegmentNode]) ->
     def frozen(segment: SegmentNode) -> tuple[SegmentNode, NDArray[Any]]:
         return segment, scene.layer_of(segment).labels.frozen()
 
+    vessels = vessels_of(scene, organ)
+    registration = plan_registration(scene, organ, [*lesions, *vessels])
+    registration.check()
     return FrozenPlan(
         scene.segmentation_of(organ).geometry,
         frozen(organ),
         tuple(frozen(lesion) for lesion in lesions),
-        tuple(frozen(vessel) for vessel in vessels_of(scene, organ)),
+        tuple(frozen(vessel) for vessel in vessels),
+        registration,
     )
 
 
@@ -228,7 +240,18 @@ def plan_document(plan: PlanNode, frozen: FrozenPlan, patient: Patient, ctx: Con
 
     prepared = frozen.prepare(ctx)
     ctx.check()
-    return numbers_document(LiveCut(prepared).evaluate(plane_cuts(plan)), patient)
+    document = numbers_document(LiveCut(prepared).evaluate(plane_cuts(plan)), patient)
+    return with_margin_bands(document, frozen.registration, frozen.geometry)
+
+
+def moved_document(scene: Scene, plan: PlanNode, numbers: Any) -> Document:
+    """The same for a plan whose cut is being moved."""
+    document = numbers_document(numbers, patient_of(scene.case, plan))
+    organ = scene.expect(plan.organ, SegmentNode)
+    chosen = [scene.get(node_id, SegmentNode) for node_id in plan.lesions or ()]
+    lesions = [node for node in chosen if node is not None] if plan.lesions else lesions_of(scene, organ)
+    registration = plan_registration(scene, organ, [*lesions, *vessels_of(scene, organ)])
+    return with_margin_bands(document, registration, scene.segmentation_of(organ).geometry)
 
 
 def numbers_document(numbers: Any, patient: Patient) -> Document:
@@ -241,7 +264,13 @@ def numbers_document(numbers: Any, patient: Patient) -> Document:
 
 
 def put_plan(
-    bench: Bench, plan: PlanNode, replaces: bool, document: Document, organ: SegmentNode, lesions: list[SegmentNode]
+    bench: Bench,
+    plan: PlanNode,
+    replaces: bool,
+    document: Document,
+    organ: SegmentNode,
+    lesions: list[SegmentNode],
+    registration: PlanRegistration | None = None,
 ) -> Document:
     """Write the plan and its numbers as one undoable step."""
     scene = bench.scene
@@ -262,8 +291,11 @@ def put_plan(
         # that the numbers belong to exactly the revision that this step makes.
         tx.bump_revisions()
         read = dict.fromkeys(node.id for node in (organ, *lesions, *vessels_of(scene, organ)))
-        inputs: list[Node] = [scene.node(plan.id), *(scene.node(node_id) for node_id in read), scene.case]
+        errors = dict(registration.errors) if registration is not None else {}
+        inputs: list[Node] = [scene.node(plan.id), *(scene.node(node_id) for node_id in (*read, *errors)), scene.case]
         made_from = provenance(bench, "plan", inputs)
+        if errors:
+            made_from = made_from.model_copy(update={"parameters": {"registrations": errors}})
         tx.set(plan.id, numbers=document, provenance=made_from)
     stored = scene.expect(plan.id, PlanNode)
     planes = [format_plane(plane) for cut in stored.cuts for plane in cut.planes]
@@ -301,6 +333,7 @@ def compare_document(scene: Scene, plans: list[PlanNode]) -> Document:
         _row(tr("Future liver remnant (FLR)"), "flr_percent", "%", plans),
         _row(tr("FLR, tumour-free"), "flr_tumour_free_percent", "%", plans),
         {"label": tr("Smallest margin"), "unit": "mm", "values": [smallest_margin(plan.numbers) for plan in plans]},
+        *_margin_band_rows(plans),
         {
             "label": tr("Lesions left behind"),
             "unit": "",
@@ -341,6 +374,28 @@ def smallest_margin(numbers: Document | None) -> float | None:
     """
     lesions = (numbers or {}).get("lesions", [])
     return min((x["margin_mm"] for x in lesions if x["margin_mm"] is not None), default=None)
+
+
+def margin_band(numbers: Document | None) -> tuple[float, float] | None:
+    """Between what the smallest margin lies by the registration's error, mm; None where that is not known."""
+    lesions = [lesion for lesion in (numbers or {}).get("lesions", []) if lesion["margin_mm"] is not None]
+    low, high = ([lesion.get(key) for lesion in lesions] for key in ("margin_low_mm", "margin_high_mm"))
+    known = [(a, b) for a, b in zip(low, high, strict=True) if a is not None and b is not None]
+    if not known or len(known) < len(lesions):  # one of them is cut through: its margin is 0 whatever the error
+        return None
+    return min(a for a, _ in known), min(b for _, b in known)
+
+
+def _margin_band_rows(plans: list[PlanNode]) -> list[Document]:
+    """Rows that are there only if a plan rests on a registration."""
+    if not any((plan.numbers or {}).get("registration") for plan in plans):
+        return []
+    bands = [margin_band(plan.numbers) for plan in plans]
+    titles = (tr("Smallest margin, at least"), tr("Smallest margin, at most"))
+    return [
+        {"label": title, "unit": "mm", "values": [band[side] if band is not None else None for band in bands]}
+        for side, title in enumerate(titles)
+    ]
 
 
 def lesions_left(numbers: Document | None) -> int | None:

@@ -348,6 +348,8 @@ def _commit(
     kept = {key: revision for key, revision in made_from.inputs.items() if key not in replaced}
     parameters = {**made_from.parameters, **result.provenance}
     origin = made_from.model_copy(update={"inputs": kept, "parameters": parameters})
+    sources = [scene.get(key, SegmentNode) for key in made_from.inputs]
+    carried = tuple(dict.fromkeys(link for source in sources if source is not None for link in source.carried))
     # A segment that is replaced may have been named by its id.
     targets = {part: target for part, target in result.targets.items() if target is not None}
     names = {**result.names, **{part: scene.node(target.id).name for part, target in targets.items()}}
@@ -361,11 +363,11 @@ def _commit(
                 otherwise = "" if method.makes_parts else method.title
                 segment = make_segment(segmentation, name, layer, value, colors, provenance=origin, otherwise=otherwise)
                 made.append(segment)
-                tx.add(segment.model_copy(update={"work": "in-progress"}))
+                tx.add(segment.model_copy(update={"work": "in-progress", "carried": carried}))
             else:
                 made.append(target)
                 work = "in-progress" if target.work == "not-started" else target.work
-                tx.set(target.id, layer=layer, value=value, provenance=origin, work=work)
+                tx.set(target.id, layer=layer, value=value, provenance=origin, work=work, carried=carried)
     return _document(scene, volume.geometry, made, result)
 
 

@@ -67,7 +67,9 @@ class Unite(Command):
             names = ", ".join(part.name for part in parts)
             with bench.transaction(tr("Add {names} to {organ}").format(names=names, organ=organ.name)) as tx:
                 layer = put_in_place(scene, tx, segmentation, place)
-                tx.set(organ.id, layer=layer, value=place.values[1], provenance=organ.provenance or made_from)
+                carried = tuple(dict.fromkeys(link for one in (organ, *parts) for link in one.carried))
+                origin = organ.provenance or made_from
+                tx.set(organ.id, layer=layer, value=place.values[1], provenance=origin, carried=carried)
             voxel_ml = segmentation.geometry.voxel_volume_mm3 / 1000.0
             return {
                 "node": describe(organ),

@@ -151,12 +151,19 @@ class VolumeRow:
 
 @dataclass(frozen=True)
 class PlanLesion:
-    """A lesion under a plan: its volume, its margin (or the words in its place), and what stays behind."""
+    """A lesion under a plan: its volume, its margin (or the words in its place), and what stays behind.
+
+    Attributes
+    ----------
+    band
+        Between what the margin lies by the error of the registration; nothing for a plan on its own image.
+    """
 
     name: str
     volume: Quantity
     margin: Quantity
     left_behind: Quantity
+    band: Quantity = Quantity(None)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,18 @@ def _lesion(entry: Document, statuses: Statuses, approximate: bool) -> PlanLesio
         volume=millilitres(entry.get("volume_ml"), statuses),
         margin=_marked(Quantity(margin, "mm", 1, statuses, text=words), approximate),
         left_behind=_marked(millilitres(left, statuses), approximate),
+        band=_marked(_margin_band(entry, statuses), approximate),
     )
+
+
+def _margin_band(entry: Document, statuses: Statuses) -> Quantity:
+    """Between what the margin lies by the registration's error; nothing for a plan on its own image."""
+    low, high = entry.get("margin_low_mm"), entry.get("margin_high_mm")
+    if low is not None and high is not None:
+        return Quantity(low, "mm", 1, statuses, text=tr("{low:.1f} to {high:.1f} mm").format(low=low, high=high))
+    if "margin_low_mm" in entry and entry.get("margin_mm") and not entry.get("left_behind"):
+        return Quantity(None, text=tr("registration error not assessed"))
+    return Quantity(None)
 
 
 def _limit(entry: Document, statuses: Statuses) -> PlanLimit:

@@ -133,6 +133,8 @@ def _lesion(style: Style, lesion: PlanLesion | None) -> str:
     if lesion is None:
         return style.quantity(Quantity(None))
     text = style.quantity(lesion.margin, strong=True)
+    if lesion.band.assessed:
+        text += "<br/>" + style.quantity(lesion.band)
     if lesion.left_behind.assessed:
         text += "<br/>" + style.fonts.markup(tr("stays behind:")) + " " + style.quantity(lesion.left_behind)
     return text

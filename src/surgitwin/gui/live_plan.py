@@ -14,10 +14,11 @@ from surgitwin.commands.planning import (
     format_plane,
     freeze_plan,
     lesions_of,
-    numbers_document,
-    patient_of,
+    moved_document,
     plane_cuts,
+    vessels_of,
 )
+from surgitwin.commands.registered import plan_registration
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
@@ -86,7 +87,7 @@ class LivePlan(QObject):
             return
         moved = plan.model_copy(update={"cuts": self._moving})
         numbers = self._live.evaluate(plane_cuts(moved))
-        document = numbers_document(numbers, patient_of(self._desk.scene.case, plan))
+        document = moved_document(self._desk.scene, plan, numbers)
         self.numbers_changed.emit(PlanNumbers(document, True, False))
 
     def drop(self, planes: Sequence[PlaneContent]) -> None:
@@ -134,7 +135,8 @@ class LivePlan(QObject):
             return
         chosen = [scene.get(node_id, SegmentNode) for node_id in plan.lesions or ()]
         lesions = [node for node in chosen if node is not None] if plan.lesions else lesions_of(scene, organ)
-        key: Key = tuple((node.id, node.revision) for node in (organ, *lesions))
+        refusal = plan_registration(scene, organ, [*lesions, *vessels_of(scene, organ)]).refusal
+        key: Key = (*((node.id, node.revision) for node in (organ, *lesions)), (NodeId(""), refusal))
         if key == self._key:
             return
         if self._job is not None:

@@ -13,7 +13,16 @@ from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.scene.edits import AddNode, Edit, PatchArray, RemoveNode, SetField
-from surgitwin.scene.nodes import CaseNode, LabelLayerNode, Node, PlanNode, Provenance, SegmentationNode, SegmentNode
+from surgitwin.scene.nodes import (
+    CaseNode,
+    LabelLayerNode,
+    Node,
+    PlanNode,
+    Provenance,
+    SegmentationNode,
+    SegmentNode,
+    TransformNode,
+)
 
 NodeT = TypeVar("NodeT", bound=Node)
 
@@ -139,7 +148,9 @@ class Scene:
         """True if the node was computed from something that has changed, is gone, or has come since."""
         if node.made_from is None:
             return False
-        missed = isinstance(node, PlanNode) and self._misses_structures(node, node.made_from)
+        missed = isinstance(node, PlanNode) and (
+            self._misses_structures(node, node.made_from) or self._registered_otherwise(node.made_from)
+        )
         return missed or self.provenance_is_stale(node.made_from)
 
     def _misses_structures(self, plan: PlanNode, made_from: Provenance) -> bool:
@@ -150,6 +161,14 @@ class Scene:
             segment.kind in counted and segment.parent == organ.parent and segment.id not in made_from.inputs
             for segment in self.of_type(SegmentNode)
         )
+
+    def _registered_otherwise(self, made_from: Provenance) -> bool:
+        """True if a registration that a plan rests on is not accepted any more, or its landmark error has changed."""
+        for node_id, error in made_from.parameters.get("registrations", {}).items():
+            node = self.get(node_id, TransformNode)
+            if node is None or node.accepted is None or node.mean_error_mm != error:
+                return True
+        return False
 
     def provenance_is_stale(self, provenance: Provenance) -> bool:
         return any(

@@ -18,7 +18,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from surgitwin.commands.planning import Operation, PlanResection, compare_document, format_plane, smallest_margin
+from surgitwin.commands.planning import (
+    Operation,
+    PlanResection,
+    compare_document,
+    format_plane,
+    margin_band,
+    smallest_margin,
+)
 from surgitwin.commands.properties import ConfirmPatient, Formula, LiverQuality
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import Unite
@@ -432,6 +439,11 @@ class PlanPanel(Panel):
         name = next((x["name"] for x in lesions if margin is not None and x["margin_mm"] == margin), "")
         verdict = Verdict("bad", tr("below 1 mm")) if margin is not None and margin < 1.0 else None
         text = f"{margin:.1f}" if margin is not None else None
+        band = margin_band(document)
+        if band is not None:
+            name += "\n" + tr("{low:.1f} to {high:.1f} mm by registration").format(low=band[0], high=band[1])
+        elif document.get("registration") and margin:
+            name += "\n" + tr("registration error not assessed")
         self.margin_card.set_value(text, tr("mm"), name, statuses, verdict)
         through = [lesion["name"] for lesion in behind if lesion["margin_mm"] == 0]
         if through:
