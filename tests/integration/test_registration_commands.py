@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pypdf import PdfReader
 
 from surgitwin.commands.base import build, perform
 from surgitwin.commands.registering import RegisterImages
@@ -17,6 +19,7 @@ from surgitwin.core.errors import Ambiguous, BadInput, Cancelled
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.identity import ImageIdentity
 from surgitwin.core.progress import Context, Progress
+from surgitwin.exchange.report_documents import plan_part
 from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.nodes import (
     CaseNode,
@@ -492,3 +495,51 @@ def test_a_registration_is_kept_in_the_case_with_everything(tmp_path: Path) -> N
     shown = surgitwin("accept", path, "Link", "--by", "Dr. Other")
     assert shown.status == 0 and "accepted by Dr. Other" in shown.out and "registration error" in shown.out
     assert surgitwin("verify", path).status == 0
+
+
+def planned(path: Path) -> tuple[dict[str, Any], tuple[str, str]]:
+    """A case with a plan through a registration of 1 mm error: the words of that plan, and its band as printed."""
+    with Session() as session:
+        fill(session)
+        session.save_as(path)
+        _, words = carried(session)
+        session.run("accept", registration="Link", by="Dr. Test")
+        session.run("landmarks", registration="Link", pair=[pair(PLACES[0], to_moving(PLACES[0]), (0.6, 0.8, 0.0))])
+        (lesion,) = session.run("plan", **words)["lesions"]
+    half = math.hypot(2.7 / 2, 1.0)
+    return words, (f"{lesion['margin_mm'] - half:.1f}", f"{lesion['margin_mm'] + half:.1f}")
+
+
+def test_the_band_is_shown_beside_the_margin_on_the_terminal_and_in_the_report(tmp_path: Path) -> None:
+    path = tmp_path / "case.twin"
+    words, (low, high) = planned(path)
+    shown = surgitwin("plan", path, "P", "--organ", words["organ"], "--plane", words["plane"])
+    assert shown.status == 0 and f"({low} to {high} by registration)" in " ".join(shown.out.split())
+    compared = surgitwin("compare", path).out
+    assert f"Smallest margin, at least {low} mm" in " ".join(compared.split())
+    with Session.open(path) as session:
+        document = session.scene.resolve("P", PlanNode).numbers
+    assert document is not None
+    (lesion,) = plan_part("P", document).lesions
+    assert lesion.band.formatted() == f"{low} to {high} mm"
+    report = tmp_path / "report.pdf"
+    assert surgitwin("report", path, report).status == 0
+    pages = " ".join(" ".join(page.extract_text() for page in PdfReader(report).pages).split())
+    assert f"{low} to {high} mm" in pages
+
+
+def test_a_copy_for_sharing_names_no_image_in_its_registrations(tmp_path: Path) -> None:
+    path, copy = tmp_path / "case.twin", tmp_path / "copy.twin"
+    with Session() as session:
+        fill(session)
+        session.save_as(path)
+        with session.transaction("As a scanner names it") as tx:
+            volume = session.scene.resolve("Arterial", VolumeNode)
+            identity = dataclasses.replace(volume.identity, series_description="Musterfrau")
+            tx.set(volume.id, name="Musterfrau", identity=identity)
+        session.run("register", fixed="Portal", moving="Musterfrau")
+        assert session.scene.of_type(TransformNode)[0].name == "Musterfrau on Portal"
+    assert surgitwin("copy", path, copy, "--for-sharing").status == 0
+    assert b"Musterfrau" not in copy.read_bytes()
+    with Session.open(copy) as session:
+        assert session.scene.of_type(TransformNode)[0].name == "CT on Portal"

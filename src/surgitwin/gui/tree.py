@@ -34,6 +34,7 @@ from surgitwin.scene.nodes import (
     SegmentationNode,
     SegmentNode,
     SurfaceNode,
+    TransformNode,
     VolumeNode,
 )
 
@@ -189,6 +190,7 @@ class TwinTree(QTreeWidget):
             _Group(tr("Anatomy"), list(scene.of_type(SegmentNode))),
             _Group(tr("Surfaces"), list(loose)),
             _Group(tr("Plans"), list(scene.of_type(PlanNode))),
+            _Group(tr("Registrations"), list(scene.of_type(TransformNode))),
             _Group(tr("Landmarks"), list(scene.of_type(LandmarkNode))),
         ]
         return [group for group in groups if group.nodes]
@@ -224,6 +226,9 @@ class TwinTree(QTreeWidget):
         if isinstance(node, SegmentNode):
             volume_ml = self._volumes.get((node.id, node.revision))
             return f"{volume_ml:,.0f} ml".replace(",", " ") if volume_ml is not None else ""
+        if isinstance(node, TransformNode):
+            error = f"{node.mean_error_mm:.1f} mm" if node.mean_error_mm is not None else ""
+            return f"✓ {error}".strip() if node.accepted is not None else tr("not accepted")
         if isinstance(node, PlanNode) and node.numbers is not None:
             percent = node.numbers.get("flr_percent") or node.numbers.get("remnant_percent")
             return f"{percent:.1f} %" if percent is not None else f"{node.numbers['remnant_ml']:.0f} ml"
