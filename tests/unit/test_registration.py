@@ -8,10 +8,12 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context, Progress
+from surgitwin.imaging import registration
 from surgitwin.imaging.registration import (
     Registration,
     carried_mask,
     landmark_errors_mm,
+    mutual_information,
     register,
     resampled,
 )
@@ -189,6 +191,27 @@ def test_images_that_show_nothing_in_common_are_refused() -> None:
     far = Geometry.from_parts(SIZE, SPACING, (5000.0, 0.0, 0.0))
     with pytest.raises(BadInput, match="do not overlap"):
         register(picture(FIXED), FIXED, picture(FIXED), far, start=Registration.identity())
+
+
+def test_mutual_information_is_the_entropy_of_what_two_samples_share() -> None:
+    one = np.repeat([0.0, 1.0, 2.0, 3.0], 250)
+    assert mutual_information(one, 7 - 2 * one) == pytest.approx(np.log(4))  # each says all of the other
+    assert mutual_information(one, np.tile([0.0, 5.0], 500)) == pytest.approx(0.0, abs=1e-12)  # nothing
+    assert mutual_information(one, (one > 1).astype(float)) == pytest.approx(np.log(2))  # one bit of two
+
+
+def test_a_registration_says_how_alike_the_images_were_and_are() -> None:
+    image = picture(FIXED)
+    found = register(image, FIXED, picture(FIXED, motion()), FIXED, "rigid")
+    same = register(image, FIXED, image, FIXED, "rigid", start=Registration.identity())
+    assert found.similarity[0] < found.similarity[1] < same.similarity[0]
+    assert same.similarity[1] == pytest.approx(same.similarity[0], rel=0.1)
+
+
+def test_a_deformation_that_makes_things_worse_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "_deformable", lambda *_: bend(25.0))
+    with pytest.raises(BadInput, match="much less alike"):
+        register(picture(FIXED), FIXED, picture(FIXED, motion()), FIXED, "deformable")
 
 
 def test_a_cancelled_registration_stops() -> None:

@@ -9,7 +9,7 @@ B-spline on top of the rigid motion (Rueckert et al., IEEE Trans Med Imaging 199
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +34,7 @@ BENDS = 20
 CONTROL_MM = 40.0  # distance of the B-spline's control points at first; halved once
 MOST_CONTROLS = 10  # along each axis at first; a larger image has them farther apart
 GRID_MM = 6.0  # on which a deformation is kept
+RAN_AWAY = 0.9  # of the rigid similarity; where there is nothing to stretch, samples alone make a little less of it
 SEED = 20240611
 SLAB = 16
 
@@ -50,7 +51,7 @@ class Registration:
         float32, [k, j, i, 3], on ``grid`` (in the fixed image's space); None unless deformable. Beyond the grid its
         border value holds.
     similarity
-        Mutual information at the start and at the end; the larger, the more alike.
+        Mutual information at the start and at the end, in nats; the larger, the more alike.
     """
 
     kind: Kind
@@ -139,12 +140,19 @@ def register(
     target, template = _working(fixed, fixed_geometry), _working(moving, moving_geometry)
     mask = _mask(within, fixed_geometry, target) if within is not None else None
     began = start or _by_centres(target, template)
+    before = _similarity(target, template, began)  # also refuses images that do not overlap
     found = _linear(target, template, began, affine=False, mask=mask, ctx=ctx.part(0.05, 0.5))
+    after = rigid = _similarity(target, template, found)
     if kind == "affine":
         found = _linear(target, template, found, affine=True, mask=mask, ctx=ctx.part(0.5, 1.0))
     if kind == "deformable":
         found = _deformable(target, template, found, fixed_geometry, mask, ctx.part(0.5, 1.0))
-    return found
+    if kind != "rigid":
+        after = _similarity(target, template, found)
+        if after < RAN_AWAY * rigid:
+            message = tr("Stretching or bending made the images much less alike than a rigid motion does. Use rigid.")
+            raise BadInput(message)
+    return replace(found, similarity=(before, after))
 
 
 def resampled(
@@ -418,18 +426,34 @@ def _linear(target: Any, template: Any, start: Registration, *, affine: bool, ma
     # Longer strides let an affine search run away, and squeeze the image.
     method = _method(target, mask, STEPS, 0.1 if affine else 1.0)
     method.SetInitialTransform(transform, inPlace=True)
-    first = _similarity(method, target, template)
     _watched(method, target, template, ctx, STEPS, tr("Affine registration") if affine else tr("Rigid registration"))
-    last = -float(method.GetMetricValue())
-    return Registration("affine" if affine else "rigid", _matrix_of(transform), None, None, (first, last))
+    return Registration("affine" if affine else "rigid", _matrix_of(transform))
 
 
-def _similarity(method: Any, target: Any, template: Any) -> float:
-    try:
-        return -float(method.MetricEvaluate(target, template))
-    except RuntimeError:
+def _similarity(target: Any, template: Any, registration: Registration) -> float:
+    """Mutual information in nats over all voxels of the fixed image that the moving one reaches.
+
+    Counted here, for what itk's metric gives depends on how it sampled, so that two of its values cannot be compared.
+    """
+    itk = _itk()
+    fixed = itk.GetArrayViewFromImage(target)
+    nowhere = float(np.finfo(np.float32).min)
+    moved = itk.Resample(template, target, _transform(registration), itk.sitkLinear, nowhere)
+    moving = itk.GetArrayViewFromImage(moved)
+    reached = moving > nowhere / 2
+    if not reached.any():
         message = tr("The images do not overlap where they were laid over each other; they may show other regions.")
-        raise BadInput(message) from None
+        raise BadInput(message)
+    return mutual_information(fixed[reached], moving[reached])
+
+
+def mutual_information(one: NDArray[Any], other: NDArray[Any], bins: int = BINS) -> float:
+    """Mutual information of two samples of equal shape in nats: sum of p(a, b) log(p(a, b) / (p(a) p(b)))."""
+    joint = np.histogram2d(one.reshape(-1), other.reshape(-1), bins=bins)[0]
+    joint /= joint.sum()
+    apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    some = joint > 0
+    return float(np.sum(joint[some] * np.log(joint[some] / apart[some])))
 
 
 def _nearest_rotation(matrix: FloatArray) -> FloatArray:
@@ -471,8 +495,7 @@ def _deformable(
         grid.direction.reshape(-1).tolist(),
     )
     displacement = itk.GetArrayFromImage(field).astype(np.float32)
-    last = -float(method.GetMetricValue())
-    return Registration("deformable", start.matrix, displacement, grid, (start.similarity[0], last))
+    return Registration("deformable", start.matrix, displacement, grid)
 
 
 def _coarse(geometry: Geometry) -> Geometry:
