@@ -167,7 +167,7 @@ class Watchdog:
                 # Somebody kept Python's lock: whoever works on another thread is at the line that did.
                 for ident, frame in frames.items():
                     names = short_stack(frame)
-                    idle = "thread.py:81 _worker" in names or names.endswith("_next") or "threading.py:327" in names
+                    idle = "thread.py:81 _worker" in names or names.endswith(("_next", "wait"))
                     if ident not in (self._main, threading.get_ident()) and not idle:
                         action.stacks[f"(kept the lock) {names}"] += round(overslept / SAMPLE_S)
 
@@ -329,6 +329,7 @@ class Round:
         self.segment()
         self.surfaces()
         self.tree()
+        self.by_hand()
         self.plan()
         self.history()
         self.deliver()
@@ -382,9 +383,9 @@ class Round:
         self.do("apply the threshold", lambda: hand.press_button("Apply"))
         self.do("undo it", hand.desk.undo)
         self.do("redo it", hand.desk.redo)
-        for title, name in (("Largest", "largest island"), ("holes", "fill holes"), ("mooth", "smooth")):
-            index = next(n for n in range(panel.method.count()) if title in panel.method.itemText(n))
-            hand.choose(panel.method, panel.method.itemText(index))
+        for method, name in (("islands", "largest island"), ("fill-holes", "fill holes"), ("smooth", "smooth")):
+            hand.choose(panel.target, "New segment")
+            hand.choose(panel.method, panel.method.itemText(panel.method.findData(method)))
             panel.into.setText(f"Bright, {name}")
             self.do(f"apply: {name}", lambda: hand.press_button("Apply"))
         table, labels = self.folder / "labels.json", self.folder / "labels.nii"
@@ -413,6 +414,56 @@ class Round:
         self.do("opacity back", desk.undo)
         self.do("show only this", lambda: desk.do_now(ShowSegments(only=liver.id)))
         self.do("show all segments", lambda: desk.do_now(ShowSegments()))
+
+    def by_hand(self) -> None:
+        """Every tool of the hand once, on the liver; what they made is undone again."""
+        from PySide6.QtCore import Qt
+
+        window, hand, desk = self.window, self.hand, self.hand.desk
+        panel, axial, tools = window.segment, window.stage.axial, window.segment.hand
+        before = len(desk.session.history.undo_names)
+        hand.click(window.rail.buttons["segment"])
+        hand.choose(panel.target, "Liver")
+        for name in ("paint", "erase"):
+            self.do(f"take the tool: {name}", lambda name=name: hand.click(tools.buttons[name]))
+            tools.radius.setValue(10.0)
+            for nth in ("first", "second", "third"):
+                self.do(f"{name}, {nth} stroke", lambda: self.drag(axial, 20, (4, 2), (0.25, 0.4)))
+            self.do(f"undo: {name}", desk.undo)
+        tools.shape.setCurrentIndex(1 - tools.shape.currentIndex())
+        self.do("paint with the other shape", lambda: self.drag(axial, 20, (4, 2), (0.25, 0.4)))
+        for name in ("draw", "scissors", "level"):
+            hand.click(tools.buttons[name])
+            self.do(f"tool: {name}", lambda: self.ring(axial))
+        hand.click(tools.buttons["live-wire"])
+        self.do("tool: live-wire", lambda: self.ring(axial, clicks=True))
+        self.do("close the live-wire", lambda: hand.key(Qt.Key.Key_Return, axial))
+        hand.click(tools.buttons["scissors"])
+        self.do("scissors in 3D", lambda: self.ring(window.stage.view3d.interactor))
+        hand.click(tools.buttons["scissors"])
+        for method in ("margin", "hollow", "local-threshold"):
+            title = panel.method.itemText(panel.method.findData(method))
+            self.do(f"preview: {method}", lambda title=title: hand.choose(panel.method, title))
+        self.do("drop the preview", lambda: hand.key(Qt.Key.Key_Escape, panel))
+        back = len(desk.session.history.undo_names) - before
+        self.go_far(window.top_bar.undo_button, back, "by hand: undo")
+
+    def ring(self, widget: Any, clicks: bool = False) -> None:
+        """Drag a ring around the middle of a view, or click eight points of it."""
+        from PySide6.QtCore import QEvent, QPointF
+
+        hand, middle = self.hand, QPointF(widget.rect().center())
+        places = [middle + QPointF(60 * np.cos(t), 60 * np.sin(t)) for t in np.linspace(0, 6, 8 if clicks else 40)]
+        for number, place in enumerate(places):
+            if clicks or number == 0:
+                hand.grab(widget, place)
+            else:
+                hand.mouse(widget, QEvent.Type.MouseMove, place)
+            if clicks:
+                hand.let_go(widget, place)
+            hand.qtbot.wait(16)
+        if not clicks:
+            hand.let_go(widget, places[-1])
 
     def plan(self) -> None:
         window, hand = self.window, self.hand
@@ -554,7 +605,8 @@ def print_action(action: Action) -> None:
         flush=True,
     )
     if action.stacks and action.worst_ms > BOUND_MS:
-        for stack, count in action.stacks.most_common(5):
+        ranked = action.stacks.most_common()
+        for stack, count in [*[s for s in ranked if s[0][0] != "("][:5], *[s for s in ranked if s[0][0] == "("][:4]]:
             print(f"      {count * 10:5d} ms  {stack}", flush=True)
 
 

@@ -105,7 +105,7 @@ def add_the_organs(hand: Hand) -> None:
 
 
 def window_text(hand: Hand, key: str) -> str:
-    return str(hand.window.segment._stats[key].text())
+    return hand.window.segment.numbers.text(key)
 
 
 def make_surfaces(hand: Hand) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
-from surgitwin.surfaces import label_statistics, mask_surface, segment_statistics
+from surgitwin.surfaces import box_of_labels, label_statistics, mask_surface, segment_statistics
 from surgitwin.surfaces import statistics as module
 
 SIZE = (17, 15, 13)
@@ -51,6 +51,16 @@ def test_all_labels_at_once_agree_with_numpy_on_each(dtype: DTypeLike) -> None:
         assert result.hu is not None
         wanted = [own.mean(), own.std(), *np.percentile(own, (5, 50, 95))]
         assert np.allclose(list(result.hu.as_json().values()), wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("values", [[200], [3, 77], [5], [3, 6, 9, 77, 200]])
+def test_the_box_of_some_labels_holds_them_and_the_statistics_in_it_are_those_of_the_whole(values: list[int]) -> None:
+    found, image = labels(), voxels(np.int16)
+    box = box_of_labels(found, values, Context())
+    assert box == Box.of_mask(np.isin(found, values))
+    whole = label_statistics(found, image, geometry(), values, ctx=Context())
+    grown = box.grown(1, SIZE)
+    assert label_statistics(found[grown.slices], image[grown.slices], geometry(), values, grown, ctx=Context()) == whole
 
 
 def test_values_that_do_not_fit_a_histogram_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
+
+import numpy as np
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
 from surgitwin.commands.segments import cut_off_warning, surface_of
 from surgitwin.commands.signing import SignedContent, signed_nodes
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.ids import NodeId
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import AnyArray
 from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, VolumeNode
+
+AROUND_VOXELS = 2  # what a surface needs to see around its segment
 
 
 class ShowTree(Command):
@@ -47,10 +51,19 @@ class ShowTree(Command):
 
 @dataclass(frozen=True)
 class LayerInputs:
-    """A label layer with its segments and the image below it, frozen for work on another thread."""
+    """A label layer with its segments and the image below it, frozen for work on another thread.
+
+    Attributes
+    ----------
+    labels, voxels
+        [k, j, i] of ``box``.
+    geometry
+        Of the whole image.
+    """
 
     labels: AnyArray
     geometry: Geometry
+    box: Box
     segments: tuple[SegmentNode, ...]
     voxels: AnyArray | None
     unit: str
@@ -77,6 +90,7 @@ def freeze_layers(bench: Bench, wanted: list[SegmentNode]) -> list[LayerInputs]:
             LayerInputs(
                 scene.expect(layer, LabelLayerNode).labels.frozen(),
                 segmentation.geometry,
+                segmentation.geometry.full_box,
                 tuple(segments),
                 volume.voxels.frozen() if volume is not None else None,
                 volume.unit if volume is not None else "",
@@ -89,12 +103,29 @@ def freeze_layers(bench: Bench, wanted: list[SegmentNode]) -> list[LayerInputs]:
 
 def statistics_document(layer: LayerInputs, ctx: Context) -> dict[NodeId, Document]:
     """What `stats` says of each segment of a layer; surfaces that are missing or stale are made for it."""
+    from surgitwin.surfaces import box_of_labels
+
+    values = [segment.value for segment in layer.segments]
+    found = box_of_labels(layer.labels, values, ctx)
+    if not found.empty:
+        box = found.grown(AROUND_VOXELS, layer.geometry.size_ijk)
+        layer = replace(
+            layer,
+            labels=np.ascontiguousarray(layer.labels[box.slices]),
+            voxels=None if layer.voxels is None else np.ascontiguousarray(layer.voxels[box.slices]),
+            box=box,
+        )
+    return ctx.apart(_statistics_of, layer)
+
+
+def _statistics_of(layer: LayerInputs, ctx: Context) -> dict[NodeId, Document]:
     from surgitwin.surfaces import label_statistics, surfaces_from_labels
 
     values = [segment.value for segment in layer.segments]
-    counted = label_statistics(layer.labels, layer.voxels, layer.geometry, values, ctx=ctx.part(0.0, 0.3))
+    counted = label_statistics(layer.labels, layer.voxels, layer.geometry, values, layer.box, ctx=ctx.part(0.0, 0.3))
     missing = [s.value for s in layer.segments if s.id not in layer.surfaces and counted[s.value].voxels]
-    made = surfaces_from_labels(layer.labels, layer.geometry, missing, ctx=ctx.part(0.3, 1.0)) if missing else {}
+    grid = layer.geometry.cropped(layer.box)
+    made = surfaces_from_labels(layer.labels, grid, missing, ctx=ctx.part(0.3, 1.0)) if missing else {}
     documents: dict[NodeId, Document] = {}
     for segment in layer.segments:
         numbers = counted[segment.value]

@@ -277,7 +277,7 @@ class MainWindow(QMainWindow):
     def _tree_chosen(self) -> None:
         node = self.tree.selected()
         if isinstance(node, SegmentNode):
-            self.segment.show_segment(node)
+            self.segment.numbers.show_segment(node)
             self.segment.choose_target(node)
             span = self.spans.of(node)
             if span is not None:

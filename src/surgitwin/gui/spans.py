@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from surgitwin.core.geometry import Geometry
@@ -15,6 +16,7 @@ from surgitwin.render.twin import Span, span_of
 from surgitwin.scene.nodes import LabelLayerNode, SegmentationNode, SegmentNode
 
 Key = tuple[NodeId, Revision]
+QUIET_MS = 200  # after the last change: steps of an undo or strokes that follow each other are counted once
 
 
 class SegmentSpans(QObject):
@@ -30,7 +32,7 @@ class SegmentSpans(QObject):
         self._running = False
         self._later = QTimer(self)
         self._later.setSingleShot(True)
-        self._later.setInterval(50)
+        self._later.setInterval(QUIET_MS)
         self._later.timeout.connect(self._count)
         desk.session_changed.connect(lambda _: self._restart())
         desk.scene_changed.connect(lambda _: self._later.start())
@@ -60,13 +62,15 @@ class SegmentSpans(QObject):
         frozen = [(labels.frozen(), geometry, segments) for labels, geometry, segments in wanted]
 
         def work(ctx: Context) -> list[tuple[Key, float, Span | None]]:
-            from surgitwin.surfaces.statistics import label_statistics
+            from surgitwin.surfaces.statistics import box_of_labels, label_statistics
 
             found: list[tuple[Key, float, Span | None]] = []
             for labels, geometry, segments in frozen:
                 ctx.check()
                 values = [segment.value for segment in segments]
-                counted = label_statistics(labels, None, geometry, values, ctx=ctx.part(0.0, 1.0))
+                box = box_of_labels(labels, values, ctx)
+                part = np.ascontiguousarray(labels[box.slices])
+                counted = ctx.apart(label_statistics, part, None, geometry, values, box)
                 for segment in segments:
                     numbers = counted[segment.value]
                     span = span_of(geometry, numbers.box) if numbers.voxels else None

@@ -3,7 +3,13 @@
 from surgitwin.surfaces.check import MeshCheck, check_mesh, is_closed, merge_vertices
 from surgitwin.surfaces.decimate import decimate
 from surgitwin.surfaces.extract import DEFAULT_SMOOTHING, SurfaceResult, mask_surface, surfaces_from_labels
-from surgitwin.surfaces.statistics import Intensity, SegmentStatistics, label_statistics, segment_statistics
+from surgitwin.surfaces.statistics import (
+    Intensity,
+    SegmentStatistics,
+    box_of_labels,
+    label_statistics,
+    segment_statistics,
+)
 
 __all__ = [
     "DEFAULT_SMOOTHING",
@@ -11,6 +17,7 @@ __all__ = [
     "MeshCheck",
     "SegmentStatistics",
     "SurfaceResult",
+    "box_of_labels",
     "check_mesh",
     "decimate",
     "is_closed",

@@ -20,6 +20,7 @@ PERCENTILES = (5, 50, 95)
 _SLAB_VOXELS = 1 << 22
 # Above so many cells of a histogram (label by intensity), values are collected and sorted instead.
 _MOST_BINS = 1 << 24
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def label_statistics(
     voxels: NDArray[Any] | None,
     geometry: Geometry,
     values: Sequence[int] | None = None,
+    box: Box | None = None,
     *,
     ctx: Context,
 ) -> dict[int, SegmentStatistics]:
@@ -120,11 +122,41 @@ def label_statistics(
     Parameters
     ----------
     labels
-        uint8 or uint16, shape [k, j, i] of ``geometry``; 0 is background.
+        uint8 or uint16, shape [k, j, i] of ``box``; 0 is background.
+    voxels
+        The image's intensities in ``box``, same shape; None if there is no image.
+    geometry
+        Of the whole image.
     values
         Labels wanted; None for all that occur. A wanted label without voxels has none in its statistics.
+    box
+        Where the arrays lie in the image; None if they are as large as the image.
     """
-    return _statistics(labels, voxels, geometry, geometry.full_box, values, ctx)
+    return _statistics(labels, voxels, geometry, box or geometry.full_box, values, ctx)
+
+
+def box_of_labels(labels: LabelArray, values: Sequence[int], ctx: Context) -> Box:
+    """The smallest box around the voxels of some labels, empty without any; of more than a few, around all labels.
+
+    What it calls leaves Python's lock alone, so that a window stays awake while a thread looks through an image.
+    """
+    whole = len(values) > _FEW
+    hit_k = np.zeros(labels.shape[0], np.bool_)
+    hit_j, hit_i = np.zeros(labels.shape[1], np.bool_), np.zeros(labels.shape[2], np.bool_)
+    for slab in _slabs(labels.shape, ctx):
+        part = labels[slab]
+        mask: NDArray[np.bool_] = part != 0 if whole else np.zeros(part.shape, np.bool_)
+        for value in () if whole else values:
+            mask |= part == value
+        rows: NDArray[np.bool_] = np.any(mask, axis=2)
+        hit_k[slab] = rows.any(axis=1)
+        hit_j |= rows.any(axis=0)
+        hit_i |= np.any(mask, axis=(0, 1))
+    hits = [np.flatnonzero(hit) for hit in (hit_i, hit_j, hit_k)]
+    if any(hit.size == 0 for hit in hits):
+        return Box((0, 0, 0), (0, 0, 0))
+    (i0, i1), (j0, j1), (k0, k1) = ((int(hit[0]), int(hit[-1]) + 1) for hit in hits)
+    return Box((i0, j0, k0), (i1, j1, k1))
 
 
 def _statistics(
@@ -218,8 +250,7 @@ class _Runs:
         """By label number: voxels; sums of (i, j, k); lowest and highest (i, j, k)."""
         lengths = self.last - self.first + 1
         counts: NDArray[np.int64] = np.bincount(number, minlength=size)
-        voxels = np.zeros(size, np.int64)
-        np.add.at(voxels, number, lengths)
+        voxels = np.bincount(number, lengths, size).astype(np.int64)  # exact: far fewer than 2^53 voxels
         middles = ((self.first + self.last) / 2, self.j, self.k)
         sums = np.stack([np.bincount(number, middle * lengths, size).astype(np.float64) for middle in middles], axis=1)
         low: NDArray[np.int64] = np.zeros((size, 3), np.int64)

@@ -74,9 +74,7 @@ class Panel(QScrollArea):
         return label
 
     def note(self, text: str = "", role: str = "muted") -> QLabel:
-        label = QLabel(text)
-        label.setWordWrap(True)
-        set_role(label, role)
+        label = note_label(text, role)
         self.column.addWidget(label)
         return label
 
@@ -243,6 +241,14 @@ class NodePicks(QListWidget):
             item = self.item(row)
             on = item.data(USER_ROLE) in wanted
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+
+
+def note_label(text: str = "", role: str = "muted") -> QLabel:
+    """A sentence that may take several lines."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    set_role(label, role)
+    return label
 
 
 def value_row(label: str, value: str = "–") -> tuple[QWidget, QLabel]:

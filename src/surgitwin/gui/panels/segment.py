@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
-from surgitwin.commands.look import ShowStatistics
 from surgitwin.commands.segmenting import EVERY_PART, MakeSegment
 from surgitwin.commands.segments import MakeSurfaces
 from surgitwin.commands.volumes import CropVolume, MaskVolume
@@ -19,7 +18,8 @@ from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.form import Form
 from surgitwin.gui.panels.hand_tools import HandTools
-from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button, value_row
+from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button
+from surgitwin.gui.panels.segment_numbers import SegmentNumbers
 from surgitwin.gui.panels.segment_rules import RulesBox
 from surgitwin.gui.panels.sign_off import SignOffBox
 from surgitwin.gui.previewing import Preview
@@ -50,7 +50,6 @@ class SegmentPanel(Panel):
 
         self._desk = desk
         self._methods = METHODS
-        self._shown_stats: SegmentNode | None = None
         self.form: Form | None = None
         self._given_name = ""
         self.shown = Preview(desk, self)
@@ -133,18 +132,8 @@ class SegmentPanel(Panel):
         self.column.addLayout(surfaces)
         self.mesh_button = button(tr("Make all surfaces"), self.make_surfaces)
         self.buttons(self.mesh_button)
-        self.stats_title = self.section(tr("Selected segment"))
-        self._stats: dict[str, Any] = {}
-        for key, title in (
-            ("volume", tr("Volume by voxels")),
-            ("surface", tr("Volume by surface")),
-            ("area", tr("Surface area")),
-            ("hu", tr("HU, mean ± SD")),
-            ("range", tr("HU, 5th to 95th percentile")),
-        ):
-            line, self._stats[key] = value_row(title)
-            self.add(line)
-        self.stats_note = self.note(role="caution")
+        self.numbers = SegmentNumbers(self._desk, self.section(tr("Selected segment")))
+        self.add(self.numbers)
         self.column.addStretch(1)
 
     def _connect(self) -> None:
@@ -419,37 +408,8 @@ class SegmentPanel(Panel):
         self.mesh_button.setEnabled(bool(segments))
         self.apply_button.setEnabled(self._desk.volume is not None)
         self._show_buttons()
-        if self._shown_stats is not None:
-            self.show_segment(self._desk.scene.get(self._shown_stats.id, SegmentNode))
-
-    def show_segment(self, segment: SegmentNode | None) -> None:
-        """Read the numbers of one segment, as a job."""
-        if segment is not None and self._shown_stats is not None and segment.revision == self._shown_stats.revision:
-            return
-        self._shown_stats = segment
-        self.stats_title.setText((segment.name if segment is not None else tr("Selected segment")).upper())
-        for label in self._stats.values():
-            label.setText("–")
-        self.stats_note.setText("")
-        if segment is not None:
-            wanted = segment
-            self._desk.do(
-                ShowStatistics(segment=(segment.id,)),
-                lambda document: self._fill_stats(wanted, document["segments"][0]),
-            )
+        self.numbers.refresh()
 
     def choose_target(self, segment: SegmentNode) -> None:
         """Edit the segment that was chosen elsewhere."""
         self.target.choose(segment.id)
-
-    def _fill_stats(self, segment: SegmentNode, entry: dict[str, Any]) -> None:
-        if self._shown_stats is None or self._shown_stats.id != segment.id:
-            return
-        surface, area, hu = entry["surface_volume_ml"], entry["area_mm2"], entry["hu"]
-        self._stats["volume"].setText(f"{entry['volume_ml']:.1f} ml")
-        self._stats["surface"].setText(f"{surface:.1f} ml" if surface is not None else tr("not assessed"))
-        self._stats["area"].setText(f"{area / 100:.1f} cm²" if area is not None else tr("not assessed"))
-        self._stats["hu"].setText(f"{hu['mean']:.0f} ± {hu['sd']:.0f} HU" if hu else tr("not assessed"))
-        self._stats["range"].setText(f"{hu['p05']:.0f} … {hu['p95']:.0f} HU" if hu else tr("not assessed"))
-        if entry["cut_off"]:
-            self.stats_note.setText(tr("⚠ Cut off by the image's edge: this is the volume of the part in view."))
