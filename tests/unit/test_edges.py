@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+from skimage.measure import find_contours
 
 from surgitwin.core.errors import BadInput
 from surgitwin.segmentation.edges import LiveWire, level_outline, wire_outline
@@ -55,6 +57,18 @@ def test_level_tracing_takes_the_structure_pointed_at_of_several_of_one_value() 
     image[5:12, 5:12] = 100.0
     outline = level_outline(image, (8.0, 11.5))
     assert outline.max() < 14
+
+
+@pytest.mark.parametrize("at", [(40.3, 74.0), (20.0, 20.0), (8.0, 100.0), (61.2, 52.0), (41.0, 31.5)])
+def test_level_tracing_gives_the_contour_that_a_search_of_the_whole_slice_finds(at: tuple[float, float]) -> None:
+    image = disc(noise=30.0).astype(np.float64)
+    level = float(map_coordinates(image, [[at[0]], [at[1]]], order=1)[0])
+    padded = np.pad(image, 1, constant_values=image.min() - 1)
+    contours = [contour - 1.0 for contour in find_contours(padded, level)]  # type: ignore[no-untyped-call]
+    nearest = min(contours, key=lambda contour: float(np.hypot(*(contour - at).T).min()))
+    expected = np.clip(nearest[:-1], 0, np.asarray(image.shape) - 1)
+    found = level_outline(image, at)
+    np.testing.assert_allclose(np.sort(found, axis=0), np.sort(expected, axis=0))
 
 
 def test_a_structure_at_the_edge_of_the_image_is_closed_along_it() -> None:

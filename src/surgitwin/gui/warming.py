@@ -30,6 +30,9 @@ MODULES = (
     "surgitwin.resection.volumetry",
     "surgitwin.segmentation.methods",
     "surgitwin.segmentation.labelmaps",
+    "skimage.graph",  # live-wire
+    "skimage.measure",  # level tracing
+    "scipy.ndimage",
     "surgitwin.surfaces",
     "surgitwin.exchange.names",
 )

@@ -19,6 +19,7 @@ IntArray = NDArray[np.int64]
 SIGMA_PX = 1.0
 FLAT_COST = 0.05  # of a step along the strongest edge, against 1 where there is none
 REACH_PX = 40  # a wire may leave the rectangle of its two clicks by so much at least
+NEAR_PX = 1.5  # a contour of the value at a place runs through its pixel
 TILE_PX = 64  # the part of the slice that is searched ends at multiples of this
 _KEPT = 4  # searches
 
@@ -105,7 +106,6 @@ def wire_outline(
 def level_outline(pixels: NDArray[np.generic], at: tuple[float, float]) -> FloatArray:
     """The closed contour of the value at a place that passes through it, (n, 2).
 
-
     Raises
     ------
     BadInput
@@ -119,17 +119,47 @@ def level_outline(pixels: NDArray[np.generic], at: tuple[float, float]) -> Float
     if not (0 <= row <= image.shape[0] - 1 and 0 <= column <= image.shape[1] - 1):
         raise BadInput(tr("The point lies outside the slice."))
     level = float(map_coordinates(image, [[row], [column]], order=1)[0])
-    padded = np.pad(image, 1, constant_values=float(image.min()) - 1.0)  # what reaches the edge is closed along it
+    # What reaches the edge is closed along it.
+    padded = np.pad(image, 1, constant_values=float(image.min()) - 1.0)
+    part, corner = _border_near(padded, level, (row + 1, column + 1))
     best: FloatArray | None = None
     nearest = np.inf
-    for contour in find_contours(padded, level):  # type: ignore[no-untyped-call]
-        contour = contour - 1.0
+    for contour in find_contours(part, level):  # type: ignore[no-untyped-call]
+        contour = contour + corner - 1.0
         if len(contour) < 4 or not np.array_equal(contour[0], contour[-1]):
             continue
         distance = float(np.hypot(*(contour - (row, column)).T).min())
         if distance < nearest:
             best, nearest = contour[:-1], distance
-    if best is None or nearest > 1.5:
+    if best is None or nearest > NEAR_PX:
         message = tr("No closed contour of the value {value:.0f} passes here. Point at the border of a structure.")
         raise BadInput(message.format(value=level))
     return np.asarray(np.clip(best, 0, np.asarray(image.shape) - 1.0))
+
+
+def _border_near(image: FloatArray, level: float, at: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """A part of an image in which the only contours of a value are those near a place, and its first (row, column).
+
+    Contours run between a region above the value, whose pixels touch by their sides, and one below it, whose pixels
+    touch by their corners too (as `skimage.measure.find_contours` has it): every region that has no pixel near the
+    place is taken to the other side, and noise far away costs no time.
+    """
+    from scipy.ndimage import label
+
+    reach = int(np.ceil(NEAR_PX)) + 1
+    near = tuple(slice(max(round(place) - reach, 0), round(place) + reach + 1) for place in at)
+    high = image > level
+    tops, _ = label(high)
+    here = np.unique(tops[near])
+    kept = np.isin(tops, here[here > 0])
+    pits, count = label(~kept, structure=np.ones((3, 3)))
+    below = np.zeros(count + 1, dtype=np.bool_)
+    below[np.unique(pits[near])] = True
+    below[0] = False
+    solid = ~below[pits]
+    part = np.where(solid, np.maximum(image, np.nextafter(level, np.inf)), np.minimum(image, level))
+    rows, columns = (np.flatnonzero(solid.any(axis=axis)) for axis in (1, 0))
+    if rows.size == 0:
+        return part[:2, :2], np.zeros(2)  # without a contour
+    top, left = max(int(rows[0]) - 1, 0), max(int(columns[0]) - 1, 0)
+    return part[top : rows[-1] + 2, left : columns[-1] + 2], np.array([top, left], dtype=np.float64)
