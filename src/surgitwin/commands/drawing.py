@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from surgitwin.commands.base import Arg, Bench, Document, Work
 from surgitwin.commands.labels import pick_volume
-from surgitwin.commands.painting import Painted, start_painting
+from surgitwin.commands.painting import Painted, start_marking, start_painting
 from surgitwin.commands.placement import crop_of
 from surgitwin.commands.ruled import RuledCommand
 from surgitwin.commands.segmenting import segment_named, segments_of_volume
@@ -24,6 +24,7 @@ from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
     from surgitwin.segmentation.outlines import Lens, Outline, SliceLens
+    from surgitwin.segmentation.rules import RuledGrid
 
 View = Literal["axial", "coronal", "sagittal"]
 AXES: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
@@ -245,20 +246,20 @@ class CutWithScissors(RuledCommand):
             raise BadInput(message.format(name=self.segment, image=volume.name))
         lens, outline = self._lens_and_outline(volume.geometry)
         rules = self.edit_rules(scene, volume)
-        labels = scene.layer_of(node).labels.frozen()
         inside_goes = (self.side == "inside") == (self.mode == "cut")
         revision = node.revision
 
-        def compute(ctx: Context) -> Painted:
-            return _cut_away(labels, node, volume.geometry, lens, outline, inside_goes, ctx)
+        def mark(grid: RuledGrid, ctx: Context) -> Painted:
+            return _cut_away(grid.layer(node.layer).labels, node, volume.geometry, lens, outline, inside_goes, ctx)
 
-        def commit(painted: Painted) -> Document:
+        work = start_marking(bench, volume, node.id, mark, rules, tr("Scissors: {name}"))
+
+        def commit(found: Any) -> Document:
             if node.id not in scene or scene.expect(node.id, SegmentNode).revision != revision:
                 raise BadInput(tr("“{name}” was edited while this ran. Please cut again.").format(name=node.name))
-            work = start_painting(bench, volume, node.id, painted, rules, tr("Scissors: {name}"))
-            return work.commit(work.compute(Context()))
+            return work.commit(found)
 
-        return Work(compute, commit)
+        return Work(work.compute, commit)
 
     def _lens_and_outline(self, geometry: Geometry) -> tuple[Lens, Outline]:
         from surgitwin.segmentation.outlines import CameraLens, Outline, SliceLens
@@ -291,4 +292,5 @@ def _cut_away(
     gone = inside if inside_goes else mask & ~inside
     if not gone.any():
         raise BadInput(tr("The cut meets nothing of “{name}”.").format(name=node.name))
-    return Painted(box, gone, erase=True)
+    part = Box.of_mask(gone)
+    return Painted(part.moved(box.start), np.ascontiguousarray(gone[part.slices]), erase=True)

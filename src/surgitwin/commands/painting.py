@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,15 +84,35 @@ def start_painting(
         planned = stroke.quick_plan(_as_it_is(bench.scene, volume), stroke.target(bench.scene))
         if planned is not None:
             return Work(lambda ctx: planned, lambda plan: _commit(bench, stroke, plan))
+    return start_marking(bench, volume, into, lambda grid, ctx: painted, rules, title)
+
+
+def start_marking(
+    bench: Bench,
+    volume: VolumeNode,
+    into: str,
+    mark: Callable[[RuledGrid, Context], Painted],
+    rules: EditRules,
+    title: str = "",
+) -> Work[Any]:
+    """As `start_painting`, for voxels that the work has to find first.
+
+    Parameters
+    ----------
+    mark
+        Finds them; it must not keep the grid's arrays.
+    """
     # The list is emptied by the work: nobody uses the arrays when the change is made, so that it need not copy them.
     grids = [ruled_grid(bench.scene, volume)]
-    target = stroke.target(bench.scene)
+    target = _ruled(segment_named(segments_of_volume(bench.scene, volume), into))
 
-    def compute(ctx: Context) -> _Plan:
+    def compute(ctx: Context) -> tuple[_Stroke, _Plan]:
         ctx.progress(None, tr("Painting"))
-        return stroke.plan(grids.pop(), target)
+        grid = grids.pop()
+        stroke = _Stroke(volume.id, into, mark(grid, ctx), rules, title)
+        return stroke, stroke.plan(grid, target)
 
-    return Work(compute, lambda plan: _commit(bench, stroke, plan))
+    return Work(compute, lambda found: _commit(bench, *found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +144,7 @@ class _Stroke:
         return segment_named(segments_of_volume(scene, scene.expect(self.volume, VolumeNode)), self.into)
 
     def target(self, scene: Scene) -> RuledSegment | None:
-        segment = self.segment(scene)
-        return RuledSegment(segment.id, segment.layer, segment.value) if segment is not None else None
+        return _ruled(self.segment(scene))
 
     def plan(self, grid: RuledGrid, target: RuledSegment | None) -> _Plan:
         return self._carried_out(grid, target, self._allowed(grid, target))
@@ -147,6 +167,10 @@ class _Stroke:
             return int(np.count_nonzero(found.add)), 0
         before = grid.layer(target.layer).labels[self.painted.box.slices] == target.value
         return int(np.count_nonzero(found.add & ~before)), int(np.count_nonzero(found.remove & before))
+
+
+def _ruled(segment: SegmentNode | None) -> RuledSegment | None:
+    return RuledSegment(segment.id, segment.layer, segment.value) if segment is not None else None
 
 
 def _as_it_is(scene: Scene, volume: VolumeNode) -> RuledGrid:

@@ -52,6 +52,12 @@ class Box:
         i1, j1, k1 = (min(b + by, n) for b, n in zip(self.stop, size_ijk, strict=True))
         return Box((i0, j0, k0), (i1, j1, k1))
 
+    def moved(self, by_ijk: Sequence[int]) -> Box:
+        """This box ``by_ijk`` voxels further on: what lies in a part of an image, in the whole image."""
+        i0, j0, k0 = (a + b for a, b in zip(self.start, by_ijk, strict=True))
+        i1, j1, k1 = (a + b for a, b in zip(self.stop, by_ijk, strict=True))
+        return Box((i0, j0, k0), (i1, j1, k1))
+
     def union(self, other: Box) -> Box:
         if self.empty:
             return other

@@ -82,11 +82,8 @@ class PatchArray:
             return None
         changed, before, after = changed[tight.slices], before[tight.slices], after[tight.slices]
         values = frozenset(_values(before[changed])) | frozenset(_values(after[changed]))
-        i, j, k = (a + b for a, b in zip(box.start, tight.start, strict=True))
-        ni, nj, nk = tight.size_ijk
-        place = Box((i, j, k), (i + ni, j + nj, k + nk))
         new = Blob(after, at_hand=at_hand)
-        return PatchArray(node_id, field, place, Blob(before), new, values)
+        return PatchArray(node_id, field, tight.moved(box.start), Blob(before), new, values)
 
 
 def _values(array: NDArray[Any]) -> list[int]:

@@ -56,9 +56,7 @@ def fill_outline(geometry: Geometry, lens: SliceLens, outline: Outline, ctx: Con
     tight = Box.of_mask(mask)
     if tight.empty:
         raise BadInput(tr("The outline is smaller than a voxel; it holds no voxel's centre."))
-    start = [a + b for a, b in zip(box.start, tight.start, strict=True)]
-    stop = [a + b for a, b in zip(box.start, tight.stop, strict=True)]
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2])), mask[tight.slices]
+    return tight.moved(box.start), mask[tight.slices]
 
 
 def inside_outline(

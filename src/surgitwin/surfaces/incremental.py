@@ -93,9 +93,9 @@ class LiveSurface:
         if inner.empty:
             return empty
         # With a voxel of air around it, for the cells outside of its faces; where the image ends there is none.
-        known = _moved(inner, place.start).grown(1, geometry.size_ijk)
+        known = inner.moved(place.start).grown(1, geometry.size_ijk)
         whole = np.zeros(known.size_ijk[::-1], np.bool_)
-        whole[_within(known, _moved(inner, place.start))] = mask[inner.slices]
+        whole[_within(known, inner.moved(place.start))] = mask[inner.slices]
         return empty.updated(whole, known, ctx)
 
     @property
@@ -322,12 +322,6 @@ def _directions(normals: NDArray[np.float32], geometry: Geometry) -> NDArray[np.
     length = np.sqrt(result[:, 0] ** 2 + result[:, 1] ** 2 + result[:, 2] ** 2)
     result /= np.maximum(length, np.float32(1e-12))[:, None]
     return result
-
-
-def _moved(box: Box, by: tuple[int, int, int]) -> Box:
-    i0, j0, k0 = (a + b for a, b in zip(box.start, by, strict=True))
-    i1, j1, k1 = (a + b for a, b in zip(box.stop, by, strict=True))
-    return Box((i0, j0, k0), (i1, j1, k1))
 
 
 def _within(outer: Box, inner: Box) -> tuple[slice, slice, slice]:
