@@ -1,10 +1,12 @@
 """Segments over a slice and grey values: colours, edges, visibility, presets."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.render.content import ImageContent, LabelLayer, MarkerContent, SegmentStyle, SliceContent
 from surgitwin.render.overlay import OverlayLook, nearest_labels, overlay_patch, premultiplied, smooth_labels
 from surgitwin.render.placement import Placement
@@ -242,3 +244,28 @@ def test_paint_on_an_oblique_grid_shows_although_the_memory_is_the_same() -> Non
     labels[0, 10:20, 10:20] = 1
     shown.invalidate()
     assert len(shown.patches(0.0, placement, OverlayLook())) == 1
+
+
+@pytest.mark.parametrize("axes", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("flip", [(1, 1, 1), (-1, 1, 1), (1, -1, -1)])
+@pytest.mark.parametrize("orientation", list(Orientation))
+def test_a_layer_that_says_where_it_holds_something_looks_as_if_all_of_it_were_read(
+    axes: tuple[int, int, int], flip: tuple[int, int, int], orientation: Orientation
+) -> None:
+    geometry = Geometry.from_parts((9, 11, 7), (2.0, 3.0, 5.0), (-4.0, 7.0, 1.0), np.eye(3)[:, axes] * flip)
+    box = Box((2, 0, 1), (8, 5, 4))
+    labels = np.zeros(geometry.shape_kji, np.uint8)
+    labels[box.slices] = np.random.default_rng(3).integers(0, 2, labels[box.slices].shape)
+    image = ImageContent(np.zeros(geometry.shape_kji, np.int16), geometry)
+    whole = SlicePicture(orientation, SliceContent(image=image, layers=(LabelLayer(labels, geometry, (RED,)),)))
+    part = LabelLayer(labels, geometry, (RED,), lambda: box)
+    close = SlicePicture(orientation, SliceContent(image=image, layers=(part,)))
+    assert whole.grid is not None
+    placement = Placement.fit(whole.grid, 170, 180)
+    for index in range(whole.grid.count):
+        at = whole.grid.position_of(index)
+        expected, found = (p.patches(at, placement, OverlayLook(0.5, 1)) for p in (whole, close))
+        assert len(expected) == len(found)
+        for one, other in zip(expected, found, strict=True):
+            assert (one.left, one.top) == (other.left, other.top)
+            np.testing.assert_array_equal(one.argb, other.argb)

@@ -155,7 +155,8 @@ class Stage(QWidget):
         if stroke is None or volume is None:
             self._stroke = None
         elif before is None or before.array is not stroke.labels:
-            self._stroke = LabelLayer(stroke.labels, volume.geometry, (SegmentStyle(1, stroke.color),))
+            style = SegmentStyle(1, stroke.color)
+            self._stroke = LabelLayer(stroke.labels, volume.geometry, (style,), lambda: stroke.box)
         if self._stroke is before and before is not None:
             for view in self.slices:
                 view.refresh_labels()

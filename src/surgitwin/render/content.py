@@ -5,6 +5,7 @@ Colours are red, green, blue from 0 to 255; points and directions are LPS, lengt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.mesh import Mesh
 
 Rgb = tuple[int, int, int]
@@ -67,11 +68,15 @@ class LabelLayer:
     ----------
     array
         [k, j, i], uint8 or uint16, on a grid of its own.
+    bounds
+        Tells the box outside of which the array holds nothing, for one that grows in place while it is shown; a slice
+        is then read there only.
     """
 
     array: NDArray[Any]
     geometry: Geometry
     styles: tuple[SegmentStyle, ...]
+    bounds: Callable[[], Box | None] | None = None
 
     def __post_init__(self) -> None:
         _check_shape(self.array, self.geometry, "label layer")

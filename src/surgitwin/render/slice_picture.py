@@ -60,6 +60,17 @@ class _Layer:
     patch_key: tuple[Any, ...] | None = None
     patch: Patch | None = None
 
+    def draw(self, index: int, placement: Placement, look: OverlayLook) -> Patch | None:
+        """The pixels of one slice; None if it shows nothing."""
+        bounds = self.content.bounds
+        if bounds is None:
+            labels = self.slicer.slice(index)
+            found = None if labels is None else (labels, self.slicer.grid)
+        else:
+            box = bounds()
+            found = None if box is None else self.slicer.slice_in(index, box)
+        return None if found is None else overlay_patch(*found, self.content.styles, placement, look)
+
 
 @dataclass
 class SlicePicture:
@@ -148,10 +159,7 @@ class SlicePicture:
             index = grid.index_of(position_mm)
             key = (index, placement, look, layer.content.styles)
             if key != layer.patch_key:
-                labels = layer.slicer.slice(index)
-                layer.patch = (
-                    None if labels is None else overlay_patch(labels, grid, layer.content.styles, placement, look)
-                )
+                layer.patch = layer.draw(index, placement, look)
                 layer.patch_key = key
             if layer.patch is not None:
                 found.append(layer.patch)

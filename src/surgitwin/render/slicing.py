@@ -9,7 +9,7 @@ three views that are not at right angles to the patient cannot share a crosshair
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import FloatArray, Geometry, letter_of
+from surgitwin.core.geometry import Box, FloatArray, Geometry, letter_of
 from surgitwin.render.reslice import Reslicer
 
 SlabMode = Literal["max", "min", "mean"]
@@ -176,6 +176,30 @@ class Slicer:
             return project(self._stack[first:last], mode)
         planes = [self._resampled(number) for number in range(first, last)]
         return planes[0] if len(planes) == 1 else project(np.stack(planes), mode)
+
+    def slice_in(self, index: int, box: Box) -> tuple[Array, SliceGrid] | None:
+        """The part of one slice that a box of voxels covers, with the pixels around it, and the grid of that part.
+
+        Returns
+        -------
+        None if the slice lies outside the box or the volume.
+        """
+        grid = self.grid
+        if box.empty or not 0 <= index < grid.count:
+            return None
+        if self._stack is None:
+            whole = self.slice(index)
+            return None if whole is None else (whole, grid)
+        ends = [box.start, tuple(n - 1 for n in box.stop)]
+        at = np.round(grid.pixel_of(grid.orientation.to_view(grid.geometry.to_lps(ends)))).astype(int)
+        low, high = at.min(axis=0), at.max(axis=0)
+        if not low[2] <= index <= high[2]:
+            return None
+        (left, top), (right, bottom) = np.maximum(low[:2] - 1, 0), np.minimum(high[:2] + 2, grid.size[:2])
+        u, v, w = grid.origin
+        origin = (u + int(left) * grid.spacing[0], v + int(top) * grid.spacing[1], w)
+        part = replace(grid, size=(int(right - left), int(bottom - top), grid.count), origin=origin)
+        return np.asarray(self._stack[index][top:bottom, left:right]), part
 
     def value_at(self, point_lps: ArrayLike) -> float | None:
         """The value of the voxel nearest to an LPS point, None outside the volume."""

@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QPainter, QPen
 
 from surgitwin.commands.drawing import AXES, PaintStroke
-from surgitwin.core.geometry import Box
 from surgitwin.gui.tools.tool import SliceTool
 from surgitwin.gui.tools.workbench import Stroke, Workbench
 from surgitwin.scene.nodes import VolumeNode
@@ -42,7 +41,6 @@ class BrushTool(SliceTool):
         self._volume: VolumeNode | None = None
         self._points: list[Vec3] = []
         self._last = QPointF()
-        self._box: Box | None = None
         self._shown: Stroke | None = None
 
     # The stroke ------------------------------------------------------------------------------------------------
@@ -54,7 +52,7 @@ class BrushTool(SliceTool):
         color = view.theme.tokens.rgb("bad") if self.erase else target.color
         # Memory that nobody touches costs nothing: only the pages of the stroke are ever made.
         self._shown = Stroke(np.zeros(volume.geometry.shape_kji, dtype=np.uint8), color)
-        self._view, self._volume, self._points, self._box = view, volume, [], None
+        self._view, self._volume, self._points = view, volume, []
         self._mark(at)
 
     def move(self, view: SliceView, at: QPointF) -> None:
@@ -70,7 +68,7 @@ class BrushTool(SliceTool):
         if at != self._last:
             self._mark(at)
         self._shown = None
-        if self._box is None or self._box.empty:
+        if shown.box is None:
             self._bench.show_stroke(None)
             return
         command = PaintStroke(
@@ -83,7 +81,7 @@ class BrushTool(SliceTool):
             onto=volume.id,
             **target.rules,
         )
-        self._bench.edit(command, (self._box, shown.labels[self._box.slices].astype(np.bool_)))
+        self._bench.edit(command, (shown.box, shown.labels[shown.box.slices].astype(np.bool_)))
 
     def abort(self) -> bool:
         if self._shown is None:
@@ -103,7 +101,7 @@ class BrushTool(SliceTool):
         self._last = at
         if not box.empty:
             shown.labels[box.slices] |= mask
-            self._box = box if self._box is None else self._box.union(box)
+            shown.box = box if shown.box is None else shown.box.union(box)
         self._bench.show_stroke(shown)
 
     # The brush -------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class Target:
     rules: dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Stroke:
     """Voxels that a tool is marking, shown before they are taken.
 
@@ -34,10 +34,13 @@ class Stroke:
     ----------
     labels
         uint8, [k, j, i], of the whole grid; not zero where marked. It grows in place.
+    box
+        Where it is marked; None as long as nothing is.
     """
 
     labels: NDArray[np.uint8]
     color: Color
+    box: Box | None = None
 
 
 class Workbench(QObject):
