@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from surgitwin.core.errors import BadInput, Cancelled, NeedsConfirmation, SurgitwinError
+from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context, Progress
 from surgitwin.jobs import Runner
 from surgitwin.jobs.apart import Processes
+from surgitwin.resection import LiveCut, PartitionInput, Plane, PlaneCut, Structure, prepare
 
 
 def add(one: Any, two: Any, *, ctx: Context) -> tuple[Any, int]:
@@ -162,3 +164,17 @@ def test_jobs_of_a_runner_call_apart_and_nothing_is_left_when_it_closes() -> Non
     runner.close()
     assert found[0][0].tolist() == [2.0] * 5 and found[0][1] != os.getpid()
     assert runner._processes._idle is None
+
+
+def prepared_plan(*, ctx: Context) -> PartitionInput:
+    organ, lesion = np.zeros((20, 22, 24), np.bool_), np.zeros((20, 22, 24), np.bool_)
+    organ[3:17, 2:20, 4:21] = lesion[6:9, 7:12, 8:12] = True
+    geometry = Geometry.from_parts((24, 22, 20), (0.7, 1.1, 2.3))
+    return prepare(Structure("Liver", organ), geometry, ctx, lesions=[Structure("Tumour", lesion)], is_liver=True)
+
+
+def test_an_organ_that_was_prepared_apart_is_cut_to_the_same_numbers(processes: Processes) -> None:
+    cuts = [PlaneCut((Plane((9.0, 8.0, 20.0), (0.4, -0.3, 1.0)),))]
+    apart = Context(helper=processes).apart(prepared_plan)
+    here, there = (LiveCut(each).evaluate(cuts) for each in (Context().apart(prepared_plan), apart))
+    assert here == there and here.removed_voxels > 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box
 from surgitwin.core.ids import NodeId, Revision
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.editor import Transaction
@@ -77,11 +78,12 @@ def freeze_segmentation(scene: Scene, segmentation: SegmentationNode | None) -> 
     ]
 
 
-def crop_of(labels: NDArray[Any], value: int) -> tuple[NDArray[np.bool_], Box]:
+def crop_of(labels: NDArray[Any], value: int, ctx: Context | None = None) -> tuple[NDArray[np.bool_], Box]:
     """The voxels with this value, cropped: (mask [k, j, i], where that crop lies in the grid)."""
-    whole = labels == value
-    box = Box.of_mask(whole)
-    return np.ascontiguousarray(whole[box.slices]), box
+    from surgitwin.surfaces import box_of_labels
+
+    box = box_of_labels(labels, [value], ctx or Context())
+    return labels[box.slices] == value, box
 
 
 def find_places(

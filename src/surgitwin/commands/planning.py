@@ -22,7 +22,7 @@ from surgitwin.scene.nodes import CaseNode, CutModel, Node, PlaneModel, PlanNode
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from surgitwin.resection import PartitionInput, PlaneCut
+    from surgitwin.resection import PartitionInput, PlaneCut, Structure
     from surgitwin.resection.volumetry import Patient
 
 LIVER_TERMS = ("liver",)
@@ -160,21 +160,28 @@ class FrozenPlan:
 
     def prepare(self, ctx: Context) -> PartitionInput:
         """Crop and count, once for any number of cuts; takes long, so it belongs on a worker thread."""
-        from surgitwin.resection import Structure, prepare
+        from surgitwin.resection import Structure
 
         def structure(segment: SegmentNode, labels: NDArray[Any]) -> Structure:
-            ctx.check()
-            mask, box = crop_of(labels, segment.value)
-            return Structure(segment.name, mask, box)
+            return Structure(segment.name, *crop_of(labels, segment.value, ctx))
 
-        return prepare(
-            structure(*self.organ),
-            self.geometry,
-            ctx,
-            lesions=[structure(*lesion) for lesion in self.lesions],
-            vessels=[structure(*vessel) for vessel in self.vessels],
-            is_liver=is_liver(self.organ[0]),
-        )
+        organ = structure(*self.organ)
+        lesions = [structure(*lesion) for lesion in self.lesions]
+        vessels = [structure(*vessel) for vessel in self.vessels]
+        return ctx.apart(_prepared, organ, lesions, vessels, self.geometry, is_liver(self.organ[0]))
+
+
+def _prepared(
+    organ: Structure,
+    lesions: list[Structure],
+    vessels: list[Structure],
+    geometry: Geometry,
+    of_liver: bool,
+    ctx: Context,
+) -> PartitionInput:
+    from surgitwin.resection import prepare
+
+    return prepare(organ, geometry, ctx, lesions=lesions, vessels=vessels, is_liver=of_liver)
 
 
 def freeze_plan(scene: Scene, organ: SegmentNode, lesions: list[SegmentNode]) -> FrozenPlan:
