@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from surgitwin.gui.theme import Theme, apply_theme, inter, set_role
+from surgitwin.gui.warming import Warming
 from surgitwin.gui.widgets.banner import Banner
 from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdict, VerdictPill, draw_mark
 from surgitwin.gui.widgets.four_views import FourViews
@@ -216,3 +218,18 @@ def test_only_one_of_the_four_can_fill_all(qtbot: QtBot, theme: Theme) -> None:
     qtbot.addWidget(stranger)
     with pytest.raises(ValueError, match="four views"):
         grid.maximise(stranger)
+
+
+def test_python_looks_for_garbage_again_when_all_is_warm_or_the_window_closes(qtbot: QtBot) -> None:
+    widget = QWidget()
+    qtbot.addWidget(widget)
+    warming = Warming(widget, idle=lambda: False)
+    try:
+        warming._start()
+        assert not gc.isenabled()
+        qtbot.waitUntil(gc.isenabled, timeout=60_000)
+        warming._start()
+        warming.stop()
+        assert gc.isenabled()
+    finally:
+        gc.enable()

@@ -74,7 +74,7 @@ class MainWindow(QMainWindow):
         self.actions_list = self._actions()
         self._shortcuts()
         self._show_page()
-        self.warming = Warming(self)
+        self.warming = Warming(self, lambda: self.desk.session is None)
         if self.settings.geometry:
             self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode()))
 

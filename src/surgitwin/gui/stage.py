@@ -159,7 +159,7 @@ class Stage(QWidget):
             self._stroke = LabelLayer(stroke.labels, volume.geometry, (style,), lambda: stroke.box)
         if self._stroke is before and before is not None:
             for view in self.slices:
-                view.refresh_labels()
+                view.refresh_growing()
         elif self._stroke is not before:
             self._refresh()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import time
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
@@ -39,11 +41,22 @@ MODULES = (
 
 
 class Warming(QObject):
-    """Starts by itself; `stop` before the program ends, because Python must not end in the middle of an import."""
+    """Starts by itself; `stop` before the program ends, because Python must not end in the middle of an import.
 
-    def __init__(self, window: QWidget) -> None:
+    Meanwhile Python does not look for garbage: modules bring some 300 000 objects that stay, and each look at all of
+    them would hold the window for a tenth of a second.
+
+    Parameters
+    ----------
+    idle
+        Whether the window holds nothing yet that will go again; what is there is then never looked at for garbage.
+    """
+
+    def __init__(self, window: QWidget, idle: Callable[[], bool]) -> None:
         super().__init__(window)
         self._window = window
+        self._idle = idle
+        self._to_come = 0
         self._waiting: list[QWidget] = []
         self._background = Background(self)
         self._timer = QTimer(self)
@@ -58,12 +71,24 @@ class Warming(QObject):
         self._timer.stop()
         self._polisher.stop()
         self._background.close()
+        if self._to_come:
+            self._to_come = 0
+            gc.enable()
 
     def _start(self) -> None:
+        gc.disable()
+        self._to_come = len(MODULES)
         for name in MODULES:
-            self._background.submit(lambda name=name: _import(name), lambda _: None)  # type: ignore[misc]
+            self._background.submit(lambda name=name: _import(name), lambda _: self._arrived())  # type: ignore[misc]
         self._waiting = self._window.findChildren(QWidget)
         self._polisher.start(STEP_MS)
+
+    def _arrived(self) -> None:
+        self._to_come -= 1
+        if self._to_come == 0:
+            if self._idle():
+                gc.freeze()
+            gc.enable()
 
     def _polish(self) -> None:
         """Give some more widgets their look; all at once would hold the window when a case first appears."""

@@ -118,12 +118,14 @@ class SlicePicture:
     def invalidate(self) -> None:
         """Forget the latest slice: voxels of an array that is shown were changed in place."""
         self._pixels_key = None
-        self.invalidate_labels()
-
-    def invalidate_labels(self) -> None:
-        """Forget the latest slice of every label layer."""
         for layer in self._layers:
             layer.patch_key = None
+
+    def invalidate_growing(self) -> None:
+        """Forget the latest slice of the label layers that grow while they are shown."""
+        for layer in self._layers:
+            if layer.content.bounds is not None:
+                layer.patch_key = None
 
     def index_at(self, focus: Vec3) -> int:
         """The slice through an LPS point, 0 without an image; may lie outside the volume."""

@@ -132,9 +132,9 @@ class SliceView(QWidget):
         self.picture.invalidate()
         self.update()
 
-    def refresh_labels(self) -> None:
-        """Draw anew after labels of a shown layer were changed in place."""
-        self.picture.invalidate_labels()
+    def refresh_growing(self) -> None:
+        """Draw anew after a label layer that grows while it is shown has grown."""
+        self.picture.invalidate_growing()
         self.update()
 
     def set_focus_point(self, point: Vec3) -> None:
