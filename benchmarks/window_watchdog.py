@@ -170,6 +170,8 @@ class Watchdog:
                     idle = "thread.py:81 _worker" in names or names.endswith(("_next", "wait"))
                     if ident not in (self._main, threading.get_ident()) and not idle:
                         action.stacks[f"(kept the lock) {names}"] += round(overslept / SAMPLE_S)
+                    del frame
+            del frames  # a frame that is kept keeps its painter, and Qt complains of it
 
 
 def short_stack(frame: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,10 @@ def test_a_network_s_segments_come_as_one_step_of_undo(hand: Hand, tmp_path: Pat
     model = networks.steps(tmp_path / "bright.onnx", [100.5, 150.5])
     patches = {"spacing_mm": None, "patch_size": [32, 32, 32]}
     manifest = networks.manifest(model, labels={"1": "liver", "2": "liver_tumor"}, input=patches)
+    hand.wait(lambda: "Name the model" in panel.cost.text)
     panel.form.set_value("model", str(manifest))
+    hand.wait(lambda: panel.cost.text.startswith("Estimate: about "))
+    assert re.fullmatch(r"Estimate: about \d+ (s|min) and [\d.]+ [MG]B of memory.", panel.cost.text)
     hand.picture("form")
 
     hand.click(panel.apply_button)
@@ -61,7 +65,10 @@ def test_cancel_ends_the_network_and_changes_nothing(
     for name, value in {**networks.fake_total(tmp_path, (291, 292)), "FAKE_DOES": "hang"}.items():
         monkeypatch.setenv(name, value)
     panel.form.set_value("engine", "totalsegmentator")
+    panel.form.set_value("model", "total")
     panel.form.set_value("check_memory", False)
+    hand.wait(lambda: panel.cost.text.startswith("Estimate: roughly "))
+    hand.picture("total")
     hand.click(panel.apply_button)
     hand.wait(started.exists)
 

@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
+    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -25,6 +26,7 @@ from surgitwin.commands.base import Arg
 from surgitwin.core.text import tr
 from surgitwin.gui.panels.parts import Choice, NodeChoice, NodePicks
 from surgitwin.scene.nodes import Node, Point
+from surgitwin.segmentation.methods.base import Hint
 
 WIDEST = 1e6
 
@@ -132,6 +134,11 @@ class Form(QWidget):
         if get_origin(kind) is Literal:
             return self._choice(name, [str(choice) for choice in get_args(kind)], default)
         if kind is str:
+            hint = hint_of(field)
+            if hint.file:
+                return self._file(name, default, hint)
+            if hint.choices is not None:
+                return self._choice(name, hint.choices(), default)
             return self._text(name, default)
         return None
 
@@ -230,6 +237,29 @@ class Form(QWidget):
         self._read[name], self._write[name] = box.currentText, box.setCurrentText
         return box
 
+    def _file(self, name: str, default: Any, hint: Hint) -> QWidget:
+        """A file that is chosen, or a name from a list; either may be typed."""
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        box = Choice()
+        box.setEditable(True)
+        box.addItems(hint.choices() if hint.choices is not None else [])
+        box.setEditText(str(default or ""))
+        box.editTextChanged.connect(lambda _: self.changed.emit())
+        choose = QPushButton(tr("File …"))
+
+        def ask() -> None:
+            chosen, _ = QFileDialog.getOpenFileName(self, tr("Choose a file"), "", hint.file)
+            if chosen:
+                box.setEditText(chosen)
+
+        choose.clicked.connect(ask)
+        row.addWidget(box, 1)
+        row.addWidget(choose)
+        self._read[name], self._write[name] = (lambda: box.currentText().strip() or None), box.setEditText
+        return holder
+
     def _text(self, name: str, default: Any) -> QWidget:
         line = QLineEdit(str(default or ""))
         line.textChanged.connect(lambda _: self.changed.emit())
@@ -244,6 +274,11 @@ def label_of(name: str, field: FieldInfo) -> str:
 def help_of(field: FieldInfo) -> str:
     arg = next((m for m in field.metadata if isinstance(m, Arg)), None)
     return (arg.help if arg is not None else field.description) or ""
+
+
+def hint_of(field: FieldInfo) -> Hint:
+    """How a text is best asked for."""
+    return next((m for m in field.metadata if isinstance(m, Hint)), Hint())
 
 
 def unit_of(field: FieldInfo) -> str:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
-from pydantic import BaseModel
 
 from surgitwin.core.errors import BadInput, SurgitwinError
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.segmentation.methods.base import Inputs, MethodParams, Parts, SegmentMethod, setting
+from surgitwin.segmentation.methods.base import Hint, Inputs, MethodParams, Parts, SegmentMethod, setting
 from surgitwin.segmenters.base import Device, Engine, Found, Request, estimate_text
-from surgitwin.segmenters.registry import engine_named
+from surgitwin.segmenters.registry import engine_named, engine_names, task_names
 
 
 class NetworkParams(MethodParams):
-    engine: str = setting("onnx", "", tr("What runs the network: onnx, totalsegmentator, or another package's."))
-    model: str = setting(
+    engine: Annotated[str, Hint(engine_names)] = setting(
+        "onnx", "", tr("What runs the network: onnx, totalsegmentator, or another package's.")
+    )
+    model: Annotated[str, Hint(task_names, tr("Manifest of a model (*.json)"))] = setting(
         "", "", tr("The manifest of an ONNX model (a JSON file), or a task of TotalSegmentator such as total.")
     )
     fast: bool = setting(False, "", tr("TotalSegmentator: the coarser, quicker network."))
@@ -28,8 +31,8 @@ class NetworkParams(MethodParams):
         return Request(self.model, modality, self.fast, self.device, self.download, self.check_memory)
 
 
-def estimate_of(settings: BaseModel, geometry: Geometry, modality: str, ctx: Context) -> str:
-    """What a run with these settings will cost, in words; for the window, which asks before it starts.
+def estimate_of(params: NetworkParams, geometry: Geometry, modality: str, ctx: Context) -> str:
+    """What a run with these settings will cost, in words; for the window, which tells it before a run starts.
 
     Runs the model on one patch, so it belongs into a job.
 
@@ -38,8 +41,7 @@ def estimate_of(settings: BaseModel, geometry: Geometry, modality: str, ctx: Con
     BadInput
         If the engine or the model cannot be used.
     """
-    assert isinstance(settings, NetworkParams)
-    return estimate_text(_ready(settings.engine).estimate(geometry, settings.request(modality), ctx))
+    return estimate_text(_ready(params.engine).estimate(geometry, params.request(modality), ctx))
 
 
 def run_network(inputs: Inputs, params: NetworkParams, ctx: Context) -> Parts:
@@ -80,5 +82,6 @@ NETWORK = SegmentMethod(
     makes_parts=True,
     # Every engine computes in a process of its own; in a second one around it, cancelling would not reach it.
     light=True,
+    estimate=estimate_of,
 )
 METHODS = (NETWORK,)

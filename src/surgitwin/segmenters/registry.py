@@ -24,6 +24,13 @@ def engine_names() -> list[str]:
     return [*_own(), *others]
 
 
+def task_names() -> list[str]:
+    """The networks that are known by name: the tasks of TotalSegmentator."""
+    from surgitwin.segmenters.total_engine import TASKS
+
+    return list(TASKS)
+
+
 def engine_named(name: str) -> Engine:
     """The engine of this name; another package's is loaded now. It may still not be `Engine.available`.
 

@@ -17,6 +17,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.form import Form
+from surgitwin.gui.panels.cost_note import CostNote
 from surgitwin.gui.panels.hand_tools import HandTools
 from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button
 from surgitwin.gui.panels.segment_numbers import SegmentNumbers
@@ -106,6 +107,8 @@ class SegmentPanel(Panel):
         self.preview = QCheckBox(tr("Preview in the slices"))
         self.preview.setChecked(True)
         self.add(self.preview)
+        self.cost = CostNote(self._desk)
+        self.add(self.cost)
         self.complaint = self.note(role="caution")
         self.complaint.setVisible(False)
         self.apply_button = button(tr("Apply"), self.apply, "primary")
@@ -316,10 +319,17 @@ class SegmentPanel(Panel):
         self._complain("")
         self._set_target()
         self.points.changed.emit()
+        self._tell_cost()
         if self._chosen.name in QUICK:
             self._later.start()
         else:
             self.shown.clear()
+
+    def _tell_cost(self) -> None:
+        if self.form is not None and self.isVisible() and self.hand.tool is None:
+            self.cost.ask(self._chosen, self.form.values())
+        else:
+            self.cost.clear()
 
     def _preview_wanted(self) -> None:
         if not self.preview.isChecked():
@@ -388,6 +398,7 @@ class SegmentPanel(Panel):
         super().showEvent(event)
         self._give_tool()
         self._later.start()
+        self._tell_cost()
 
     # ---- the scene ---------------------------------------------------------------------------------------------
 

@@ -26,6 +26,22 @@ def setting(default: Any, unit: str, help_text: str, **limits: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """Marks a text setting: how a window best asks for it.
+
+    Attributes
+    ----------
+    choices
+        Gives the texts to pick from; None if any text may be typed.
+    file
+        It may be the path of a file, of the kind that this filter of a file dialog says.
+    """
+
+    choices: Callable[[], list[str]] | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True)
 class SegmentReference:
     """Marks a setting whose text names one or several segments: the method gets their masks with its inputs."""
 
@@ -184,6 +200,7 @@ class Parts:
 
 P = TypeVar("P", bound=MethodParams)
 Run = Callable[[Inputs, P, Context], Mask | Parts]
+Estimate = Callable[[P, Geometry, str, Context], str]
 SeedUse = Literal["no", "optional", "needed"]
 
 
@@ -209,6 +226,9 @@ class SegmentMethod(Generic[P]):
         The method returns `Parts`.
     light
         It takes less time than to send an image to a process, and no call of it keeps Python's lock for long.
+    estimate
+        ``estimate(params, geometry, modality, ctx)``: what a run will cost, in words, for a method that takes long
+        enough to be asked beforehand.
     """
 
     name: str
@@ -221,6 +241,7 @@ class SegmentMethod(Generic[P]):
     seeds: SeedUse = "no"
     makes_parts: bool = False
     light: bool = False
+    estimate: Estimate[P] | None = None
 
     def parse(self, settings: Mapping[str, Any]) -> P:
         """Typed parameters from names and values (text is converted).
