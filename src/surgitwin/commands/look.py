@@ -107,8 +107,9 @@ def statistics_document(layer: LayerInputs, ctx: Context) -> dict[NodeId, Docume
 
     values = [segment.value for segment in layer.segments]
     found = box_of_labels(layer.labels, values, ctx)
-    if not found.empty:
-        box = found.grown(AROUND_VOXELS, layer.geometry.size_ijk)
+    box = found.grown(AROUND_VOXELS, layer.geometry.size_ijk)
+    # Most of an image is sent as it is rather than copied first.
+    if not found.empty and 2 * np.prod(box.size_ijk) < layer.geometry.voxel_count:
         layer = replace(
             layer,
             labels=np.ascontiguousarray(layer.labels[box.slices]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
 from surgitwin.commands.look import freeze_layers, statistics_document
@@ -14,6 +14,15 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.nodes import PlanNode, ReportSettingsNode, SegmentNode
 from surgitwin.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from surgitwin.exchange.report_content import ReportContent
+
+
+def _written(content: ReportContent, out: Path, ctx: Context) -> None:
+    from surgitwin.exchange.report import write_report
+
+    write_report(content, out, ctx)
 
 
 class MakeReport(Command):
@@ -46,7 +55,6 @@ class MakeReport(Command):
 
         def compute(ctx: Context) -> Document:
             from surgitwin.commands.report_parts import plan_pictures, report_content
-            from surgitwin.exchange.report import write_report
             from surgitwin.render.picture_process import PictureProcess
 
             statistics: dict[NodeId, Document] = {}
@@ -60,7 +68,7 @@ class MakeReport(Command):
                     ctx.progress(0.5 + 0.4 * number / len(shown), tr("Drawing"))
                     drawn.append(plan_pictures(still, plan, pictures, process))
             content = report_content(still, plans, statistics, drawn, settings, identity)
-            write_report(content, self.out, ctx.part(0.9, 1.0))
+            ctx.part(0.9, 1.0).apart(_written, content, self.out)
             return {"files": [str(self.out)], "warnings": []}
 
         return Work(compute, lambda document: document)

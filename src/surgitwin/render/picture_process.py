@@ -15,9 +15,9 @@ from types import TracebackType
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.jobs.messages import read_message, widen, write_message
 from surgitwin.render import picture_worker
 from surgitwin.render.content import SceneContent
-from surgitwin.render.picture_worker import read_message, write_message
 from surgitwin.render.snapshot import snapshot_3d
 
 POLL_S = 0.1
@@ -94,6 +94,8 @@ class PictureProcess:
             )
         except OSError as error:
             raise SurgitwinError(tr("The 3D picture could not be drawn: no process can be started.")) from error
+        assert process.stdin is not None
+        widen(process.stdin)
         threading.Thread(target=self._watch, args=(process,), name="watch over pictures", daemon=True).start()
         return process
 
