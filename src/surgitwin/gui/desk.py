@@ -30,6 +30,8 @@ from surgitwin.storage.case_file import SaveState
 
 Point = tuple[float, float, float]
 PUMP_S = 0.004
+# Views and lists follow a change one after the other: all of them at once would hold the window.
+APART_MS = 12
 # Python hands its lock over after 5 ms; an action that gives it up and wants it back ten times would be held for 50.
 SWITCH_S = 0.0005
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from surgitwin.commands.images import LoadingImage
 from surgitwin.core.ids import NodeId
-from surgitwin.gui.desk import Desk
+from surgitwin.gui.desk import APART_MS, Desk
 from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.live_segments import LiveSegments
 from surgitwin.gui.spans import SegmentSpans
@@ -96,6 +96,9 @@ class Stage(QWidget):
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._refresh)
+        self._later_3d = QTimer(self)
+        self._later_3d.setSingleShot(True)
+        self._later_3d.timeout.connect(self._refresh_3d)
         desk.session_changed.connect(lambda _: self._restart())
         desk.scene_changed.connect(lambda _: self.refresh())
         desk.volume_changed.connect(lambda _: self.refresh())
@@ -103,7 +106,7 @@ class Stage(QWidget):
         desk.preview_changed.connect(self._show_loading)
         desk.crosshair_changed.connect(self._move_crosshair)
         spans.changed.connect(self.refresh)
-        edited.changed.connect(self.refresh)
+        edited.changed.connect(lambda: self._later_3d.start(0))
 
     # ---- looks -------------------------------------------------------------------------------------------------
 
@@ -214,13 +217,23 @@ class Stage(QWidget):
             content = replace(content, layers=(*content.layers, *shown))
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
-        for view in self.slices:
+        for number, view in enumerate(self.slices):
             if not same_slices(content, view.content):
-                view.set_content(content)
+                view.set_content(content, number * APART_MS)
+        if not self._later_3d.isActive():
+            self._later_3d.start(len(self.slices) * APART_MS)
+        if volume is not None and volume.id != self._shown_volume:
+            self._shown_volume = volume.id
+            self._look_at(ImageContent(volume.voxels.read(), volume.geometry), volume.identity.modality)
+
+    def _refresh_3d(self) -> None:
+        if self._loading is not None:
+            return
+        desk = self._desk
         whole = scene_content(
-            scene,
-            volume,
-            plan,
+            desk.scene,
+            desk.volume,
+            desk.plan,
             self._spans.spans,
             volume_preset=self._volume_preset,
             focus=desk.crosshair,
@@ -232,9 +245,6 @@ class Stage(QWidget):
             whole = replace(whole, planes=self._dragged)
         self._surfaces = {NodeId(surface.id): surface for surface in whole.surfaces}
         self.view3d.set_content(whole)
-        if volume is not None and volume.id != self._shown_volume:
-            self._shown_volume = volume.id
-            self._look_at(ImageContent(volume.voxels.read(), volume.geometry), volume.identity.modality)
 
     def _look_at(self, image: ImageContent, modality: str) -> None:
         """Centre the views on a new image and choose its window."""
@@ -302,6 +312,6 @@ class Stage(QWidget):
 
     def close_views(self) -> None:
         """Give the render window back; nothing may be drawn afterwards."""
-        self._later.stop()
-        self._arrived.stop()
+        for timer in (self._later, self._later_3d, self._arrived):
+            timer.stop()
         self.view3d.shut_down()

@@ -24,7 +24,7 @@ from surgitwin.commands.properties import ConfirmSide, EditNode, RemoveNode, Sho
 from surgitwin.commands.segments import MakeSurfaces
 from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.text import tr
-from surgitwin.gui.desk import Desk
+from surgitwin.gui.desk import APART_MS, Desk
 from surgitwin.gui.icons import icon, swatch
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import (
@@ -130,7 +130,7 @@ class TwinTree(QTreeWidget):
         self._later.setSingleShot(True)
         self._later.timeout.connect(self.refresh)
         desk.session_changed.connect(lambda _: self._restart())
-        desk.scene_changed.connect(lambda _: self._later.start(0))
+        desk.scene_changed.connect(lambda _: self._later.start(APART_MS))
 
     def _restart(self) -> None:
         self._volumes.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QEnterEvent,
     QFocusEvent,
@@ -109,11 +109,20 @@ class SliceView(QWidget):
     def content(self) -> SliceContent:
         return self.picture.content
 
-    def set_content(self, content: SliceContent) -> None:
-        """Show other things; the zoom is kept as long as the grid stays the same."""
+    def set_content(self, content: SliceContent, paint_in_ms: int = 0) -> None:
+        """Show other things; the zoom is kept as long as the grid stays the same.
+
+        Parameters
+        ----------
+        paint_in_ms
+            Leave the window so long for other things before this view is painted.
+        """
         if self.picture.set_content(content):
             self.reset_view()
-        self.update()
+        if paint_in_ms:
+            QTimer.singleShot(paint_in_ms, self, self.update)
+        else:
+            self.update()
 
     def set_image(self, image: ImageContent | None) -> None:
         self.set_content(replace(self.content, image=image))
