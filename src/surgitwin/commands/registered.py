@@ -17,6 +17,9 @@ from surgitwin.scene.nodes import CarriedBy, SegmentNode, TransformNode, VolumeN
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from surgitwin.core.progress import Context
     from surgitwin.imaging.registration import Registration
 
 Document = dict[str, Any]
@@ -191,3 +194,69 @@ def with_margin_bands(document: Document, registration: PlanRegistration, geomet
         warnings.append({"code": "registration-not-assessed", "message": message.format(names=names), "details": {}})
     used = {"names": list(registration.names), "error_mm": error}
     return {**document, "lesions": lesions, "warnings": warnings, "registration": used}
+
+
+def seen_from(scene: Scene, shown: VolumeNode, other: VolumeNode) -> tuple[TransformNode | None, Registration]:
+    """How to show another image on the grid of the one that is looked at: the link, and where its points lie there.
+
+    Returns
+    -------
+    The registration (None for images of one frame of reference), and the same with ``shown`` as its fixed image.
+
+    Raises
+    ------
+    BadInput
+        If nothing links the images, or only a deformation of which ``shown`` is the moving image.
+    """
+    import numpy as np
+
+    from surgitwin.imaging.registration import Registration
+
+    links = registrations_between(scene, shown, other)
+    # With several, the latest that a person accepted, else the latest.
+    usable = [node for node in links if not scene.is_stale(node)]
+    usable = [node for node in usable if node.accepted is not None] or usable
+    link = link_between(scene, other, shown, usable[-1].id if usable else None)
+    if link is None:
+        return None, Registration.identity()
+    found = registration_of(link)
+    if link.fixed == shown.id:
+        return link, found
+    if link.kind == "deformable":
+        fixed = scene.expect(link.fixed, VolumeNode)
+        message = tr("“{name}” deforms “{moving}” onto “{fixed}”: look at “{fixed}” to see both.")
+        raise BadInput(message.format(name=link.name, moving=shown.name, fixed=fixed.name))
+    return link, Registration(link.kind, np.asarray(np.linalg.inv(found.matrix), dtype=np.float64))
+
+
+def on_grid_of(
+    voxels: NDArray[Any], geometry: Geometry, registration: Registration, target: Geometry, ctx: Context
+) -> tuple[NDArray[Any], float | None]:
+    """An image on another grid, and the value that stands for “it does not reach here”.
+
+    Parameters
+    ----------
+    registration
+        Its fixed image is the one of the grid ``target``.
+
+    Returns
+    -------
+    [k, j, i] of ``target``; the value is None if the type has none to spare.
+    """
+    from surgitwin.imaging.registration import resampled
+
+    outside = spare_value(voxels)
+    return resampled(voxels, geometry, registration, target, ctx, outside=outside), outside
+
+
+def spare_value(voxels: NDArray[Any]) -> float | None:
+    """A value that no voxel has and interpolation between voxels cannot give: the one below them, else above."""
+    import numpy as np
+
+    low, high = voxels.min(), voxels.max()
+    if np.issubdtype(voxels.dtype, np.floating):
+        return float(np.nextafter(low, voxels.dtype.type(-np.inf)))
+    info = np.iinfo(voxels.dtype)
+    if low > info.min:
+        return float(low) - 1
+    return float(high) + 1 if high < info.max else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.mesh import Mesh
+
+if TYPE_CHECKING:
+    from surgitwin.render.fusion import SecondImage
 
 Rgb = tuple[int, int, int]
 Vec3 = tuple[float, float, float]
@@ -185,6 +188,7 @@ class SliceContent:
     layers: tuple[LabelLayer, ...] = ()
     planes: tuple[PlaneContent, ...] = ()
     markers: tuple[MarkerContent, ...] = ()
+    second: SecondImage | None = None
 
 
 def same_memory(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
@@ -215,7 +219,7 @@ def same_slices(one: SliceContent, other: SliceContent) -> bool:
     named = [(image.name, image.side_confirmed) for image in images if image is not None]
     layers = len(one.layers) == len(other.layers) and all(map(_is, one.layers, other.layers))
     alike = same_image(*images) and layers and (one.planes, one.markers) == (other.planes, other.markers)
-    return alike and len(set(named)) <= 1
+    return alike and len(set(named)) <= 1 and one.second is other.second
 
 
 def _is(one: object, other: object) -> bool:

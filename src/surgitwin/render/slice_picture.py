@@ -12,6 +12,7 @@ from surgitwin.core.geometry import Geometry
 from surgitwin.core.text import tr
 from surgitwin.render.content import ImageContent, LabelLayer, SliceContent, Vec3, same_image, same_memory
 from surgitwin.render.cutting import CutLine, cut_lines
+from surgitwin.render.fusion import fused
 from surgitwin.render.overlay import OverlayLook, Patch, overlay_patch
 from surgitwin.render.placement import Placement, Point
 from surgitwin.render.slicing import Orientation, SlabMode, SliceGrid, Slicer
@@ -81,6 +82,7 @@ class SlicePicture:
 
     def __post_init__(self) -> None:
         self._image: Slicer | None = None
+        self._second: Slicer | None = None
         self._layers: list[_Layer] = []
         self._pixels_key: tuple[Any, ...] | None = None
         self._pixels: NDArray[np.uint32] | None = None
@@ -94,6 +96,11 @@ class SlicePicture:
         self.content = content
         if not same_image(content.image, old.image):
             self._image = None if content.image is None else self._slicer_of(content.image)
+            self._pixels_key = None
+        if content.second is not old.second:
+            image = None if content.second is None else content.second.image
+            if not same_image(image, None if old.second is None else old.second.image):
+                self._second = None if image is None else self._slicer_of(image)
             self._pixels_key = None
         if content.layers != old.layers:
             self._layers = [self._layer_of(layer) for layer in content.layers]
@@ -147,9 +154,16 @@ class SlicePicture:
         key = (index, window, slab)
         if key != self._pixels_key:
             values = self._image.slice(index, slab.thickness_mm, slab.mode)
-            self._pixels = None if values is None else window.argb(values)
+            self._pixels = None if values is None else self._with_second(window.argb(values), index, slab)
             self._pixels_key = key
         return self._pixels
+
+    def _with_second(self, pixels: NDArray[np.uint32], index: int, slab: Slab) -> NDArray[np.uint32]:
+        second = self.content.second
+        if second is None or self._second is None or self._image is None:
+            return pixels
+        values = self._second.slice(index, slab.thickness_mm, slab.mode)
+        return pixels if values is None else fused(pixels, values, second.outside, second.look, self._image.grid)
 
     def patches(self, position_mm: float, placement: Placement, look: OverlayLook) -> list[Patch]:
         """The visible segments at a w millimetre, one patch for each label layer that shows any."""
@@ -205,6 +219,8 @@ class SlicePicture:
         confirmed = image is None or image.side_confirmed
         letters = self.orientation.letters()
         right = () if image is None else tuple(t for t in (image.name, window.text, slab.text) if t)
+        if self.content.second is not None:
+            right = (*right, *self.content.second.captions)
         left = [self.orientation.position_text(self.position_at(focus))]
         if not grid.aligned:
             left.insert(0, tr("Oblique series, resampled"))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.geometry import Box, FloatArray, Geometry
 from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
@@ -57,16 +57,22 @@ def image_content(volume: VolumeNode, *, side_known: bool = True) -> ImageConten
     return ImageContent(volume.voxels.read(), volume.geometry, volume.name, volume.side_known and side_known)
 
 
-LayerKey = tuple[NodeId, Revision, tuple[SegmentStyle, ...]]
+LayerKey = tuple[NodeId, Revision, tuple[SegmentStyle, ...], bytes]
 
 
 def layer_contents(
-    scene: Scene, volume: VolumeNode | None, keep: dict[LayerKey, LabelLayer] | None = None
+    scene: Scene,
+    volume: VolumeNode | None,
+    keep: dict[LayerKey, LabelLayer] | None = None,
+    moved: FloatArray | None = None,
 ) -> tuple[LabelLayer, ...]:
     """The label layers on a volume's grid, with the looks of their segments.
 
     Parameters
     ----------
+    moved
+        4x4, from LPS millimetres of the volume to those of the image over which the layers are drawn; without it they
+        lie where they are.
     keep
         Layers of the last call by what they were made of; brought up to date. A layer in which nothing changed is the
         same object again, so that views need not draw it anew.
@@ -84,8 +90,13 @@ def layer_contents(
             styles = tuple(
                 SegmentStyle(s.value, s.color, s.opacity, s.visible, s.name) for s in scene.segments_of_layer(layer.id)
             )
-            key = (layer.id, layer.revision, styles)
-            content = known.get(key) or LabelLayer(layer.labels.read(), segmentation.geometry, styles)
+            key = (layer.id, layer.revision, styles, b"" if moved is None else moved.tobytes())
+            content = known.get(key)
+            if content is None:
+                grid = segmentation.geometry
+                if moved is not None:
+                    grid = Geometry.from_affine(grid.size_ijk, moved @ grid.affine_lps)
+                content = LabelLayer(layer.labels.read(), grid, styles)
             if keep is not None:
                 keep[key] = content
             layers.append(content)
