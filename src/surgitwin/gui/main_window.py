@@ -36,6 +36,7 @@ from surgitwin.gui.panels.plan import PlanPanel
 from surgitwin.gui.panels.segment import SegmentPanel
 from surgitwin.gui.panels.study import StudyPanel
 from surgitwin.gui.rail import STEPS, Rail
+from surgitwin.gui.second_look import SecondLook
 from surgitwin.gui.settings import Settings, load_settings, save_settings
 from surgitwin.gui.spans import SegmentSpans
 from surgitwin.gui.stage import Stage
@@ -85,11 +86,12 @@ class MainWindow(QMainWindow):
         self.top_bar = TopBar(desk, theme)
         self.rail = Rail(theme)
         self.tree = TwinTree(desk, theme)
-        self.stage = Stage(desk, theme, self.live, self.spans, self.edited)
+        self.second = SecondLook(desk, self)
+        self.stage = Stage(desk, theme, self.live, self.spans, self.edited, self.second)
         self.start_page = StartPage(theme)
         self.status = StatusBar(desk, theme)
         self.banner = Banner(theme)
-        self.study = StudyPanel(desk, theme, list(window_presets()), volume_preset_choices())
+        self.study = StudyPanel(desk, theme, self.second, list(window_presets()), volume_preset_choices())
         self.segment = SegmentPanel(desk, theme)
         self.plan = PlanPanel(desk, theme, self.live, self.spans.of)
         self.deliver = DeliverPanel(desk, theme)
@@ -167,6 +169,7 @@ class MainWindow(QMainWindow):
         self.study.volume_preset_wanted.connect(self.stage.set_volume_preset)
         self.segment.preview_changed.connect(self.stage.set_preview)
         self.segment.tool_changed.connect(self.stage.set_tool)
+        self.study.second.tool_changed.connect(self.stage.set_tool)
         self.segment.bench.stroke_shown.connect(self.stage.show_stroke)
         self.segment.bench.targeted.connect(self.edited.follow)
         self.segment.label_map_wanted.connect(self.add_label_map)

@@ -14,6 +14,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.gui.desk import APART_MS, Desk
 from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.live_segments import LiveSegments
+from surgitwin.gui.second_look import SecondLook
 from surgitwin.gui.spans import SegmentSpans
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.tools.outline import ScissorsTool
@@ -50,8 +51,17 @@ class Stage(QWidget):
     hovered = Signal(object, object)  # Point or None, value or None
     window_changed = Signal(object)
 
-    def __init__(self, desk: Desk, theme: Theme, live: LivePlan, spans: SegmentSpans, edited: LiveSegments) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        theme: Theme,
+        live: LivePlan,
+        spans: SegmentSpans,
+        edited: LiveSegments,
+        second: SecondLook,
+    ) -> None:
         super().__init__()
+        self._second = second
         self._desk = desk
         self._theme = theme
         self._live = live
@@ -106,6 +116,7 @@ class Stage(QWidget):
         desk.preview_changed.connect(self._show_loading)
         desk.crosshair_changed.connect(self._move_crosshair)
         spans.changed.connect(self.refresh)
+        second.changed.connect(self.refresh)
         edited.changed.connect(lambda: self._later_3d.start(0))
 
     # ---- looks -------------------------------------------------------------------------------------------------
@@ -213,8 +224,7 @@ class Stage(QWidget):
         volume, plan = desk.volume, desk.plan
         content = slice_content(scene, volume, plan, self._spans.spans, self._layers)
         shown = [layer for layer in (self._preview, self._stroke) if layer is not None]
-        if shown:
-            content = replace(content, layers=(*content.layers, *shown))
+        content = replace(content, layers=(*content.layers, *self._second.layers(), *shown), second=self._second.image)
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
         for number, view in enumerate(self.slices):

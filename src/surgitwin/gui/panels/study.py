@@ -17,6 +17,8 @@ from surgitwin.commands.properties import ConfirmSide, EditImage
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.panels.parts import Choice, Panel, button
+from surgitwin.gui.panels.second_image import SecondImageBox
+from surgitwin.gui.second_look import SecondLook
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import VolumeNode
 
@@ -35,7 +37,14 @@ class StudyPanel(Panel):
     volume_preset_wanted = Signal(object)  # str or None
     interpolation_wanted = Signal(bool)
 
-    def __init__(self, desk: Desk, theme: Theme, windows: list[Any], volume_presets: list[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        theme: Theme,
+        look: SecondLook,
+        windows: list[Any],
+        volume_presets: list[tuple[str, str]],
+    ) -> None:
         super().__init__(theme, tr("Study"), tr("Images"))
         self._desk = desk
         self._path: Path | None = None
@@ -46,6 +55,8 @@ class StudyPanel(Panel):
             self._show_image()
         with self.group() as self.look_group:
             self._show_looks(windows, volume_presets)
+        self.second = SecondImageBox(theme, desk, look)
+        self.add(self.second)
         with self.group() as self.defects_group:
             self.section(tr("What to know about this image"))
             self.warnings = self.note()
