@@ -120,6 +120,7 @@ def test_a_second_image_is_registered_looked_at_measured_and_accepted(hand: Hand
     for place in (LIVER_AT, LESION_AT):
         click(hand, place)
         assert desk.volume.id == second.id
+        assert not hand.window.stage.axial.crosshair_visible  # it would lead the hand
         if place is LESION_AT:
             hand.picture("second-place")
         click(hand, place + SHIFT_MM)
@@ -178,6 +179,7 @@ def test_a_place_that_is_begun_is_dropped_by_escape(hand: Hand) -> None:
     hand.key(Qt.Key.Key_Escape, box)
     hand.rest()
     assert hand.desk.volume.id == first.id and not box.hint.isVisible()
+    assert hand.window.stage.axial.crosshair_visible
     assert not hand.scene.expect(node.id, TransformNode).landmarks
     view = hand.window.stage.axial
     assert view.tool is None

@@ -497,6 +497,18 @@ def test_a_registration_is_kept_in_the_case_with_everything(tmp_path: Path) -> N
     assert surgitwin("verify", path).status == 0
 
 
+def test_verify_says_whether_a_registration_still_is_what_was_accepted(session: Session, tmp_path: Path) -> None:
+    session.save_as(tmp_path / "case.twin")
+    node = known(session)
+    session.run("accept", registration=node.id, by="Dr. Roe")
+    (entry,) = session.run("verify")["sign_offs"]
+    assert (entry["name"], entry["status"], entry["by"], entry["holds"]) == (node.name, "accepted", "Dr. Roe", True)
+    with session.transaction("Forged") as tx:
+        tx.set(node.id, matrix=tuple(float(v) for v in np.diag([1.1, 1, 1, 1]).reshape(-1)))
+    (entry,) = session.run("verify")["sign_offs"]
+    assert not entry["holds"]
+
+
 def planned(path: Path) -> tuple[dict[str, Any], tuple[str, str]]:
     """A case with a plan through a registration of 1 mm error: the words of that plan, and its band as printed."""
     with Session() as session:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
+from surgitwin.commands.registered import registration_hash
 from surgitwin.commands.segments import cut_off_warning, surface_of
 from surgitwin.commands.signing import SignedContent, signed_nodes
 from surgitwin.core.errors import BadInput
@@ -17,7 +18,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import AnyArray
-from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, VolumeNode
+from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, TransformNode, VolumeNode
 
 AROUND_VOXELS = 2  # what a surface needs to see around its segment
 
@@ -156,6 +157,13 @@ def _sign_off(content: SignedContent, ctx: Context) -> Document:
     return {"name": node.name, "status": node.status, **node.sign_off.model_dump(mode="json"), "holds": holds}
 
 
+def _acceptance(node: TransformNode) -> Document:
+    """Who accepted a registration, and whether it still is what was accepted."""
+    assert node.accepted is not None
+    holds = registration_hash(node) == node.accepted.content_hash
+    return {"name": node.name, "status": "accepted", **node.accepted.model_dump(mode="json"), "holds": holds}
+
+
 class ShowStatistics(Command):
     """Volumes, areas, positions and HU of segments."""
 
@@ -200,13 +208,15 @@ class VerifyCase(Command):
         if path is None:
             raise BadInput(tr("This case has no file yet. Save it first."))
         signed = signed_nodes(bench.scene)
+        accepted = [node for node in bench.scene.of_type(TransformNode) if node.accepted is not None]
         stale = [node.name for node in bench.scene if bench.scene.is_stale(node) and not isinstance(node, PlanNode)]
 
         def compute(ctx: Context) -> Document:
             from surgitwin.storage import verify
 
             report = verify(path)
-            return {**report.as_json(), "stale": stale, "sign_offs": [_sign_off(content, ctx) for content in signed]}
+            signatures = [_sign_off(content, ctx) for content in signed] + [_acceptance(node) for node in accepted]
+            return {**report.as_json(), "stale": stale, "sign_offs": signatures}
 
         return Work(compute, lambda document: document)
 

@@ -14,8 +14,8 @@ from surgitwin.scene.nodes import TransformNode, VolumeNode
 
 
 class LandmarkPairs(QObject):
-    """Click a place in the fixed image, then the same in the moving one, which is shown there as the registration has
-    it: what is left to correct is its error. Then the fixed image is shown again.
+    """Click a place in the fixed image, then the same in the moving one, which is shown about where the registration
+    has it; its exact place is not marked, because it would draw the hand there. Then the fixed image is shown again.
 
     Signals
     -------
@@ -23,10 +23,13 @@ class LandmarkPairs(QObject):
         What the slices' left button does.
     hint_changed(str)
         What to do next; empty when nothing is being marked.
+    crosshair_shown(bool)
+        Whether the slices may show where the crosshair is.
     """
 
     tool_changed = Signal(object)
     hint_changed = Signal(str)
+    crosshair_shown = Signal(bool)
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -61,6 +64,7 @@ class LandmarkPairs(QObject):
         if node is not None:
             self._look_at(node.fixed)
         self.tool_changed.emit(None)
+        self.crosshair_shown.emit(True)
         self.hint_changed.emit("")
 
     def remove(self, registration: NodeId, number: int) -> None:
@@ -83,12 +87,14 @@ class LandmarkPairs(QObject):
         if self._first is None:
             self._first = point
             x, y, z = (float(value) for value in registration_of(node).to_moving(point)[0])
+            self.crosshair_shown.emit(False)
             self._look_at(node.moving)
             self._desk.move_crosshair((x, y, z))
         else:
             places = [(pair.fixed_mm, pair.moving_mm) for pair in node.landmarks]
             self._write(node, [*places, (self._first, point)])
             self._first = None
+            self.crosshair_shown.emit(True)
             self._look_at(node.fixed)
         self._hint()
 
@@ -119,7 +125,7 @@ class LandmarkPairs(QObject):
         if self._first is None:
             text = tr("Click a place in “{name}” that both images show, such as where a vessel branches.")
         else:
-            text = tr("Now click the same place in “{name}”. The crosshair is where the registration puts it.")
+            text = tr("Now click the same place in “{name}”; scroll if it lies in another slice. Esc drops it.")
         self.hint_changed.emit(text.format(name=name))
 
     def _look_after(self) -> None:

@@ -170,6 +170,7 @@ class MainWindow(QMainWindow):
         self.segment.preview_changed.connect(self.stage.set_preview)
         self.segment.tool_changed.connect(self.stage.set_tool)
         self.study.second.tool_changed.connect(self.stage.set_tool)
+        self.study.second.pairs.crosshair_shown.connect(self.stage.show_crosshair)
         self.segment.bench.stroke_shown.connect(self.stage.show_stroke)
         self.segment.bench.targeted.connect(self.edited.follow)
         self.segment.label_map_wanted.connect(self.add_label_map)

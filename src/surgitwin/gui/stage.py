@@ -126,6 +126,11 @@ class Stage(QWidget):
             view.set_window_level(window)
         self.window_changed.emit(window)
 
+    def show_crosshair(self, shown: bool) -> None:
+        for view in self.slices:
+            view.crosshair_visible = shown
+            view.update()
+
     def set_slab(self, mode: str, thickness_mm: float) -> None:
         """``none``, ``mip``, ``minip`` or ``mean`` over a thickness in mm."""
         slab = Slab(thickness_mm, SLAB_MODES[mode]) if mode in SLAB_MODES else Slab()  # type: ignore[arg-type]
