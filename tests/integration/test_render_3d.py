@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
+from surgitwin.core.progress import Context
 from surgitwin.render.camera import CameraState, Side, camera_from
 from surgitwin.render.content import (
     ImageContent,
@@ -29,6 +30,7 @@ from surgitwin.render.scene3d import Scene3D
 from surgitwin.render.tokens import load_tokens
 from surgitwin.render.volume_props import VolumeActor, reduced, volume_preset, volume_presets
 from surgitwin.render.vtk_arrays import from_vtk
+from surgitwin.surfaces import mask_surface
 
 SIZE = (320, 240)
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -221,6 +223,32 @@ def test_where_the_processor_draws_a_large_mesh_is_simplified_but_stays_in_place
     assert np.max(np.abs(radius - expected)) < 1.0, "less than two cells of the grid"
     whole = prepare_mesh(bumpy(150), frugal=True)  # 90 000
     assert sum(piece.GetNumberOfPolys() for piece in whole.fine) == 90_000
+
+
+def test_where_the_processor_draws_a_closed_surface_looks_the_same_and_an_open_one_shows_its_inside() -> None:
+    from vtkmodules.vtkRenderingCore import vtkRenderer
+
+    whole = ball((0, 0, 0), 30.0)
+    half = Mesh(whole.points, whole.triangles[whole.points[whole.triangles].mean(axis=1)[:, 1] > 0])  # open in front
+    k, j, i = np.indices((40, 40, 40)) - 19.5
+    grid = Geometry.from_parts((40, 40, 40), (2.0, 2.0, 2.0), (-39.0, -39.0, -39.0))
+    closed = mask_surface((k**2 + j**2 + 3 * i**2 < 15**2) & (np.hypot(j, k) > 4), grid, ctx=Context()).mesh
+    assert prepare_mesh(closed, frugal=True).solid and not prepare_mesh(half, frugal=True).solid
+    inside_out = Mesh(closed.points, np.ascontiguousarray(closed.triangles[:, ::-1]))
+    assert not prepare_mesh(inside_out, frugal=True).solid
+    for mesh in (closed, half):
+        pictures = []
+        for software in (True, False):
+            window, renderer = new_offscreen_window(*SIZE), vtkRenderer()
+            window.AddRenderer(renderer)
+            scene = Scene3D(renderer, window, load_tokens("dark"), software=software)
+            scene.set_content(SceneContent(surfaces=(SurfaceContent("a", mesh, RED),)))
+            window.Render()
+            pictures.append(pixels_of(window).astype(int))
+            scene.close()
+            window.Finalize()
+        assert np.abs(pictures[0] - pictures[1]).max() <= 2
+        assert place_of(pictures[0].astype(np.uint8), RED)[2] > 1000
 
 
 @pytest.mark.parametrize("software", [True, False])

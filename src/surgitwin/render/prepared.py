@@ -11,6 +11,7 @@ import numpy as np
 
 from surgitwin.core.mesh import Mesh
 from surgitwin.render.vtk_arrays import from_vtk, poly_data, to_vtk, with_normals
+from surgitwin.surfaces import is_closed
 
 # Meshes below this many triangles are drawn as they are, also while the view turns.
 COARSE_FROM = 6_000
@@ -24,10 +25,18 @@ PIECE_TRIANGLES = 60_000
 
 @dataclass(frozen=True, eq=False)
 class PreparedMesh:
-    """A mesh in pieces with normals (vtkPolyData), and a coarse stand-in for while the view turns; None: not needed."""
+    """A mesh in pieces with normals (vtkPolyData), and a coarse stand-in for while the view turns; None: not needed.
+
+    Attributes
+    ----------
+    solid
+        The mesh is closed and its triangles face outwards, so that those that face away are never seen. Looked for
+        only where the processor draws: to leave them out halves the time of a frame there.
+    """
 
     fine: tuple[Any, ...]
     coarse: Any = None
+    solid: bool = False
 
 
 class MeshStore:
@@ -64,8 +73,11 @@ def prepare_mesh(mesh: Mesh, frugal: bool) -> PreparedMesh:
     cells of a grid, 0.5 % of its size wide), and there is a stand-in of a few thousand triangles (quadric clustering on
     a 16³ grid).
     """
-    if not frugal or len(mesh.triangles) < COARSE_FROM:
+    if not frugal:
         return PreparedMesh(tuple(pieces(with_normals(poly_data(mesh)))))
+    solid = is_closed(mesh) and mesh.volume_mm3 > 0
+    if len(mesh.triangles) < COARSE_FROM:
+        return PreparedMesh(tuple(pieces(with_normals(poly_data(mesh)))), solid=solid)
     whole = poly_data(mesh)
     shown = with_normals(simplified(whole) if len(mesh.triangles) > FRUGAL_FROM else whole)
     from vtkmodules.vtkFiltersCore import vtkQuadricClustering
@@ -78,8 +90,8 @@ def prepare_mesh(mesh: Mesh, frugal: bool) -> PreparedMesh:
     clusters.Update()
     stand_in = clusters.GetOutput()
     if stand_in.GetNumberOfPolys() == 0 or 2 * stand_in.GetNumberOfPolys() > shown.GetNumberOfPolys():
-        return PreparedMesh(tuple(pieces(shown)))
-    return PreparedMesh(tuple(pieces(shown)), with_normals(stand_in))
+        return PreparedMesh(tuple(pieces(shown)), solid=solid)
+    return PreparedMesh(tuple(pieces(shown)), with_normals(stand_in), solid)
 
 
 def simplified(data: Any) -> Any:

@@ -68,6 +68,7 @@ class SurfaceActor:
         self._drawing: _Drawing | None = None
         self._next: _Drawing | None = None
         self._moving = False
+        self._solid = False
 
     def wants(self, content: SurfaceContent) -> bool:
         """True if ``content`` has a mesh that is to be seen and is not there yet."""
@@ -85,14 +86,15 @@ class SurfaceActor:
             with `waiting`. Otherwise the next frame shows it.
         """
         if self.wants(content):
-            drawing = _Drawing(content.mesh, self._store.of(content.mesh), self._look)
-            self._take(drawing, gradual)
+            prepared = self._store.of(content.mesh)
+            self._solid = prepared.solid
+            self._take(_Drawing(content.mesh, prepared, self._look), gradual)
         self.content = content
         look = self._look
         look.SetColor(*(channel / 255 for channel in content.colour))
         look.SetOpacity(content.opacity)
         # Seen through its front, the far side of a translucent organ would only add haze.
-        look.SetBackfaceCulling(content.opacity < 1.0)
+        look.SetBackfaceCulling(self._solid or content.opacity < 1.0)
         self._show()
 
     @property
