@@ -18,7 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, FloatArray, Geometry, letter_of
+from surgitwin.core.progress import Context
 from surgitwin.render.reslice import Reslicer
+from surgitwin.segmentation.slabs import each_slab
 
 SlabMode = Literal["max", "min", "mean"]
 Array = NDArray[Any]
@@ -276,12 +278,17 @@ def project(stack: Array, mode: SlabMode) -> Array:
     if abs(stack.strides[0]) > stack.itemsize:
         return np.asarray(combine.reduce(stack, axis=0))
     # Slices lie beside each other in memory: a few rows at a time, all of their slices come from the cache.
+    # Every row waits for memory, so several threads get on where one would not.
     projected = np.empty(stack.shape[1:], dtype=stack.dtype)
-    for first in range(0, stack.shape[1], ROWS_AT_A_TIME):
-        rows = slice(first, first + ROWS_AT_A_TIME)
-        projected[rows] = stack[0, rows]
-        for plane in stack[1:]:
-            combine(projected[rows], plane[rows], out=projected[rows])
+
+    def work(part: slice) -> None:
+        for first in range(part.start, part.stop, ROWS_AT_A_TIME):
+            rows = slice(first, min(first + ROWS_AT_A_TIME, part.stop))
+            projected[rows] = stack[0, rows]
+            for plane in stack[1:]:
+                combine(projected[rows], plane[rows], out=projected[rows])
+
+    each_slab(stack.shape[1], work, Context())
     return projected
 
 
