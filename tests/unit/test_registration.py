@@ -8,15 +8,18 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context, Progress
-from surgitwin.imaging import registration
+from surgitwin.imaging import registration, registration_deformable
 from surgitwin.imaging.registration import (
     Registration,
     carried_mask,
     landmark_errors_mm,
+    least_jacobian,
     mutual_information,
     register,
     resampled,
 )
+from surgitwin.imaging.registration_deformable import deformable_search
+from surgitwin.imaging.registration_itk import working_image
 
 SIZE, SPACING = (56, 50, 30), (2.1, 2.3, 3.4)
 FIXED = Geometry.from_parts(SIZE, SPACING, (-60.0, -55.0, 10.0))
@@ -110,11 +113,94 @@ def test_a_bend_is_found_better_by_a_deformable_registration_than_by_a_rigid_one
     truth = bend()
     moving = picture(FIXED, truth)
     wanted = truth.to_moving(inner_points())
-    rigid = register(picture(FIXED), FIXED, moving, FIXED, "rigid")
     found = register(picture(FIXED), FIXED, moving, FIXED, "deformable")
-    before = landmark_errors_mm(rigid, inner_points(), wanted)
+    before = landmark_errors_mm(Registration("rigid", found.matrix), inner_points(), wanted)
     after = landmark_errors_mm(found, inner_points(), wanted)
     assert np.median(after) < 0.6 * np.median(before) and np.median(after) < 1.2
+
+
+def bending(fixed: Geometry, moving: Geometry, image: NDArray[np.int16], ctx: Context | None = None) -> Registration:
+    """The deformable search alone, from where the images lie."""
+    target, template = working_image(picture(fixed), fixed), working_image(image, moving)
+    return deformable_search(target, template, Registration.identity(), fixed, None, ctx or Context())
+
+
+@pytest.fixture(scope="module")
+def bent() -> tuple[Registration, Registration]:
+    """A bend, and what is found of it on oblique and flipped grids, with other brightness."""
+    truth, grid = bend(18.0), oblique(True)
+    shown = picture(grid, truth).astype(np.float64)
+    other = np.where(shown > -300, shown + 40 * np.sin(shown / 90), shown).astype(np.int16)
+    return truth, bending(grid, grid, other)
+
+
+def test_a_bend_is_found_on_oblique_and_flipped_grids(bent: tuple[Registration, Registration]) -> None:
+    truth, found = bent
+    wanted = truth.to_moving(inner_points())
+    before = landmark_errors_mm(Registration.identity(), inner_points(), wanted)
+    after = landmark_errors_mm(found, inner_points(), wanted)
+    assert before.mean() > 3 and after.mean() < 0.7 * before.mean()
+
+
+def test_a_deformation_folds_nowhere_also_between_its_grid_points(bent: tuple[Registration, Registration]) -> None:
+    _, found = bent
+    assert found.displacement_mm is not None and found.grid is not None
+    assert least_jacobian(found.displacement_mm, found.grid) > 0
+    points = FIXED.to_lps(np.random.default_rng(2).uniform(0, np.array(SIZE) - 1, (20_000, 3)))
+    shifts = [np.zeros(3), *(np.eye(3) * 1e-3)]
+    steps = [points + shift + found.displaced(points + shift) for shift in shifts]
+    derivative = np.stack([(step - steps[0]) / 1e-3 for step in steps[1:]], axis=-1)
+    assert np.linalg.det(derivative).min() > 0
+
+
+def test_the_jacobian_of_a_known_squeeze_and_of_a_fold_is_their_factor() -> None:
+    grid = oblique(True)
+    k, j, i = np.indices(grid.shape_kji)
+    points = grid.to_lps(np.stack([i, j, k], axis=-1).reshape(-1, 3))
+    for factor in (0.6, 1.0, 1.3, -0.5):
+        linear = turned(20.0) @ np.diag([factor, 1.0, 1.1])
+        field = (points @ (linear - np.eye(3)).T).reshape((*grid.shape_kji, 3))
+        assert least_jacobian(field, grid) == pytest.approx(1.1 * factor, abs=1e-6)
+
+
+def test_what_folds_is_smoothed_there_and_stays_as_it_was_elsewhere() -> None:
+    field = np.zeros((*FIXED.shape_kji, 3), np.float32)
+    field[15, 25, 28, 0] = 9.0  # over its neighbour 2.1 mm away
+    field[2:6, 5:9, 5:9] = 0.2
+    assert least_jacobian(field, FIXED) < 0
+    mended = registration_deformable.unfolded(field, FIXED)
+    assert least_jacobian(mended, FIXED) >= registration_deformable.LEAST_JACOBIAN
+    np.testing.assert_array_equal(mended[:6, :12, :12], field[:6, :12, :12])
+
+
+def test_a_bend_between_modalities_is_searched_by_mutual_information(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = picture(FIXED, bend()).astype(np.float64)
+    inverted = (1200 - 0.6 * shown).astype(np.int16)
+    asked: list[str] = []
+
+    def searched(*arguments: object) -> NDArray[np.float32]:
+        asked.append("information")
+        return np.zeros((*arguments[3].shape_kji, 3), np.float32)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(registration_deformable, "_by_information", searched)
+    bending(FIXED, FIXED, inverted)
+    assert asked == ["information"]
+
+
+@pytest.mark.parametrize("limit", [0.02, 0.25])
+def test_a_deformable_registration_is_cancelled_within_a_step_of_each_level(limit: float) -> None:
+    seen: list[float] = []
+
+    def stop(progress: Progress) -> None:
+        seen.append(progress.fraction or 0.0)
+        if seen[-1] > limit:
+            ctx.cancel()
+
+    ctx = Context(stop)
+    with pytest.raises(Cancelled):
+        bending(FIXED, FIXED, picture(FIXED, bend(3.0)), ctx)
+    assert limit < max(seen) < limit + 0.1
+    assert sum(fraction > limit for fraction in seen) == 1
 
 
 def test_there_and_back_is_where_one_was() -> None:
@@ -209,7 +295,7 @@ def test_a_registration_says_how_alike_the_images_were_and_are() -> None:
 
 
 def test_a_deformation_that_makes_things_worse_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registration, "_deformable", lambda *_: bend(25.0))
+    monkeypatch.setattr(registration, "deformable_search", lambda *_: bend(25.0))
     with pytest.raises(BadInput, match="much less alike"):
         register(picture(FIXED), FIXED, picture(FIXED, motion()), FIXED, "deformable")
 
