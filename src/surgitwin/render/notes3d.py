@@ -27,8 +27,8 @@ class FlatNotes:
         self._hint = _text_actor(tokens.unit_rgb("text-muted"))
         self._scale = _text_actor(self._text)
         self._warning = _text_actor(tokens.unit_rgb("caution"), "semibold")
-        self._bar, bar = _bar_actor(self._text)
-        self.actors: tuple[Any, ...] = (self._title, self._hint, self._scale, self._warning, bar)
+        self._bar, self._bar_actor = _bar_actor(self._text)
+        self.actors: tuple[Any, ...] = (self._title, self._hint, self._scale, self._warning, self._bar_actor)
         self._warning.GetTextProperty().SetJustificationToCentered()
         self._scale.GetTextProperty().SetJustificationToCentered()
         # Bones may lie behind it.
@@ -36,10 +36,16 @@ class FlatNotes:
         self._scale.GetTextProperty().SetBackgroundOpacity(0.6)
         self.set_texts(title, hint)
         self.set_sure(True)
+        self.set_scaled(False)
 
     def set_texts(self, title: str, hint: str) -> None:
         self._title.SetInput(title)
         self._hint.SetInput(hint)
+
+    def set_scaled(self, scaled: bool) -> None:
+        """Show the scale bar; without anything to measure it says nothing."""
+        for actor in (self._scale, self._bar_actor):
+            actor.SetVisibility(scaled)
 
     def set_sure(self, sure: bool) -> None:
         """Warn while nobody has confirmed which side is the patient's right."""

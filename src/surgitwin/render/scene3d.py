@@ -103,6 +103,7 @@ class Scene3D:
         if not self._framed and content_bounds(self._whole) is not None:
             self.look_from(Side.ANTERIOR)
             self._framed = True
+            self.notes.set_scaled(True)
 
     def set_tokens(self, tokens: Tokens) -> None:
         """Change the background's colour; all else keeps its own until it is built anew."""

@@ -246,8 +246,15 @@ class View3D(QWidget):
         if content.image is not None and same_image(self._reducing, content.image):
             content = replace(content, volume_preset=None)
         self.scene.set_content(content, whole=self.content)
+        self.scene.notes.set_texts(tr("3D"), self._hint())
         if self._uploading:
             self.set_moving(at_once=True)
+
+    def _hint(self) -> str:
+        """What brings something into an empty view."""
+        content = self.content
+        empty = not any(s.visible for s in content.surfaces) and content.volume_preset is None and not content.planes
+        return tr("Nothing here yet: make surfaces (Segment) or turn volume rendering on (Study).") if empty else ""
 
     # Life ------------------------------------------------------------------------------------------------------
 
@@ -320,7 +327,6 @@ class View3D(QWidget):
 
         window, renderer = self.interactor.ren_win, self.interactor.renderer
         self.scene = Scene3D(renderer, window, self.theme.tokens, software=is_software(window), gradual=True)
-        self.scene.notes.set_texts(tr("3D"), "")
         self.scene.pixel_ratio = self.devicePixelRatioF()
         self._preparing.clear()
         self._reducing = None
