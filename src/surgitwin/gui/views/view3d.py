@@ -254,7 +254,11 @@ class View3D(QWidget):
         """What brings something into an empty view."""
         content = self.content
         empty = not any(s.visible for s in content.surfaces) and content.volume_preset is None and not content.planes
-        return tr("Nothing here yet: make surfaces (Segment) or turn volume rendering on (Study).") if empty else ""
+        return (
+            tr("Nothing here yet: make surfaces (step Segment)\nor turn volume rendering on (step Study).")
+            if empty
+            else ""
+        )
 
     # Life ------------------------------------------------------------------------------------------------------
 
