@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from surgitwin.segmentation.methods import Inputs, MethodParams, Parts, Seeds, SegmentMethod
     from surgitwin.segmentation.rules import EditRules, RuledGrid
 
+    Worker = Callable[[Inputs, MethodParams, Context], NDArray[np.bool_] | Parts]
+
 EVERY_PART = "all"
 NAMED_AT_ONCE = 3  # so many names fit into the title of a step
 
@@ -52,6 +54,10 @@ class MakeSegment(RuledCommand):
     )
 
     def start(self, bench: Bench) -> Work[Any]:
+        return self.started(bench)
+
+    def started(self, bench: Bench, by: Worker | None = None) -> Work[Any]:
+        """As `start`; what the method finds may come from a worker that remembers what it found before."""
         from surgitwin.commands.methods import method_named
         from surgitwin.segmentation.methods import Parts, applied
 
@@ -80,7 +86,9 @@ class MakeSegment(RuledCommand):
 
         def compute(ctx: Context) -> _Result:
             inputs, rest = frozen.inputs(ctx.part(0.0, 0.1)), ctx.part(0.1, 0.95)
-            if method.light or inputs.voxels.size < APART_VOXELS:
+            if by is not None:
+                found = by(inputs, params, rest)
+            elif method.light or inputs.voxels.size < APART_VOXELS:
                 found = method.apply(inputs, params, rest)
             else:
                 found = rest.apart(applied, method.name, inputs, params)

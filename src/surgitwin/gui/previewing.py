@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from surgitwin.commands.base import Command, Document
+from surgitwin.commands.base import Command, Document, Work
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.gui.desk import Desk
 from surgitwin.jobs import Job
@@ -38,6 +39,7 @@ class Preview(QObject):
         self._job: Job | None = None
         self._session: Session | None = None
         self._ready: Prepared | None = None
+        self._outdated = False
         desk.session_changed.connect(lambda _: self.clear())
 
     @property
@@ -49,18 +51,35 @@ class Preview(QObject):
         """What was computed and is shown now."""
         return self._ready
 
-    def start(self, command: Command) -> None:
-        """Compute what a command would do; what is shown stays until that is there."""
+    def start(self, command: Command, begin: Callable[[Session], Work[Any]] | None = None) -> None:
+        """Compute what a command would do; what is shown stays until that is there.
+
+        Parameters
+        ----------
+        begin
+            Another way to begin the command's work.
+        """
         self._cancel()
-        self._ready = None
+        self._ready, self._outdated = None, False
         session = self._desk.session
         if session is None:
             return
         self._session = session
         try:
-            self._job = session.prepare(command, self._keep, self._fail, self.shown.emit)
+            work = begin(session) if begin is not None else command.start(session)
+            self._job = session.runner.submit(
+                command.title,
+                work.compute,
+                lambda outcome: self._keep(Prepared(command, work, outcome)),
+                self._fail,
+                self.shown.emit,
+            )
         except SurgitwinError as error:
             self._fail(error)
+
+    def outdate(self) -> None:
+        """What is shown, or about to be, no longer is what the command would do: it may be looked at, not taken."""
+        self._ready, self._outdated = None, True
 
     def clear(self) -> None:
         """Stop, and show nothing."""
@@ -92,7 +111,7 @@ class Preview(QObject):
             job.context.cancel()
 
     def _keep(self, prepared: Prepared) -> None:
-        self._job, self._ready = None, prepared
+        self._job, self._ready = None, None if self._outdated else prepared
         self.ended.emit()
 
     def _fail(self, error: BaseException) -> None:

@@ -1,14 +1,19 @@
-"""Grow from seeds: every voxel goes to the seed from which the way to it is shortest.
+"""Grow from seeds: every voxel goes to the seed from which the way to it is shortest, and borders are tidied.
 
-The way is paid by the differences of intensity along it and a little by its length, so that it follows structures and
-avoids borders: a shortest-path forest, as in L. Zhu, I. Kolesov, Y. Gao, R. Kikinis, A. Tannenbaum, "An effective
-interactive medical image segmentation method using fast GrowCut", MICCAI workshop 2014. Costs are whole numbers and
-ties are broken by the smaller label, so the result does not depend on any order: an update after an edit of the seeds
-is equal, voxel for voxel, to a run from nothing.
+The way is paid by the differences of intensity along it, so that it follows structures and avoids borders: a
+shortest-path forest, as in L. Zhu, I. Kolesov, Y. Gao, R. Kikinis, A. Tannenbaum, "An effective interactive medical
+image segmentation method using fast GrowCut", MICCAI workshop 2014. Of ways of equal cost the one with fewer steps
+counts, then the smaller label. What noise frays at the borders is then tidied: there, each voxel takes the label that
+prevails among the voxels around it that are near and alike (a vote weighted as in C. Tomasi, R. Manduchi, "Bilateral
+filtering for gray and color images", ICCV 1998). The result does not depend on any order: an update after an edit of
+the seeds is equal, voxel for voxel, to a run from nothing.
 """
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,15 +24,15 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 
-STEEPEST = 240  # of the 255 that one step may cost
-STEP_COST = 1
 SCALE = 1000.0  # whole numbers over the range of an image that is not in HU
-COARSE_FROM = 2_000_000  # voxels; fewer are done at full resolution at once
-COARSE_SCALE, FINE_SCALE = 2, 2  # cost of a difference, against the cost of a step
-BUDGET = 1_500_000  # voxels between two looks at the cancel button
-ENTRIES = 256
+FINEST = 256  # at most so many steps are worth less than a difference of 1
+SLAB = 32  # planes that one thread sweeps at a time
+EXPECTED_ROUNDS = 25
+THREADS = min(4, os.cpu_count() or 1)
+REACHES = (3, 2)  # each time that the borders are tidied, voxels that lie so many voxels apart are asked
+NEAR_MM = 4.0  # standard deviation of their weight by distance
+ALIKE = 25.0  # difference in HU by which it falls to 1/e
 LARGEST = 2**31 - 1
-UNREACHED = np.uint32(2**32 - 1)
 
 
 class SeedGrowth:
@@ -39,39 +44,57 @@ class SeedGrowth:
         int16, [k, j, i], from `prepared`.
     seeds
         uint8, of the same shape; 0 is undecided.
-    corners
-        Ways lead across edges and corners of voxels too: 26 neighbours instead of 6.
+    spacing_mm
+        Along i, j, k.
+    reaches
+        How far apart the voxels lie that are asked, each time that the borders are tidied.
+
+    Raises
+    ------
+    BadInput
+        If the shapes differ, or ways through the image may cost more than there is room for.
     """
 
     def __init__(
-        self, image: NDArray[np.int16], seeds: NDArray[np.uint8], *, step_cost: int = STEP_COST, corners: bool = False
+        self,
+        image: NDArray[np.int16],
+        seeds: NDArray[np.uint8],
+        spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        *,
+        reaches: tuple[int, ...] = REACHES,
     ) -> None:
+        from surgitwin.segmentation.seed_kernels import FLAGS, UNREACHED
+
         if image.shape != seeds.shape:
             raise BadInput(tr("The seeds do not lie on the image's grid."))
-        shape = tuple(n + 2 for n in image.shape)
+        planes, rows, self._count = image.shape
+        self._stride = -(-(self._count + 2) // 16) * 16
+        shape = (planes + 2, rows + 2, self._stride)
+        too_large = tr("The image is too large to grow seeds in; crop it first.")
         if np.prod(shape, dtype=np.int64) >= LARGEST:
-            raise BadInput(tr("The image is too large to grow seeds in; crop it first."))
-        self._inner = (slice(1, -1),) * 3
-        self._image = np.zeros(shape, dtype=np.int16)
-        self._image[self._inner] = image
-        self._keys = np.zeros(shape, dtype=np.uint32)
-        self._keys[self._inner] = UNREACHED
-        row, plane = shape[2], shape[1] * shape[2]
-        ways = [k * plane + j * row + i for k in (-1, 0, 1) for j in (-1, 0, 1) for i in (-1, 0, 1)]
-        faces = {-1, 1, -row, row, -plane, plane}
-        self._steps = np.array([way for way in ways if way in faces or (corners and way != 0)], dtype=np.int64)
-        self._step_cost = step_cost
-        self._seeds = np.zeros(shape, dtype=np.uint8)
-        self._new_queue()
+            raise BadInput(too_large)
+        inner = (slice(1, -1), slice(1, -1), slice(1, self._count + 1))
+        padded = np.zeros(shape, dtype=np.int16)
+        padded[inner] = image
+        self._image = padded.reshape(-1)
+        finest = _finest_scale(self._image, shape, self._count)
+        if finest < 1:
+            raise BadInput(too_large)
+        self._scale = finest * 256
+        self._keys = np.full(self._image.size, UNREACHED, dtype=np.uint32)
+        self._flags = np.zeros((*shape[:2], FLAGS), dtype=np.uint8)
+        self._seeds = np.zeros(image.shape, dtype=np.uint8)
+        self._stages = [np.zeros(image.shape, dtype=np.uint8) for _ in range(len(reaches) + 1)]
+        self._asked, self._alike = [_asked(reach, spacing_mm) for reach in reaches], _alike()
+        bounds = np.linspace(0, planes, max(1, round(planes / SLAB)) + 1).astype(int).tolist()
+        self._slabs = list(pairwise(bounds))
         self._first = seeds
+        self._fresh = True
 
     @property
     def labels(self) -> NDArray[np.uint8]:
         """The label of each voxel, [k, j, i]; 0 where no seed has come to yet."""
-        keys = self._keys[self._inner]
-        found: NDArray[np.uint8] = keys.astype(np.uint8)
-        found[keys == UNREACHED] = 0
-        return found
+        return self._stages[-1].copy()
 
     def run(self, ctx: Context | None = None) -> NDArray[np.uint8]:
         """Grow from the first seeds."""
@@ -82,135 +105,114 @@ class SeedGrowth:
 
         If it is cancelled, start again with a new object.
         """
-        from surgitwin.segmentation.seed_kernels import forget, rim
-
         ctx = ctx or Context()
-        flat = np.zeros(self._seeds.shape, dtype=np.uint8)
-        flat[self._inner] = seeds
-        flat, old, keys = flat.reshape(-1), self._seeds.reshape(-1), self._keys.reshape(-1)
-        edited = np.flatnonzero(flat != old)
-        lost = edited[old[edited] != 0].astype(np.int32)
-        gained = edited[flat[edited] != 0].astype(np.int32)
-        old[edited] = flat[edited]
-        entering = gained
+        ctx.check()
+        with ThreadPoolExecutor(THREADS) as pool:
+            edited = self._edit(seeds)
+            self._grow(pool, ctx.part(0.0, 0.7))
+            self._tidy(pool, edited, ctx.part(0.7, 1.0))
+        self._fresh = False
+        return self.labels
+
+    def _edit(self, seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Take over the seeds, and forget what came from seeds that are no more; returns the rows that were edited."""
+        from surgitwin.segmentation.seed_kernels import ALONG, WAITING, edits, forget
+
+        new = np.ascontiguousarray(seeds, dtype=np.uint8)
+        places = np.empty(int(edits(self._seeds, new, np.empty(0, dtype=np.int64))), dtype=np.int64)
+        edits(self._seeds, new, places)
+        old, now = self._seeds.reshape(-1)[places], new.reshape(-1)[places]
+        k, j, i = np.unravel_index(places, new.shape)
+        inside = ((k + 1) * self._flags.shape[1] + j + 1) * self._stride + i + 1
+        lost = inside[old != 0]
         if lost.size:
-            every = np.empty(keys.size, dtype=np.int32)
+            every = np.empty(self._keys.size, dtype=np.int64)
             every[: lost.size] = lost
-            image = self._image.reshape(-1)
-            count = int(forget(image, keys, self._steps, every, lost.size, self._step_cost, STEEPEST))
-            seen = np.zeros(keys.size, dtype=np.uint8)
-            found = np.empty(keys.size, dtype=np.int32)
-            beside = int(rim(keys, self._steps, every, count, seen, found))
-            entering = np.concatenate([gained, found[:beside]])
-        keys[gained] = flat[gained]
-        entering = np.unique(entering)
-        self._grow(entering[np.argsort(keys[entering], kind="stable")], ctx)
-        return self.labels
+            ways = [(dk, dj, di) for dk in (-1, 0, 1) for dj in (-1, 0, 1) for di in (-1, 0, 1) if dk or dj or di]
+            steps = np.array([(dk * self._flags.shape[1] + dj) * self._stride + di for dk, dj, di in ways])
+            forget(self._image, self._keys, self._flags, self._stride, steps, every, lost.size, self._scale)
+        gained = now != 0
+        self._keys[inside[gained]] = now[gained]
+        for flag in (WAITING, ALONG):
+            self._flags[k[gained] + 1, j[gained] + 1, flag] = 1
+        self._seeds.reshape(-1)[places] = now
+        rows = np.zeros(new.shape[:2], dtype=np.uint8)
+        rows[k, j] = 1
+        return rows
 
-    def settle(self, known: NDArray[np.bool_], labels: NDArray[np.uint8], ctx: Context) -> NDArray[np.uint8]:
-        """Decide the rest where most of it is known already; costs what the rest is large.
+    def _grow(self, pool: ThreadPoolExecutor, ctx: Context) -> None:
+        """Sweep until nothing changes; slabs that touch never at the same time."""
+        from surgitwin.segmentation.seed_kernels import WAITING
 
-        Parameters
-        ----------
-        known, labels
-            [k, j, i]: where ``labels`` hold as if they were seeds.
-        """
-        self._keys[self._inner] = np.where(known, labels, UNREACHED)
-        border = known.copy()
-        inner = known[1:-1, 1:-1, 1:-1].copy()
-        for axis in range(3):
-            for step in (0, 2):
-                part = tuple(slice(step, known.shape[n] - 2 + step) if n == axis else slice(1, -1) for n in range(3))
-                inner &= known[part]
-        border[1:-1, 1:-1, 1:-1] &= ~inner
-        whole = np.zeros(self._keys.shape, dtype=np.bool_)
-        whole[self._inner] = border
-        self._grow(np.flatnonzero(whole).astype(np.int32), ctx)
-        return self.labels
+        def one(slab: tuple[int, int]) -> None:
+            self._sweep(*slab)
 
-    def _new_queue(self) -> None:
-        blocks = max(1024, self._image.size // ENTRIES // 8)
-        self._entries = np.empty((blocks, ENTRIES), dtype=np.int32)
-        self._links = np.full(blocks, -1, dtype=np.int32)
-        self._heads = np.full(ENTRIES, -1, dtype=np.int32)
-        self._fills = np.zeros(ENTRIES, dtype=np.int32)
-        self._state = np.array([0, 0, 0, -1, 0], dtype=np.int64)
+        rounds, working = 0, True
+        while working:
+            working = False
+            for parity in (0, 1):
+                ctx.progress(1.0 - 0.9 ** (60.0 * rounds / EXPECTED_ROUNDS), tr("Growing from the seeds"))
+                slabs = self._slabs[parity::2]
+                waiting = [(a, b) for a, b in slabs if self._flags[a + 1 : b + 1, 1:-1, WAITING].any()]
+                working = working or bool(waiting)
+                list(pool.map(one, waiting))
+            rounds += 1
 
-    def _grow(self, later: NDArray[np.int32], ctx: Context) -> None:
-        from surgitwin.segmentation.seed_kernels import NEXT, USED, grow
+    def _sweep(self, start: int, stop: int) -> None:
+        from surgitwin.segmentation.seed_kernels import sweep
 
-        self._state[0] = 0
-        self._state[NEXT] = 0
-        done = False
-        steps = 0
-        while not done:
-            ctx.check()
-            share = min(0.99, steps * BUDGET / (1.1 * self._image.size))
-            ctx.progress(share, tr("Growing from the seeds"))
-            done = bool(
-                grow(
-                    self._image.reshape(-1),
-                    self._keys.reshape(-1),
-                    self._steps,
-                    later,
-                    BUDGET,
-                    len(self._links),
-                    self._step_cost,
-                    STEEPEST,
-                    self._entries,
-                    self._links,
-                    self._heads,
-                    self._fills,
-                    self._state,
-                )
-            )
-            steps += 1
-            if not done and self._state[USED] + 8 >= len(self._links):
-                self._entries = np.concatenate([self._entries, np.empty_like(self._entries)])
-                self._links = np.concatenate([self._links, np.full(len(self._links), -1, dtype=np.int32)])
+        best = np.empty(self._stride, dtype=np.uint32)
+        sweep(self._image, self._keys, self._flags, self._stride, self._count, start + 1, stop + 1, best, self._scale)
+
+    def _tidy(self, pool: ThreadPoolExecutor, edited: NDArray[np.uint8], ctx: Context) -> None:
+        """Bring the labels up to date, stage by stage, in the rows that a change reaches."""
+        from scipy.ndimage import maximum_filter
+
+        from surgitwin.segmentation.seed_kernels import read, vote
+
+        changed = np.zeros(edited.shape, dtype=np.uint8)
+
+        def take_over(slab: tuple[int, int]) -> None:
+            read(self._keys, self._flags, self._stride, self._stages[0], changed, *slab)
+
+        list(pool.map(take_over, self._slabs))
+        for number, asked in enumerate(self._asked):
+            ctx.progress(number / len(self._asked), tr("Tidying the borders"))
+            reach = int(np.abs(asked[:, :3]).max())
+            wanted = np.maximum(maximum_filter(changed, 2 * reach + 1, mode="constant"), edited)
+            if self._fresh:
+                wanted[:] = 1
+            changed = np.zeros(edited.shape, dtype=np.uint8)
+            before, after = self._stages[number], self._stages[number + 1]
+            given = (before, self._seeds, self._image, self._stride, wanted, asked, self._alike, after, changed)
+            list(pool.map(vote, *[[each] * len(self._slabs) for each in given], *zip(*self._slabs, strict=True)))
 
 
-def coarse_to_fine(image: NDArray[np.int16], seeds: NDArray[np.uint8], ctx: Context) -> NDArray[np.uint8]:
-    """Regions of a large image: on voxels twice as wide, then at full resolution along their borders.
+def _finest_scale(image: NDArray[np.int16], shape: tuple[int, int, int], count: int) -> int:
+    """How many steps may be worth one difference of 1, so that the longest way still fits into a key; a power of 2.
 
-    The wide voxels average out noise, and the borders are decided by the image itself within a few voxels.
-
-    Parameters
-    ----------
-    image, seeds
-        As for `SeedGrowth`.
+    No shortest way costs more than one along a line of each axis in turn.
     """
-    padded = [(0, n % 2) for n in image.shape]
-    even, marked = np.pad(image, padded, mode="edge"), np.pad(seeds, padded)
-    k, j, i = (n // 2 for n in even.shape)
-    blocks = even.reshape(k, 2, j, 2, i, 2)
-    mean = np.rint(blocks.mean(axis=(1, 3, 5), dtype=np.float32) * COARSE_SCALE).astype(np.int16)
-    wide = SeedGrowth(mean, marked.reshape(k, 2, j, 2, i, 2).max(axis=(1, 3, 5)), corners=True)
-    coarse = wide.run(ctx.part(0.0, 0.5))
-    ctx.check()
-    sure = _uniform(coarse)
-    whole = tuple(slice(0, n) for n in image.shape)
-    labels = coarse.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)[whole]
-    known = sure.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)[whole]
-    labels[seeds != 0] = seeds[seeds != 0]
-    known |= seeds != 0
-    ctx.check()
-    fine = SeedGrowth(image * np.int16(FINE_SCALE), seeds)
-    return fine.settle(known, labels, ctx.part(0.55, 1.0))
+    from surgitwin.segmentation.seed_kernels import UNREACHED, steepest
+
+    _, rows, stride = shape
+    total = sum(int(steepest(image, rows, stride, count, step)) for step in (1, stride, rows * stride))
+    fitting = ((UNREACHED >> 8) - sum(shape)) // max(total, 1)
+    return min(FINEST, 1 << (fitting.bit_length() - 1)) if fitting > 0 else 0
 
 
-def _uniform(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a voxel and all of its 26 neighbours have one label."""
-    high, low = labels, labels
-    for axis in range(3):
-        before, after = (np.roll(high, step, axis=axis) for step in (1, -1))
-        under, over = (np.roll(low, step, axis=axis) for step in (1, -1))
-        for rolled, end in ((before, 0), (after, -1), (under, 0), (over, -1)):
-            edge = tuple(end if n == axis else slice(None) for n in range(3))
-            rolled[edge] = (high if rolled is before or rolled is after else low)[edge]
-        high = np.maximum(np.maximum(high, before), after)
-        low = np.minimum(np.minimum(low, under), over)
-    return np.asarray(high == low)
+def _asked(reach: int, spacing_mm: tuple[float, float, float]) -> NDArray[np.int64]:
+    """Where the 27 voxels lie that are asked, so many voxels apart, and what each of them counts by its distance."""
+    offsets = (np.indices((3, 3, 3)) - 1).reshape(3, -1).T * reach
+    squared = ((offsets * spacing_mm[::-1]) ** 2).sum(axis=1)
+    weights = np.rint(256 * np.exp(-squared / (2 * NEAR_MM**2)))
+    return np.ascontiguousarray(np.column_stack([offsets, weights])[weights > 0].astype(np.int64))
+
+
+def _alike() -> NDArray[np.int32]:
+    """What a voxel counts by its difference."""
+    counts = np.rint(64 * np.exp(-np.arange(10 * ALIKE) / ALIKE)).astype(np.int32)
+    return np.asarray(counts[: np.flatnonzero(counts)[-1] + 1])
 
 
 def prepared(voxels: NDArray[Any], in_hu: bool) -> NDArray[np.int16]:
@@ -224,6 +226,34 @@ def prepared(voxels: NDArray[Any], in_hu: bool) -> NDArray[np.int16]:
     scaled = (np.asarray(voxels, dtype=np.float32) - low) * (SCALE / (high - low))
     whole: NDArray[np.int16] = np.clip(np.rint(scaled), 0, SCALE).astype(np.int16)
     return whole
+
+
+def growing_box(seeds: NDArray[Any], geometry: Geometry, margin_mm: float | None) -> Box:
+    """Where seeds grow: the box around them and so much more to each side, or the whole image.
+
+    Raises
+    ------
+    BadInput
+        If there are no seeds, only one, or more than 255.
+    """
+    if seeds.shape != geometry.shape_kji:
+        raise BadInput(tr("The seeds do not lie on the image's grid."))
+    box = Box.of_mask(seeds != 0)
+    if box.empty:
+        raise BadInput(tr("The seeds are empty: mark each structure in the image first."))
+    values = np.flatnonzero(np.bincount(seeds[box.slices].reshape(-1)))
+    values = values[values > 0]
+    if len(values) < 2:
+        message = tr("There is one seed only, so everything would go to it. Mark the background as well.")
+        raise BadInput(message)
+    if values.max() > 255:
+        raise BadInput(tr("Seeds may have values up to 255, not {value}.").format(value=int(values.max())))
+    if margin_mm is None:
+        return geometry.full_box
+    reach = [int(np.ceil(margin_mm / s)) for s in geometry.spacing_mm]
+    start = [max(a - r, 0) for a, r in zip(box.start, reach, strict=True)]
+    stop = [min(b + r, n) for b, r, n in zip(box.stop, reach, geometry.size_ijk, strict=True)]
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
 def grow_from_seeds(
@@ -249,35 +279,51 @@ def grow_from_seeds(
     BadInput
         If there are no seeds, only one, or more than 255.
     """
-    ctx = ctx or Context()
-    if seeds.shape != voxels.shape:
-        raise BadInput(tr("The seeds do not lie on the image's grid."))
-    box = Box.of_mask(seeds != 0)
-    if box.empty:
-        raise BadInput(tr("The seeds are empty: mark each structure in the image first."))
-    values = np.flatnonzero(np.bincount(seeds[box.slices].reshape(-1)))
-    values = values[values > 0]
-    if len(values) < 2:
-        message = tr("There is one seed only, so everything would go to it. Mark the background as well.")
-        raise BadInput(message)
-    if values.max() > 255:
-        raise BadInput(tr("Seeds may have values up to 255, not {value}.").format(value=int(values.max())))
-    if margin_mm is None:
-        box = geometry.full_box
-    else:
-        reach = [int(np.ceil(margin_mm / s)) for s in geometry.spacing_mm]
-        start = [max(a - r, 0) for a, r in zip(box.start, reach, strict=True)]
-        stop = [min(b + r, n) for b, r, n in zip(box.stop, reach, geometry.size_ijk, strict=True)]
-        box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-    ctx.progress(0.01, tr("Preparing the image"))
-    image = prepared(voxels[box.slices], in_hu)
-    marked = seeds[box.slices].astype(np.uint8)
-    if image.size > COARSE_FROM and min(image.shape) >= 8:
-        grown = coarse_to_fine(image, marked, ctx.part(0.05, 1.0))
-    else:
-        grown = SeedGrowth(image, marked, corners=True).run(ctx.part(0.05, 1.0))
-    if box == geometry.full_box:
-        return grown
-    result = np.zeros(voxels.shape, dtype=np.uint8)
-    result[box.slices] = grown
-    return result
+    return SeedFollower().grow(voxels, seeds, geometry, in_hu=in_hu, margin_mm=margin_mm, ctx=ctx)
+
+
+class SeedFollower:
+    """Grows from seeds again and again; an edit of the seeds costs only what changes by it.
+
+    Attributes
+    ----------
+    updates
+        How many times the last growth could be followed up, since it was begun from nothing.
+    """
+
+    def __init__(self) -> None:
+        self.updates = 0
+        self._growth: SeedGrowth | None = None
+        self._voxels: NDArray[Any] | None = None  # kept, so that no other image can come to lie in its place
+        self._grown_in: tuple[Any, ...] = ()
+
+    def grow(
+        self,
+        voxels: NDArray[Any],
+        seeds: NDArray[Any],
+        geometry: Geometry,
+        *,
+        in_hu: bool = True,
+        margin_mm: float | None = None,
+        ctx: Context | None = None,
+    ) -> NDArray[np.uint8]:
+        """As `grow_from_seeds`; for the same array of voxels and the same box by an update."""
+        ctx = ctx or Context()
+        if voxels.shape != seeds.shape:
+            raise BadInput(tr("The seeds do not lie on the image's grid."))
+        box = growing_box(seeds, geometry, margin_mm)
+        marked = seeds[box.slices].astype(np.uint8, copy=False)
+        growth, grown_in = self._growth, (voxels.__array_interface__["data"], geometry, in_hu, box)
+        self._growth = None  # until the work is done, for a growth that was cancelled is good for nothing
+        if growth is None or grown_in != self._grown_in:
+            ctx.progress(0.01, tr("Preparing the image"))
+            growth = SeedGrowth(prepared(voxels[box.slices], in_hu), marked, geometry.spacing_mm)
+            self.updates = -1
+        labels = growth.update(marked, ctx.part(0.05, 1.0))
+        self._growth, self._grown_in, self._voxels = growth, grown_in, voxels
+        self.updates += 1
+        if box == geometry.full_box:
+            return labels
+        result = np.zeros(voxels.shape, dtype=np.uint8)
+        result[box.slices] = labels
+        return result

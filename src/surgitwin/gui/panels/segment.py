@@ -17,6 +17,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.form import Form
+from surgitwin.gui.live_seeds import LiveSeeds
 from surgitwin.gui.panels.cost_note import CostNote
 from surgitwin.gui.panels.hand_tools import HandTools
 from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button
@@ -54,6 +55,7 @@ class SegmentPanel(Panel):
         self.form: Form | None = None
         self._given_name = ""
         self.shown = Preview(desk, self)
+        self.live = LiveSeeds(desk, self.shown, self)
         self.bench = Workbench(desk, self)
         self.hand = HandTools(theme, self.bench)
         self.points = PointTool(lambda: self.form.point_values() if self.form is not None else [], self)
@@ -265,7 +267,7 @@ class SegmentPanel(Panel):
     def _tool_chosen(self) -> None:
         by_hand = self.hand.tool is not None
         self._by_method.setVisible(not by_hand)
-        if by_hand:
+        if by_hand and not self.live.following:  # who paints on the seeds looks at what they grow to
             self.discard()
         self._show_rows()
         self._give_tool()
@@ -322,7 +324,7 @@ class SegmentPanel(Panel):
         self._tell_cost()
         if self._chosen.name in QUICK:
             self._later.start()
-        else:
+        elif self.form is None or not self.live.follows(self.command()):
             self.shown.clear()
 
     def _tell_cost(self) -> None:
@@ -355,7 +357,10 @@ class SegmentPanel(Panel):
             return
         if quietly and self._chosen.needs_segment and command.of is None:
             return
-        self.shown.start(command)
+        if self.live.wants(command):
+            self.live.start(command)
+        else:
+            self.shown.start(command)
         self._show_buttons()
 
     def _complain(self, text: str) -> None:
@@ -381,7 +386,10 @@ class SegmentPanel(Panel):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.hand.tool is not None:
             if not self.hand.tool.abort():
-                self.hand.choose(None)
+                if self.live.busy:
+                    self.discard()
+                else:
+                    self.hand.choose(None)
             return
         if event.key() == Qt.Key.Key_Escape and self.drop_button.isVisible():
             self.discard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from surgitwin.segmentation.methods.base import (
     setting,
 )
 from surgitwin.segmentation.runs import Mask
-from surgitwin.segmentation.seeds import grow_from_seeds
+from surgitwin.segmentation.seeds import SeedFollower
 from surgitwin.segmentation.watershed import watershed_from_seeds
 
 
@@ -58,11 +59,35 @@ def _parts(labels: Any, seeds: Seeds) -> Parts:
 
 
 def _grow(inputs: Inputs, params: GrowSeedsParams, ctx: Context) -> Parts:
-    seeds = _seeds(inputs)
-    labels = grow_from_seeds(
-        inputs.voxels, seeds.labels, inputs.geometry, in_hu=inputs.in_hu, margin_mm=params.margin_mm, ctx=ctx
-    )
-    return _parts(labels, seeds)
+    return FollowedSeeds().apply(inputs, params, ctx)
+
+
+class FollowedSeeds:
+    """The method "seeds", again and again while its seeds are edited; from any thread, one run at a time.
+
+    Attributes
+    ----------
+    updates
+        How many edits were followed up since the last run from nothing.
+    """
+
+    def __init__(self) -> None:
+        self._follower = SeedFollower()
+        self._working = Lock()
+
+    @property
+    def updates(self) -> int:
+        return self._follower.updates
+
+    def apply(self, inputs: Inputs, params: MethodParams, ctx: Context) -> Parts:
+        """What the method finds, bit for bit; after an edit by the work that the edit needs."""
+        assert isinstance(params, GrowSeedsParams)
+        seeds = _seeds(inputs)
+        with self._working:
+            labels = self._follower.grow(
+                inputs.voxels, seeds.labels, inputs.geometry, in_hu=inputs.in_hu, margin_mm=params.margin_mm, ctx=ctx
+            )
+        return _parts(labels, seeds)
 
 
 def _watershed(inputs: Inputs, params: WatershedParams, ctx: Context) -> Parts:
