@@ -176,7 +176,7 @@ def test_a_place_that_is_begun_is_dropped_by_escape(hand: Hand) -> None:
     hand.press_button("Mark places")
     click(hand, LIVER_AT)
     assert hand.desk.volume.id == second.id and box.hint.isVisible()
-    hand.key(Qt.Key.Key_Escape, box)
+    hand.key(Qt.Key.Key_Escape, hand.window.stage.axial)
     hand.rest()
     assert hand.desk.volume.id == first.id and not box.hint.isVisible()
     assert hand.window.stage.axial.crosshair_visible

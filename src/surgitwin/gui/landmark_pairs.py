@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 
 from surgitwin.commands.registered import registration_of
 from surgitwin.commands.registering import MarkLandmarks
@@ -11,6 +12,18 @@ from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.tools.point import Point, PointTool
 from surgitwin.scene.nodes import TransformNode, VolumeNode
+
+
+class _MarkTool(PointTool):
+    """Escape in a slice ends the marking."""
+
+    escaped = Signal()
+
+    def key(self, event: QKeyEvent) -> bool:
+        if event.key() == Qt.Key.Key_Escape:
+            self.escaped.emit()
+            return True
+        return super().key(event)
 
 
 class LandmarkPairs(QObject):
@@ -36,8 +49,9 @@ class LandmarkPairs(QObject):
         self._desk = desk
         self._registration: NodeId | None = None
         self._first: Point | None = None
-        self.tool = PointTool(self._marked, self)
+        self.tool = _MarkTool(self._marked, self)
         self.tool.clicked.connect(self._clicked)
+        self.tool.escaped.connect(self.stop)
         desk.session_changed.connect(lambda _: self.stop())
         desk.scene_changed.connect(lambda _: self._look_after())
 
