@@ -16,6 +16,7 @@ from surgitwin.render.vtk_arrays import to_vtk
 PAD = 10.0
 BAR_PX = 110.0
 TEXT_PX = 11
+HINT_FROM_PX = 400  # in a narrower view it would run into the figure
 
 
 class FlatNotes:
@@ -59,6 +60,7 @@ class FlatNotes:
         pad, line = PAD * pixel_ratio, (TEXT_PX + 4) * pixel_ratio
         self._title.SetPosition(pad, height - pad - line * 0.8)
         self._hint.SetPosition(pad, pad)
+        self._hint.SetVisibility(width > HINT_FROM_PX * pixel_ratio)
         self._warning.SetPosition(width / 2, height - pad - 3 * line)
         # Left of the orientation figure, which takes the corner.
         figure = min(SIZE_PX * pixel_ratio, 0.45 * min(width, height)) + MARGIN_PX * pixel_ratio
