@@ -1,7 +1,11 @@
 """Registration: known motions are found again, points and images agree, on oblique and flipped grids."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+import SimpleITK
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
@@ -173,18 +177,34 @@ def test_what_folds_is_smoothed_there_and_stays_as_it_was_elsewhere() -> None:
     np.testing.assert_array_equal(mended[:6, :12, :12], field[:6, :12, :12])
 
 
-def test_a_bend_between_modalities_is_searched_by_mutual_information(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = picture(FIXED, bend()).astype(np.float64)
-    inverted = (1200 - 0.6 * shown).astype(np.int16)
+@pytest.mark.parametrize(("inverted", "expected"), [(False, []), (True, ["information"])])
+def test_only_a_bend_between_modalities_is_searched_by_mutual_information(
+    inverted: bool, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path(__file__).parents[1] / "data" / "abdomen-3mm" / "ct.nii.gz"
+    image = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(data))).astype(np.float64)
+    grid = Geometry.from_parts(image.shape[::-1], (3.0, 3.0, 3.0))
+    random = np.random.default_rng(6)
+    away = np.roll(image, (0, 3, 2), axis=(0, 1, 2))  # 11 mm: what is still to be found must not look like a modality
+    fixed, moving = (one + random.normal(0, 15, image.shape) for one in (image, away))
+    if inverted:
+        moving = 1200 - 0.6 * moving
     asked: list[str] = []
 
-    def searched(*arguments: object) -> NDArray[np.float32]:
-        asked.append("information")
-        return np.zeros((*arguments[3].shape_kji, 3), np.float32)  # type: ignore[attr-defined]
+    def search(name: str) -> Callable[..., NDArray[np.float32]]:
+        def searched(*arguments: object) -> NDArray[np.float32]:
+            if name:
+                asked.append(name)
+            on = next(one for one in arguments if isinstance(one, Geometry))
+            return np.zeros((*on.shape_kji, 3), np.float32)
 
-    monkeypatch.setattr(registration_deformable, "_by_information", searched)
-    bending(FIXED, FIXED, inverted)
-    assert asked == ["information"]
+        return searched
+
+    monkeypatch.setattr(registration_deformable, "_by_information", search("information"))
+    monkeypatch.setattr(registration_deformable, "_by_demons", search(""))
+    target, template = (working_image(one.astype(np.int16), grid) for one in (fixed, moving))
+    deformable_search(target, template, Registration.identity(), grid, None, Context())
+    assert asked == expected
 
 
 @pytest.mark.parametrize("limit", [0.02, 0.25])

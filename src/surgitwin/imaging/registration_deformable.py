@@ -29,12 +29,12 @@ GRID_MM = 6.0  # on which a deformation is kept
 DEMONS_MM = 3.0
 DEMONS_VOXELS = 2_000_000  # so that a step, and with it a cancel, takes well below a second
 LEVELS = ((4, 60), (2, 60), (1, 30))  # shrink factor, steps
-SMOOTH_VOXELS = 2.0  # of the displacement after each step
+SMOOTH_VOXELS = 1.75  # of the displacement after each step
 STRIDE_VOXELS = 2.0
 AROUND_MM = 6.0  # the neighbourhood that a voxel is normalised by
 EVEN = 0.07  # of the window: deviations well below this are noise, and are not blown up
 SOFT_TISSUE_HU = (-250.0, 450.0)
-ALIKE = 0.2  # correlation of the normalised images from which on demons are used
+ALIKE = 0.1  # correlation of the normalised images from which on demons are used; a CT and an MR make 0 or less
 LEAST_JACOBIAN = 0.05
 WITHIN_MM = 15.0  # the surroundings of a segment to compare within that count as well
 # A step of the B-spline's search costs samples times control points, so it takes few of both.
@@ -125,9 +125,14 @@ def _normalised(image: Any) -> Any:
 
 
 def _correlation(one: Any, other: Any) -> float:
-    """Pearson's, over voxels in which the two are not equal by construction."""
+    """Pearson's on the coarsest level, over voxels in which the two are not equal by construction.
+
+    Finer, what is still to be moved and noise would bring it near to what two modalities make.
+    """
     itk = itk_module()
-    a, b = itk.GetArrayViewFromImage(one), itk.GetArrayViewFromImage(other)
+    factors = [min(LEVELS[0][0], max(n // 4, 1)) for n in one.GetSize()]
+    coarse = [itk.BinShrink(image, factors) for image in (one, other)]
+    a, b = (itk.GetArrayViewFromImage(image) for image in coarse)
     some = (a != b) & ((np.abs(a) > 0.05) | (np.abs(b) > 0.05))
     if np.count_nonzero(some) < 100:
         return 1.0
