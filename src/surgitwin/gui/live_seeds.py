@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject
 
 from surgitwin.commands.base import Work
@@ -11,8 +13,10 @@ from surgitwin.core.ids import NodeId, Revision
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.previewing import Preview
 from surgitwin.scene.nodes import SegmentNode
-from surgitwin.segmentation.methods.seeded import FollowedSeeds
 from surgitwin.session import Session
+
+if TYPE_CHECKING:
+    from surgitwin.segmentation.methods.seeded import FollowedSeeds
 
 
 class LiveSeeds(QObject):
@@ -53,6 +57,8 @@ class LiveSeeds(QObject):
 
     def start(self, command: MakeSegment) -> None:
         """Show what the seeds grow to, and follow them."""
+        from surgitwin.segmentation.methods.seeded import FollowedSeeds
+
         self._command, self._behind = command, False
         self.seeds = FollowedSeeds()
         self._seen = self._revisions()

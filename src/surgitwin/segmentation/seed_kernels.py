@@ -23,6 +23,7 @@ from surgitwin.segmentation.compiled import compiled
 UNREACHED = 0xC0000000  # so high that the cost of a step can be added without an overflow; its label is 0
 # Of a row: nine flags for the neighbouring rows that changed (its own, the fifth, is not used), and two more.
 WAITING, ALONG, FLAGS = 9, 10, 16
+PART = 32  # voxels of a row whose labels are looked at, or left alone, together
 
 _I16 = numba.int16[::1]
 _I32 = numba.int32[::1]
@@ -30,7 +31,6 @@ _I64 = numba.int64[::1]
 _U8 = numba.uint8[::1]
 _U32 = numba.uint32[::1]
 _VOLUME = numba.uint8[:, :, ::1]
-_ROWS = numba.uint8[:, ::1]
 
 
 @compiled(numba.void(_U32, _I16, _U32, _I16, numba.int64, numba.int32))
@@ -120,26 +120,6 @@ def sweep(
                             flags[k + side // 3 - 1, j + side % 3 - 1, 9] = 1
 
 
-@compiled(numba.int64(_VOLUME, _VOLUME, _I64))
-def edits(old: Any, new: Any, found: Any) -> int:  # pragma: no cover
-    """The flat places where two volumes differ, as far as there is room in ``found``; returns how many there are."""
-    total = 0
-    before, after = old.reshape(-1), new.reshape(-1)
-    length = old.shape[2]
-    for first in range(0, before.size, length):
-        bits = np.uint8(0)
-        for x in range(length):
-            bits |= before[first + x] ^ after[first + x]
-        if bits == 0:
-            continue
-        for x in range(length):
-            if before[first + x] != after[first + x]:
-                if total < found.size:
-                    found[total] = first + x
-                total += 1
-    return total
-
-
 @compiled(numba.int64(_I16, _U32, _VOLUME, numba.int64, _I64, _I64, numba.int64, numba.int32))
 def forget(
     image: Any, keys: Any, flags: Any, stride: Any, steps: Any, lost: Any, count: Any, scale: Any
@@ -176,24 +156,25 @@ def forget(
     return count  # type: ignore[no-any-return]
 
 
-@compiled(numba.void(_U32, _VOLUME, numba.int64, _VOLUME, _ROWS, numba.int64, numba.int64))
+@compiled(numba.void(_U32, _VOLUME, numba.int64, _VOLUME, _VOLUME, numba.int64, numba.int64))
 def read(
     keys: Any, flags: Any, stride: Any, labels: Any, changed: Any, start: Any, stop: Any
 ) -> None:  # pragma: no cover
-    """Bring the planes of ``labels`` up to date, and mark their rows that changed."""
+    """Bring the planes of ``labels`` up to date, and mark the parts of their rows that changed."""
     rows = flags.shape[1]
     for k in range(start, stop):
         for j in range(labels.shape[1]):
             first = ((k + 1) * rows + j + 1) * stride + 1
             row = keys[first : first + labels.shape[2]]
             mine = labels[k, j]
-            bits = np.uint8(0)
-            for x in range(labels.shape[2]):
-                label = np.uint8(row[x])
-                bits |= label ^ mine[x]
-                mine[x] = label
-            if bits != 0:
-                changed[k, j] = 1
+            for part in range(changed.shape[2]):
+                bits = np.uint8(0)
+                for x in range(part * 32, min(part * 32 + 32, labels.shape[2])):
+                    label = np.uint8(row[x])
+                    bits |= label ^ mine[x]
+                    mine[x] = label
+                if bits != 0:
+                    changed[k, j, part] = 1
 
 
 @compiled(numba.int64(_I16, numba.int64, numba.int64, numba.int64, numba.int64))
@@ -232,7 +213,7 @@ def steepest(image: Any, rows: Any, stride: Any, count: Any, step: Any) -> int: 
 
 @compiled(
     numba.void(
-        *(_VOLUME, _VOLUME, _I16, numba.int64, _ROWS, numba.int64[:, ::1], _I32, _VOLUME, _ROWS),
+        *(_VOLUME, _VOLUME, _I16, numba.int64, _VOLUME, numba.int64[:, ::1], _I32, _VOLUME, _VOLUME),
         *(numba.int64, numba.int64),
     )
 )
@@ -249,7 +230,7 @@ def vote(
     start: Any,
     stop: Any,
 ) -> None:  # pragma: no cover
-    """Give each voxel at a border, in the ``wanted`` rows of some planes, the label that prevails around it.
+    """Give each voxel at a border, in the ``wanted`` parts of rows of some planes, the label that prevails around it.
 
     Parameters
     ----------
@@ -258,7 +239,7 @@ def vote(
     alike
         What a voxel counts by its difference, more than 0; where it ends, the rest counts nothing.
     result, changed
-        Brought up to date, and the rows marked that changed. Seeds keep their labels.
+        Brought up to date, and the parts of rows marked that changed. Seeds keep their labels.
     """
     planes, rows, count = labels.shape
     votes = np.zeros(256, dtype=np.int64)
@@ -273,7 +254,10 @@ def vote(
         in_image[n] = (asked[n, 0] * (rows + 2) + asked[n, 1]) * stride + asked[n, 2]
     for k in range(start, stop):
         for j in range(rows):
-            if wanted[k, j] == 0:
+            any_wanted = np.uint8(0)
+            for part in range(wanted.shape[2]):
+                any_wanted |= wanted[k, j, part]
+            if any_wanted == 0:
                 continue
             own, fixed, made = labels[k, j], seeds[k, j], result[k, j]
             other[:] = 0
@@ -283,8 +267,9 @@ def vote(
                     for x in range(count):
                         other[x] |= own[x] ^ beside[x]
             inside = reach <= k < planes - reach and reach <= j < rows - reach
-            bits = np.uint8(0)
             for i in range(count):
+                if wanted[k, j, i // 32] == 0:
+                    continue
                 low, high = max(i - 1, 0), min(i + 1, count - 1)
                 label = own[i]
                 at_border = other[low] | other[i] | other[high] | (own[low] ^ label) | (own[high] ^ label)
@@ -312,7 +297,6 @@ def vote(
                     for n in range(total):
                         votes[present[n]] = 0
                     label = np.uint8(best)
-                bits |= label ^ made[i]
-                made[i] = label
-            if bits != 0:
-                changed[k, j] = 1
+                if made[i] != label:
+                    made[i] = label
+                    changed[k, j, i // 32] = 1

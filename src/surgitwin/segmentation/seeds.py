@@ -27,6 +27,7 @@ from surgitwin.core.text import tr
 SCALE = 1000.0  # whole numbers over the range of an image that is not in HU
 FINEST = 256  # at most so many steps are worth less than a difference of 1
 SLAB = 32  # planes that one thread sweeps at a time
+SHARE = 4  # planes whose borders one thread tidies at a time
 EXPECTED_ROUNDS = 25
 THREADS = min(4, os.cpu_count() or 1)
 REACHES = (3, 2)  # each time that the borders are tidied, voxels that lie so many voxels apart are asked
@@ -115,12 +116,14 @@ class SeedGrowth:
         return self.labels
 
     def _edit(self, seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Take over the seeds, and forget what came from seeds that are no more; returns the rows that were edited."""
-        from surgitwin.segmentation.seed_kernels import ALONG, WAITING, edits, forget
+        """Take over the seeds, and forget what came from seeds that are no more.
+
+        Returns the parts of rows that were edited.
+        """
+        from surgitwin.segmentation.seed_kernels import ALONG, PART, WAITING, forget
 
         new = np.ascontiguousarray(seeds, dtype=np.uint8)
-        places = np.empty(int(edits(self._seeds, new, np.empty(0, dtype=np.int64))), dtype=np.int64)
-        edits(self._seeds, new, places)
+        places = _differing(self._seeds.reshape(-1), new.reshape(-1))
         old, now = self._seeds.reshape(-1)[places], new.reshape(-1)[places]
         k, j, i = np.unravel_index(places, new.shape)
         inside = ((k + 1) * self._flags.shape[1] + j + 1) * self._stride + i + 1
@@ -136,9 +139,9 @@ class SeedGrowth:
         for flag in (WAITING, ALONG):
             self._flags[k[gained] + 1, j[gained] + 1, flag] = 1
         self._seeds.reshape(-1)[places] = now
-        rows = np.zeros(new.shape[:2], dtype=np.uint8)
-        rows[k, j] = 1
-        return rows
+        parts = np.zeros((*new.shape[:2], -(-new.shape[2] // PART)), dtype=np.uint8)
+        parts[k, j, i // PART] = 1
+        return parts
 
     def _grow(self, pool: ThreadPoolExecutor, ctx: Context) -> None:
         """Sweep until nothing changes; slabs that touch never at the same time."""
@@ -165,7 +168,7 @@ class SeedGrowth:
         sweep(self._image, self._keys, self._flags, self._stride, self._count, start + 1, stop + 1, best, self._scale)
 
     def _tidy(self, pool: ThreadPoolExecutor, edited: NDArray[np.uint8], ctx: Context) -> None:
-        """Bring the labels up to date, stage by stage, in the rows that a change reaches."""
+        """Bring the labels up to date, stage by stage, where a change reaches."""
         from scipy.ndimage import maximum_filter
 
         from surgitwin.segmentation.seed_kernels import read, vote
@@ -179,13 +182,25 @@ class SeedGrowth:
         for number, asked in enumerate(self._asked):
             ctx.progress(number / len(self._asked), tr("Tidying the borders"))
             reach = int(np.abs(asked[:, :3]).max())
-            wanted = np.maximum(maximum_filter(changed, 2 * reach + 1, mode="constant"), edited)
+            wide = 2 * reach + 1
+            wanted = np.maximum(maximum_filter(changed, (wide, wide, 3), mode="constant"), edited)
             if self._fresh:
                 wanted[:] = 1
             changed = np.zeros(edited.shape, dtype=np.uint8)
             before, after = self._stages[number], self._stages[number + 1]
             given = (before, self._seeds, self._image, self._stride, wanted, asked, self._alike, after, changed)
-            list(pool.map(vote, *[[each] * len(self._slabs) for each in given], *zip(*self._slabs, strict=True)))
+            some = [(k, k + SHARE) for k in range(0, len(edited), SHARE) if wanted[k : k + SHARE].any()]
+            jobs = [pool.submit(vote, *given, first, min(last, len(edited))) for first, last in some]
+            for job in jobs:
+                job.result()
+
+
+def _differing(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Where two flat arrays differ, found by eight bytes at a time."""
+    whole = first.size // 8 * 8
+    words = np.flatnonzero(first[:whole].view(np.uint64) != second[:whole].view(np.uint64))
+    places = np.concatenate([(words[:, None] * 8 + np.arange(8)).reshape(-1), np.arange(whole, first.size)])
+    return np.asarray(places[first[places] != second[places]])
 
 
 def _finest_scale(image: NDArray[np.int16], shape: tuple[int, int, int], count: int) -> int:
@@ -238,11 +253,11 @@ def growing_box(seeds: NDArray[Any], geometry: Geometry, margin_mm: float | None
     """
     if seeds.shape != geometry.shape_kji:
         raise BadInput(tr("The seeds do not lie on the image's grid."))
-    box = Box.of_mask(seeds != 0)
+    marked = seeds != 0
+    box = Box.of_mask(marked)
     if box.empty:
         raise BadInput(tr("The seeds are empty: mark each structure in the image first."))
-    values = np.flatnonzero(np.bincount(seeds[box.slices].reshape(-1)))
-    values = values[values > 0]
+    values = np.flatnonzero(np.bincount(seeds[marked]))
     if len(values) < 2:
         message = tr("There is one seed only, so everything would go to it. Mark the background as well.")
         raise BadInput(message)
