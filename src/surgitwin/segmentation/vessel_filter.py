@@ -139,14 +139,21 @@ def _hessian(
     sigma = scale / spacing
     halo = int(np.ceil(_TRUNCATE * sigma[0])) + 1
     begin, end = max(0, low - halo), min(image.shape[0], high + halo)
-    part = image[begin:end]
-    own = places - begin * image.shape[1] * image.shape[2]
-    result = []
-    for order in _ORDERS:
-        found = ndimage.gaussian_filter(part, sigma, order=order, truncate=_TRUNCATE, mode="nearest")
-        factor = np.float32(scale**2 / np.prod(spacing ** np.array(order)))
-        result.append(found.reshape(-1)[own] * factor)
-    return result
+    own = places - low * image.shape[1] * image.shape[2]
+
+    def smoothed(values: Field, axis: int, order: int) -> Field:
+        found = ndimage.gaussian_filter1d(values, sigma[axis], axis, order, truncate=_TRUNCATE, mode="nearest")
+        return np.asarray(found, dtype=np.float32)
+
+    result: dict[tuple[int, int, int], Field] = {}
+    for k in range(3):
+        # Across the slices first, and then without the rim, which is most of a slab at the wide scales.
+        over_k = smoothed(image[begin:end], 0, k)[low - begin : high - begin]
+        for j in range(3 - k):
+            order = (k, j, 2 - k - j)
+            found = smoothed(smoothed(over_k, 1, j), 2, order[2])
+            result[order] = found.reshape(-1)[own] * np.float32(scale**2 / np.prod(spacing ** np.array(order)))
+    return [result[order] for order in _ORDERS]
 
 
 def eigenvalues(hessian: Sequence[Field]) -> tuple[Field, Field, Field]:

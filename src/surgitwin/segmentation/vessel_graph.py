@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmentation.runs import Mask
+from surgitwin.segmentation.slabs import threads
 
 _NEIGHBOUR = 1.8  # voxels that share a corner
 _SPUR_ROUNDS = 2
@@ -57,32 +58,37 @@ def centre_lines(mask: Mask, spacing: Sequence[float] | NDArray[np.float64]) -> 
     lines = np.asarray(skeletonize(mask, method="lee"), dtype=np.bool_)  # type: ignore[no-untyped-call]
     steps = np.asarray(spacing, dtype=np.float64)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=steps)[1:-1, 1:-1, 1:-1]
+    voxels = np.argwhere(mask)
     for _ in range(_REPAIRS):
-        bare, away = _bare(mask, lines, depth, steps)
-        if not bare.any():
+        bare, away = _bare(voxels, lines, depth, steps)
+        if bare.size == 0:
             break
-        pieces, _ = ndimage.label(bare, np.ones((3, 3, 3)))
+        far = np.zeros(mask.shape, dtype=np.float32)
+        far[tuple(bare.T)] = away
+        pieces, _ = ndimage.label(far > 0, np.ones((3, 3, 3)))
         for number, box in enumerate(ndimage.find_objects(pieces), 1):
-            _add_line(lines, depth, away, pieces[box] == number, box, steps)
+            _add_line(lines, depth, far, pieces[box] == number, box, steps)
     return lines
 
 
 def _bare(
-    mask: Mask, lines: Mask, depth: NDArray[np.float64], steps: NDArray[np.float64]
-) -> tuple[Mask, NDArray[np.float64]]:
-    """Voxels of ``mask`` much farther from every line than the vessel there is wide, and how far, mm."""
-    from scipy import ndimage
+    voxels: IntArray, lines: Mask, depth: NDArray[np.float64], steps: NDArray[np.float64]
+) -> tuple[IntArray, NDArray[np.float64]]:
+    """Those of ``voxels`` much farther from every line than the vessel there is wide, and how far, mm."""
+    from scipy.spatial import cKDTree
 
-    if not lines.any():
-        return mask.copy(), np.zeros(mask.shape)
-    away, near = ndimage.distance_transform_edt(~lines, sampling=steps, return_indices=True)
-    return np.asarray(mask & (away > 1.5 * depth[tuple(near)] + 2 * steps.max())), away
+    points = np.argwhere(lines)
+    if len(points) == 0:
+        return voxels, np.ones(len(voxels))
+    away, near = cKDTree(points * steps).query(voxels * steps, workers=threads())
+    bare = away > 1.5 * depth[tuple(points[near].T)] + 2 * steps.max()
+    return voxels[bare], away[bare]
 
 
 def _add_line(
     lines: Mask,
     depth: NDArray[np.float64],
-    away: NDArray[np.float64],
+    away: NDArray[np.float32],
     piece: Mask,
     box: tuple[slice, ...],
     steps: NDArray[np.float64],

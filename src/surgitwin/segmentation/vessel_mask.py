@@ -34,7 +34,7 @@ POINT_REACH_MM = 3.0
 _DARKEST, _BRIGHTEST = -1.5, 6.0
 _BRIGHT_NEIGHBOUR = 2.5
 _SMOOTH_MM = 0.8
-_ALONG_MM = 1.5
+_ACROSS_MM, _ALONG_MM = 0.66, 1.5
 _LEAST_CONTRAST = 0.9
 _WIDE_MM = 1.8
 _PEAK_REACH_MM = 4.0
@@ -189,7 +189,7 @@ def _along_the_vessel(part: _Part, seen: Tubes, places: NDArray[np.int64], index
     """The image at ``places``, averaged along the vessel: noise goes, the wall stays."""
     from scipy import ndimage
 
-    image = part.smoothed(0.6 * _SMOOTH_MM)
+    image = part.smoothed(_ACROSS_MM)
     along = seen.along.reshape(3, -1)[:, places].astype(np.float32) / 127
     steps = np.linspace(-2, 2, 9) * _ALONG_MM
     weights = np.exp(-0.5 * (steps / _ALONG_MM) ** 2)

@@ -27,7 +27,7 @@ from surgitwin.segmentation.vessel_points import voxels_at
 
 POINT_REACH_MM = 3.0
 _NEAREST = 16
-_LOOK_MM, _OUTSIDE = 5.0, 1.2
+_LOOK_MM, _OUTSIDE = 6.5, 1.4
 _NECK = 0.75
 _PER_MM = 0.002
 _UNLIKE, _FOREIGN, _POWER, _STEP_MOST = 0.3, 1.5, 2.0, 0.5
