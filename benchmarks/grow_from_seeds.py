@@ -126,17 +126,21 @@ def main() -> None:
     SeedGrowth(fine[:9, :9, :9], seeds[:9, :9, :9]).run()  # loads what is compiled
     python = prepare_peer()
     ours, theirs = [], []
+    cpu: dict[str, list[float]] = {"slicer": [], "surgitwin": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for key, array in (("voxels", fine), ("seeds", seeds), ("spacing", np.array(spacing))):
             np.save(folder / f"{key}.npy", array)
         for _ in range(options.rounds):
             for _ in range(2):
-                start = time.perf_counter()
+                start, busy = time.perf_counter(), time.process_time()
                 found = grow_from_seeds(fine, seeds, geometry)
                 ours.append(time.perf_counter() - start)
+                cpu["surgitwin"].append(round(time.process_time() - busy, 2))
             subprocess.run([python, __file__, "--peer", folder], check=True, stdout=subprocess.DEVNULL)
-            theirs.append(json.loads((folder / "time.json").read_text(encoding="utf-8"))["seconds"])
+            taken = json.loads((folder / "time.json").read_text(encoding="utf-8"))
+            theirs.append(taken["seconds"])
+            cpu["slicer"].append(round(taken["cpu_s"], 2))
         peer = np.load(folder / "result.npy")
     follower = SeedFollower()
     follower.grow(fine, seeds, geometry)
@@ -161,6 +165,7 @@ def main() -> None:
         "size_ijk": "x".join(str(n) for n in fine.shape[::-1]),
         "voxels": int(fine.size),
         "seconds": {"slicer": [round(s, 2) for s in theirs], "surgitwin": [round(s, 2) for s in ours]},
+        "cpu_s": cpu,
         "times_faster": round(ratio, 1),
         "draw": options.draw,
         "update_ms": {name: [round(1e3 * t) for t in times] for name, times in updates.items()},

@@ -168,7 +168,7 @@ class _Frozen:
 
         labels = np.zeros(self.voxels.shape, dtype=np.uint8)
         for value, segment in enumerate(segments, start=1):
-            labels[self._mask(segment)] = value
+            np.copyto(labels, np.uint8(value), where=self._mask(segment))
         return Seeds(labels, {value: segment.name for value, segment in enumerate(segments, start=1)})
 
 
@@ -287,7 +287,7 @@ def _chosen(
         if not found.any():
             raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
         return Parts(found, {1: into})
-    present = np.flatnonzero(np.bincount(found.labels.reshape(-1), minlength=max(found.names, default=0) + 1))
+    present = _present(found.labels)
     names = {value: name for value, name in found.names.items() if value in present}
     if not names:
         raise BadInput(tr("{method} found nothing. Change its settings.").format(method=method.title))
@@ -306,7 +306,18 @@ def _only(labels: NDArray[Any], values: list[int]) -> NDArray[Any]:
     """The labels without what is no part, such as the background that competed with them."""
     kept = np.zeros(max(int(labels.max()), *values) + 1, dtype=np.uint8 if max(values) <= 255 else np.uint16)
     kept[values] = values
-    return np.asarray(kept[labels])
+    result = np.empty(labels.shape, dtype=kept.dtype)
+    for plane, into in zip(labels, result, strict=True):  # planes fit into the cache, and Python's lock is let go of
+        into[...] = kept[plane]
+    return result
+
+
+def _present(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """The values that occur, counted plane by plane as in `_only`."""
+    counts = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int64)
+    for plane in labels:
+        counts += np.bincount(plane.reshape(-1), minlength=len(counts))
+    return np.flatnonzero(counts)
 
 
 def _ruled(
