@@ -53,10 +53,12 @@ class Registration:
         found: FloatArray = wanted.copy()
         if self.displacement_mm is None:
             return found
+        moving = np.arange(len(found))  # few points need many steps
         for _ in range(60):
-            step = wanted - self.displaced(found) - found
-            found += step
-            if float(np.abs(step).max(initial=0.0)) < 1e-4:
+            step = wanted[moving] - self.displaced(found[moving]) - found[moving]
+            found[moving] += step
+            moving = moving[np.abs(step).max(axis=1) >= 1e-4]
+            if not moving.size:
                 break
         return found
 
