@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gdcm
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from imaging_phantoms import enhanced_dataset, ramp, save, set_pixels, write_series
+from imaging_phantoms import enhanced_dataset, ramp, save, set_pixels, to_lossless_jpeg, write_series
 from surgitwin.core.progress import Context
 from surgitwin.imaging import dicom_pixels, list_series, load_series, open_series
 
@@ -44,22 +43,6 @@ def test_every_lossless_encoding_gives_the_same_voxels(tmp_path: Path, syntax: s
     assert np.array_equal(volume.voxels, voxels)
     assert volume.voxels.dtype == np.int16
     assert volume.unit == "HU"
-
-
-def to_lossless_jpeg(path: Path) -> None:
-    """Compress a file as scanners' archives do; pydicom itself cannot write this encoding."""
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(path))
-    assert reader.Read()
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer = gdcm.ImageWriter()
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    writer.SetFileName(str(path))
-    assert writer.Write()
 
 
 def test_lossless_jpeg_gives_the_same_voxels(tmp_path: Path) -> None:

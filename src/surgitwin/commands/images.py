@@ -21,7 +21,7 @@ from surgitwin.scene.editor import Transaction
 from surgitwin.scene.nodes import CaseNode, Node, Provenance, SegmentKind, SurfaceNode, VolumeNode
 
 if TYPE_CHECKING:
-    from surgitwin.imaging.volume import LoadedVolume
+    from surgitwin.imaging.volume import LoadedVolume, OnSlice, SeriesReader
     from surgitwin.scene.scene import Scene
 
 
@@ -204,12 +204,17 @@ class LoadingImage:
 
 def _load(path: Path, series: str | None, ctx: Context) -> LoadedVolume:
     """Load a volume, handing out its slices while they arrive."""
-    from surgitwin.imaging import open_series
+    from surgitwin.imaging import DecodePool, open_series
 
-    reader = open_series(path, series, ctx.part(0.0, 0.3))
-    reader.info.check_memory()
-    if not ctx.watched:
-        return reader.read(ctx.part(0.3, 1.0))
+    with DecodePool() as decoders:
+        reader = open_series(path, series, ctx.part(0.0, 0.3), decoders)
+        reader.info.check_memory()
+        on_slice = _handing_out(reader, ctx) if ctx.watched else None
+        return reader.read(ctx.part(0.3, 1.0), on_slice, decoders)
+
+
+def _handing_out(reader: SeriesReader, ctx: Context) -> OnSlice:
+    """What hands the volume out, as far as it has been read, with every slice that gets ready."""
     background = -1000 if reader.identity.modality == "CT" else 0
     loading: list[LoadingImage] = []
 
@@ -223,7 +228,7 @@ def _load(path: Path, series: str | None, ctx: Context) -> LoadedVolume:
             image.voxels[k] = voxels
             ctx.partial(image)
 
-    return reader.read(ctx.part(0.3, 1.0), on_slice)
+    return on_slice
 
 
 def new_pseudonym() -> str:

@@ -1,4 +1,8 @@
-"""A few processes that decode compressed frames (see `decode_worker`): parallel, and safe against codecs that crash."""
+"""A few processes that decode compressed frames (see `decode_worker`): parallel, and safe against codecs that crash.
+
+A process needs about 0.1 s to get ready, as long as the headers of a short series take to read. Whoever opens a series
+may therefore make the pool first and hand it on: processes then start as soon as a header announces compressed frames.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,20 @@ import queue
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surgitwin.imaging import decode_worker
 from surgitwin.imaging.decode_worker import read_message, write_message
-from surgitwin.imaging.dicom_codecs import FrameLayout, Pixels
 
+if TYPE_CHECKING:
+    # pydicom takes long to import, and a pool is made before it is known whether a path holds DICOM files at all.
+    from surgitwin.imaging.dicom_codecs import FrameLayout, Pixels
+
+# A machine with many cores must not fill with processes for one series.
+_MOST = 4
 # A frame that takes longer has caught a codec in an endless loop.
 _PATIENCE_S = 60.0
 
@@ -29,28 +38,52 @@ class PoolUnavailable(Exception):
 
 
 class DecodePool:
-    """Use as a context manager; the processes start when they are first needed and end with it.
+    """Use as a context manager: every process ends with it. It starts empty; see `grow`.
 
-    Parameters
+    Attributes
     ----------
     count
-        How many frames to decode at a time; call `decode` from as many threads.
+        How many frames are decoded at a time. `decode` may be called from more threads than that: while one waits for
+        its frame, another can make ready the next.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self) -> None:
+        self.count = 0
+        self._ended = False
+        # None stands for a process that is yet to be started: at the first frame, or in place of one that was lost.
         self._idle: queue.LifoQueue[subprocess.Popen[bytes] | None] = queue.LifoQueue()
-        for _ in range(count):
-            self._idle.put(None)
 
     def __enter__(self) -> DecodePool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ended = True
         for _ in range(self.count):
             worker = self._idle.get()
             if worker is not None:
                 _end(worker)
+
+    def grow(self, count: int) -> None:
+        """Have at least ``count`` processes, but no more than are useful here, and start the new ones at once.
+
+        It does not wait for them. Where none can be started, `decode` will say so.
+
+        Raises
+        ------
+        RuntimeError
+            After the end of the ``with`` block: nothing would end these processes.
+        """
+        if self._ended:
+            raise RuntimeError("the decoding processes have been ended")
+        for _ in range(self.count, min(count, _MOST, os.cpu_count() or 1)):
+            self.count += 1
+            worker: subprocess.Popen[bytes] | None = None
+            try:
+                worker = _start()
+            except PoolUnavailable:
+                continue
+            finally:
+                self._idle.put(worker)
 
     def decode(self, stream: bytes, layout: FrameLayout) -> Pixels:
         """Decode one frame; a new array, shape [j, i].
@@ -65,6 +98,10 @@ class DecodePool:
         worker = self._idle.get()
         keep: subprocess.Popen[bytes] | None = None
         try:
+            if worker is not None and worker.poll() is not None:
+                # It went while it had nothing to do: no frame is to blame.
+                _end(worker)
+                worker = None
             worker = worker or _start()
             pixels = _ask(worker, stream, layout)
             keep = worker
@@ -107,7 +144,7 @@ def _ask(worker: subprocess.Popen[bytes], stream: bytes, layout: FrameLayout) ->
     alarm.daemon = True
     alarm.start()
     try:
-        write_message(worker.stdin, asdict(layout), stream)
+        write_message(worker.stdin, vars(layout), stream)
         answer = read_message(worker.stdout)
     except BrokenPipeError as error:
         raise WorkerFailed from error
@@ -118,7 +155,7 @@ def _ask(worker: subprocess.Popen[bytes], stream: bytes, layout: FrameLayout) ->
     head, data = answer
     if not head["ok"]:
         raise _Refused
-    return np.frombuffer(data, dtype=head["dtype"]).reshape(head["shape"]).copy()
+    return np.frombuffer(data, dtype=head["dtype"]).reshape([int(length) for length in head["shape"].split()])
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:

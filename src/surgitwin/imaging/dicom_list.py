@@ -14,6 +14,7 @@ from surgitwin.core.identity import PatientIdentity
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.imaging.decode_pool import DecodePool
 from surgitwin.imaging.dicom_assume import complete_planes
 from surgitwin.imaging.dicom_frames import Plane, planes_of
 from surgitwin.imaging.dicom_grid import StackPlan, plan_stack
@@ -26,7 +27,7 @@ from surgitwin.imaging.dicom_identity import (
     study_date_of,
 )
 from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile, read_header
-from surgitwin.imaging.dicom_pixels import hoped_dtype
+from surgitwin.imaging.dicom_pixels import hoped_dtype, processes_expected
 from surgitwin.imaging.dicom_reader import DicomReader
 from surgitwin.imaging.dicom_split import Stack, orientation_in_words, split_series
 from surgitwin.imaging.dicom_values import quiet_pydicom, text
@@ -51,8 +52,10 @@ class _Series:
     refusals: list[tuple[DicomObject, str]] = field(default_factory=list)
 
 
-def list_dicom(files: Sequence[FileRef], ctx: Context) -> tuple[list[SeriesInfo], list[Notice]]:
-    """The series in ``files``.
+def list_dicom(
+    files: Sequence[FileRef], ctx: Context, decoders: DecodePool | None = None
+) -> tuple[list[SeriesInfo], list[Notice]]:
+    """The series in ``files``; ``decoders`` as in `list_series`.
 
     Returns
     -------
@@ -74,6 +77,8 @@ def list_dicom(files: Sequence[FileRef], ctx: Context) -> tuple[list[SeriesInfo]
             except OSError as error:
                 strays.append((file, _unreadable(file, error.strerror or tr("it cannot be opened"))))
                 continue
+            if found is not None and decoders is not None:
+                decoders.grow(processes_expected(found[0], len(files)))
             if found is not None and found[0].kind != "directory":
                 _sort_in(series, *found)
         _share_strays(series.values(), strays)

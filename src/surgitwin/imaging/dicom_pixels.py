@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from surgitwin.imaging.decode_pool import DecodePool, PoolUnavailable, WorkerFai
 from surgitwin.imaging.dicom_codecs import DECODING_ERRORS, FrameLayout, Pixels, check_size, decode_frame, is_robust
 from surgitwin.imaging.dicom_frames import Plane
 from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile
+from surgitwin.imaging.volume import VOLUME
 
 # Hounsfield value of air: what lies outside a CT scanner's circle is shown as air, not as far below it.
 AIR_HU = -1024
@@ -152,12 +154,27 @@ def processes_for(planes: Sequence[Plane]) -> int:
 
     It should not where a codec might crash, or would keep the window waiting for long.
     """
-    compressed = [plane for plane in planes if plane.source.fragments_offset >= 0]
-    # RLE is decoded in Python, which gives way to other threads by itself.
-    pixels = sum(p.rows * p.columns for p in compressed if p.source.syntax != pydicom.uid.RLELossless)
-    if pixels <= _POOL_FROM_PIXELS and all(is_robust(plane.source.syntax) for plane in compressed):
+    pixels: Counter[str] = Counter()
+    for plane in planes:
+        if plane.source.fragments_offset >= 0:
+            pixels[plane.source.syntax] += plane.rows * plane.columns
+    return _processes_for(pixels)
+
+
+def processes_expected(source: DicomObject, files: int) -> int:
+    """How many processes are likely to be needed for a volume, judged by the first header of ``files``."""
+    if source.fragments_offset < 0 or source.kind != VOLUME:
         return 0
-    return 1 + pixels // _PIXELS_PER_PROCESS
+    return _processes_for({source.syntax: source.rows * source.columns * source.frames * files})
+
+
+def _processes_for(pixels: Mapping[str, int]) -> int:
+    """See `processes_for`; ``pixels`` are counted by transfer syntax."""
+    # RLE is decoded in Python, which gives way to other threads by itself.
+    count = sum(number for syntax, number in pixels.items() if syntax != pydicom.uid.RLELossless)
+    if count <= _POOL_FROM_PIXELS and all(is_robust(syntax) for syntax in pixels):
+        return 0
+    return 1 + count // _PIXELS_PER_PROCESS
 
 
 def _why(source: DicomObject) -> str:

@@ -72,15 +72,16 @@ class DicomReader(SeriesReader):
         planes = plan.planes if plan.resampled else [plan.planes[first] for first, _, _ in plan.sources]
         return identity_of(planes[0].source, self._header, planes, plan.resampled)
 
-    def read(self, ctx: Context, on_slice: OnSlice | None = None) -> LoadedVolume:
-        with quiet_pydicom():
+    def read(self, ctx: Context, on_slice: OnSlice | None = None, decoders: DecodePool | None = None) -> LoadedVolume:
+        with quiet_pydicom(), ExitStack() as resources:
+            pool = resources.enter_context(DecodePool()) if decoders is None else decoders
             plan, notices = self._plan, list(self.notices)
-            scaling, monochrome = self._scaling(plan)
-            voxels, damaged = _read_stack(plan, scaling, ctx, on_slice)
+            scaling, monochrome = self._scaling(plan, pool)
+            voxels, damaged = _read_stack(plan, scaling, pool, ctx, on_slice)
             if damaged:
                 plan = self._without(damaged)
                 notices += [_damage_notice(damaged), *_new_notices(plan.notices, self._plan.notices)]
-                voxels, again = _read_stack(plan, scaling, ctx, on_slice)
+                voxels, again = _read_stack(plan, scaling, pool, ctx, on_slice)
                 if again:
                     raise BadInput(_refusal(again, len(self._plan.planes)))
         identity = self.identity if plan is self._plan else self._identity(plan)
@@ -95,26 +96,25 @@ class DicomReader(SeriesReader):
             name=self.info.description or identity.series_description or identity.modality,
         )
 
-    def _scaling(self, plan: StackPlan) -> tuple[Scaling, list[Notice]]:
+    def _scaling(self, plan: StackPlan, pool: DecodePool) -> tuple[Scaling, list[Notice]]:
         source = plan.planes[0].source
         scaling = Scaling(hounsfield=source.modality == "CT")
         if source.photometric != "MONOCHROME1":
             return scaling, []
-        if scaling.hounsfield and self._upright_hounsfield(plan, scaling):
+        if scaling.hounsfield and self._upright_hounsfield(plan, scaling, pool):
             message = tr("The images are marked MONOCHROME1 (shown inverted); their HU values are used as stored.")
             return scaling, [Notice("monochrome1", message, {"inverted": False})]
         message = tr("The images are stored inverted (MONOCHROME1); their values were turned around.")
         return replace(scaling, invert=True), [Notice("monochrome1", message, {"inverted": True})]
 
-    def _upright_hounsfield(self, plan: StackPlan, scaling: Scaling) -> bool:
+    def _upright_hounsfield(self, plan: StackPlan, scaling: Scaling, pool: DecodePool) -> bool:
         """True if the stored values of an inverted CT are HU already: air around the body has the HU of air.
 
         MONOCHROME1 speaks of display only, yet writers that turned the grey scale around use it for stored values too.
         """
         plane = plan.planes[len(plan.planes) // 2]
         try:
-            with ExitStack() as resources:
-                pixels, padding = _decoder([plane], resources)[0].stored(plane)
+            pixels, padding = _decoder([plane], pool)[0].stored(plane)
             values = scaled(pixels, padding, plane, scaling, np.dtype(np.float32))
         except UnreadableFile:
             return False
@@ -161,19 +161,24 @@ def _new_notices(found: Sequence[Notice], known: Sequence[Notice]) -> list[Notic
 
 
 def _read_stack(
-    plan: StackPlan, scaling: Scaling, ctx: Context, on_slice: OnSlice | None
+    plan: StackPlan, scaling: Scaling, pool: DecodePool, ctx: Context, on_slice: OnSlice | None
 ) -> tuple[Voxels, list[_Damaged]]:
     """Read with the narrowest likely type, and once more with a wide one if values turn out not to fit."""
     dtype = hoped_dtype(plan.planes)
     try:
-        return _read_as(plan, scaling, dtype, ctx, on_slice)
+        return _read_as(plan, scaling, dtype, pool, ctx, on_slice)
     except TooWide:
-        voxels, damaged = _read_as(plan, scaling, np.dtype(np.int32), ctx, on_slice)
+        voxels, damaged = _read_as(plan, scaling, np.dtype(np.int32), pool, ctx, on_slice)
         return narrowest(voxels), damaged
 
 
 def _read_as(
-    plan: StackPlan, scaling: Scaling, dtype: np.dtype[Any], ctx: Context, on_slice: OnSlice | None
+    plan: StackPlan,
+    scaling: Scaling,
+    dtype: np.dtype[Any],
+    pool: DecodePool,
+    ctx: Context,
+    on_slice: OnSlice | None,
 ) -> tuple[Voxels, list[_Damaged]]:
     slots = plan.slots
     shape = plan.geometry.shape_kji
@@ -181,7 +186,7 @@ def _read_as(
     # Without a slot for each plane, the planes are kept beside the result until they have been interpolated.
     stack = voxels if slots is not None else np.empty((len(plan.planes), *shape[1:]), dtype=dtype)
     damaged = []
-    for index, failure in _decode_all(plan, scaling, stack, slots, ctx):
+    for index, failure in _decode_all(plan, scaling, stack, slots, pool, ctx):
         if failure is not None:
             damaged.append(failure)
             if _too_many(len(damaged), len(plan.planes)):
@@ -194,7 +199,12 @@ def _read_as(
 
 
 def _decode_all(
-    plan: StackPlan, scaling: Scaling, stack: Voxels, slots: dict[int, int] | None, ctx: Context
+    plan: StackPlan,
+    scaling: Scaling,
+    stack: Voxels,
+    slots: dict[int, int] | None,
+    pool: DecodePool,
+    ctx: Context,
 ) -> Iterator[tuple[int, _Damaged | None]]:
     """Decode every plane into ``stack``, the middle one first; yields each plane's index as it is done."""
     size = plan.geometry.size_ijk[:2]
@@ -215,23 +225,23 @@ def _decode_all(
         return None
 
     order = middle_first(len(plan.planes))
-    with ExitStack() as resources:
-        decoder, threads = _decoder(plan.planes, resources)
-        pool = resources.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
-        futures = [pool.submit(decode, decoder, index) for index in order]
+    decoder, threads = _decoder(plan.planes, pool)
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as executor:
+        futures = [executor.submit(decode, decoder, index) for index in order]
         try:
             for done, (index, future) in enumerate(zip(order, futures, strict=True)):
                 yield index, future.result()
                 ctx.progress((done + 1) / len(order), tr("Slice {n} of {count}").format(n=done + 1, count=len(order)))
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _decoder(planes: Sequence[Plane], resources: ExitStack) -> tuple[FrameDecoder, int]:
+def _decoder(planes: Sequence[Plane], pool: DecodePool) -> tuple[FrameDecoder, int]:
     """A decoder and how many threads may use it."""
     if processes := processes_for(planes):
-        pool = resources.enter_context(DecodePool(min(processes, _THREADS, os.cpu_count() or 1, len(planes))))
-        return FrameDecoder(pool), pool.count
+        pool.grow(min(processes, len(planes)))
+        # One more than processes: it brings the next frame while they decode, and scales the last one.
+        return FrameDecoder(pool), pool.count + 1
     # Codecs keep Python's lock while they decode: more threads would not be faster, but would starve the window.
     return FrameDecoder(), 1 if any(plane.source.fragments_offset >= 0 for plane in planes) else _THREADS
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from surgitwin.imaging.volume import (
     Voxels,
     narrowest,
 )
+
+if TYPE_CHECKING:
+    from surgitwin.imaging.decode_pool import DecodePool
 
 # A header that claims more is damaged.
 MOST_VOLUMES = 20_000
@@ -143,7 +146,7 @@ class PlainReader(SeriesReader):
         self.patient = PatientIdentity()
         self.identity = ImageIdentity(series_uid=info.series_uid, series_description=info.description)
 
-    def read(self, ctx: Context, on_slice: OnSlice | None = None) -> LoadedVolume:
+    def read(self, ctx: Context, on_slice: OnSlice | None = None, decoders: DecodePool | None = None) -> LoadedVolume:
         ctx.progress(None, tr("Reading {name}").format(name=self.info.description))
         voxels = narrowest(self._image.read(self._number))
         ctx.progress(0.8, tr("Reading {name}").format(name=self.info.description))

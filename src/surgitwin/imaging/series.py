@@ -11,13 +11,14 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.imaging.decode_pool import DecodePool
 from surgitwin.imaging.files import DICOM, METAIMAGE, NIFTI, NRRD, FileRef, find_files, sniff
 from surgitwin.imaging.volume import VOLUME, LoadedVolume, OnSlice, SeriesInfo, SeriesReader
 
 _MOST_LISTED = 20
 
 
-def list_series(path: Path | str, ctx: Context | None = None) -> list[SeriesInfo]:
+def list_series(path: Path | str, ctx: Context | None = None, decoders: DecodePool | None = None) -> list[SeriesInfo]:
     """What a folder, DICOMDIR, zip archive or image file holds, from headers alone.
 
     Parameters
@@ -25,6 +26,8 @@ def list_series(path: Path | str, ctx: Context | None = None) -> list[SeriesInfo
     path
         A folder (searched to any depth), a DICOMDIR, a DICOM file, a zip archive, or a NIfTI, NRRD or MetaImage file.
         One DICOM file stands for itself, not for its folder.
+    decoders
+        Started as soon as a header announces slices that will need them; only worth it if one is loaded at once.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def list_series(path: Path | str, ctx: Context | None = None) -> list[SeriesInfo
         from surgitwin.imaging.dicomdir import listed_files
 
         dicom_files, missing = listed_files(path, kinds[DICOM], ctx)
-        infos, strays = list_dicom(dicom_files, ctx)
+        infos, strays = list_dicom(dicom_files, ctx, decoders)
         notices += [*missing, *strays]
         infos = [replace(info, notices=(*info.notices, *missing)) for info in infos] if missing else infos
     for file in (*kinds[NIFTI], *kinds[NRRD], *kinds[METAIMAGE]):
@@ -68,7 +71,10 @@ def list_series(path: Path | str, ctx: Context | None = None) -> list[SeriesInfo
 
 
 def open_series(
-    source: Path | str | SeriesInfo, series_uid: str | None = None, ctx: Context | None = None
+    source: Path | str | SeriesInfo,
+    series_uid: str | None = None,
+    ctx: Context | None = None,
+    decoders: DecodePool | None = None,
 ) -> SeriesReader:
     """A reader for one volume; its geometry and identity are known before any voxel is decoded.
 
@@ -78,6 +84,8 @@ def open_series(
         A path as in `list_series`, or an entry that it returned (its headers are then not read again).
     series_uid
         The entry's key; None if the path holds exactly one volume.
+    decoders
+        For who reads the volume at once: they start while the headers are read. Hand them to `SeriesReader.read`, too.
 
     Raises
     ------
@@ -85,7 +93,7 @@ def open_series(
         If there is no such volume, several fit, or the entry is not a volume.
     """
     ctx = ctx or Context()
-    info = source if isinstance(source, SeriesInfo) else _chosen(Path(source), series_uid, ctx)
+    info = source if isinstance(source, SeriesInfo) else _chosen(Path(source), series_uid, ctx, decoders)
     return info.open()
 
 
@@ -116,13 +124,14 @@ def load_series(
         If ``ctx`` was cancelled.
     """
     ctx = ctx or Context()
-    reader = open_series(source, series_uid, ctx.part(0.0, 0.3))
-    reader.info.check_memory(memory_limit_bytes)
-    return reader.read(ctx.part(0.3, 1.0), on_slice)
+    with DecodePool() as decoders:
+        reader = open_series(source, series_uid, ctx.part(0.0, 0.3), decoders)
+        reader.info.check_memory(memory_limit_bytes)
+        return reader.read(ctx.part(0.3, 1.0), on_slice, decoders)
 
 
-def _chosen(path: Path, series_uid: str | None, ctx: Context) -> SeriesInfo:
-    infos = list_series(path, ctx)
+def _chosen(path: Path, series_uid: str | None, ctx: Context, decoders: DecodePool | None) -> SeriesInfo:
+    infos = list_series(path, ctx, decoders)
     if series_uid is not None:
         for info in infos:
             if info.series_uid == series_uid:

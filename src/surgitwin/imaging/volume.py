@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from surgitwin.core.identity import ImageIdentity, PatientIdentity
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+
+if TYPE_CHECKING:
+    from surgitwin.imaging.decode_pool import DecodePool
 
 Voxels = NDArray[Any]
 # Called with the index k of a slice of the result and its voxels [j, i], as soon as that slice is ready.
@@ -186,7 +189,7 @@ class SeriesReader(ABC):
     side_known: bool
 
     @abstractmethod
-    def read(self, ctx: Context, on_slice: OnSlice | None = None) -> LoadedVolume:
+    def read(self, ctx: Context, on_slice: OnSlice | None = None, decoders: DecodePool | None = None) -> LoadedVolume:
         """Decode the voxels.
 
         Parameters
@@ -194,6 +197,8 @@ class SeriesReader(ABC):
         on_slice
             Called on the thread of `read` for every slice as it gets ready, the middle one first where the format
             allows. A slice may be reported twice (its values are then corrected ones).
+        decoders
+            Processes for compressed slices, those of `open_series`; without them, it starts and ends its own.
 
         Raises
         ------
