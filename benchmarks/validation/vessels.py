@@ -1,4 +1,7 @@
-"""Liver vessels on phantoms whose trees are known exactly: found by `vessels`, parted by `split-vessels`."""
+"""Liver vessels on phantoms whose trees are known exactly: found by `vessels`, parted by `split-vessels`.
+
+And how much `vessels` finds in a real CT without contrast agent.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
+from surgitwin.samples.abdomen_ct import load_abdomen_ct
 from surgitwin.samples.phantom import LiverPhantom, PhantomSettings, make_liver_phantom, table
 from surgitwin.samples.phantom.branches import Branch, VesselTree
 from surgitwin.samples.phantom.raster import Capsules, near_voxels
@@ -18,14 +22,15 @@ from surgitwin.segmentation.vessel_mask import vessels
 from surgitwin.segmentation.vessel_trees import split_trees
 
 TITLE = "Portal and hepatic trees"
-SEEDS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+SEEDS = (1, 2, 3, 7, 8, 9)
 PORTAL_POINTS = ("Right portal vein", "Left portal vein", "Left portal vein, umbilical part")
 HEPATIC_POINTS = ("Right hepatic vein", "Common trunk", "Middle hepatic vein", "Left hepatic vein")
 TEXT = """\
 Phantoms of 512 x 512 x 200 voxels (0.74 x 0.74 x 1.5 mm), contrast 64 to 74 HU, noise 12 HU; the settings are the
 defaults. `vessels` is given the true liver, `split-vessels` its result and {portal} points on the portal vein and
 {hepatic} on the hepatic veins, in the middle of their trunks. Seeds {tuned} were looked at while the
-methods were made, the others were not. Everything is counted inside the liver.
+methods were made, the others were not; not all of those looked at are run here, to save time. Everything is counted
+inside the liver.
 
 - *Wide*: a branch whose mean diameter exceeds two voxels, a voxel being the cube root of its volume ({two:.2f} mm).
 - *Dice, wide*: voxels within one voxel of a tree's thinner branches, and in nothing else of either tree, do not count
@@ -35,6 +40,17 @@ methods were made, the others were not. Everything is counted inside the liver.
   do. The trees count as merged if this is so for more than 1 % of the wide branches, for any branch wider than two
   slices ({slices:.1f} mm), or for more than 3 % of the voxels.
 - *Split alone*: the Dice of `split-vessels` given the true vessels as one mask. *Time*: both methods together.
+
+What limits it: the volume of the branches wider than two voxels is 1.1 mm (hepatic) to 1.3 mm (portal, with its trunk)
+times their walls' area, so a Dice of 0.91 is a wall that is off by about 0.2 mm, a fifth of a voxel, on the mean. A
+vessel of 1 mm keeps about a fifth of its contrast after the blur of 0.7 mm and is then as faint as the noise; of the
+branches up to two voxels wide many are not found, or not to their end. Where two vessels touch and both go on about
+equally straight, `split-vessels` can take the wrong one, with all that hangs on it. A point beyond the contact sets
+that vessel right; its neighbour may then need one as well.
+"""
+REAL = """\
+The real CT is the sample `abdomen-ct`, unenhanced: there is no contrast in its vessels, and none are to be found. In
+its published liver of {liver:.0f} ml `vessels` finds {found:.1f} ml.
 """
 TUNED = (1, 2, 3, 4, 5, 6)
 
@@ -75,7 +91,16 @@ def report(seeds: Iterable[int] = SEEDS) -> list[str]:
         "| seed | tree | Dice, wide | Dice, all | wide branches | found, wide | found, all | wide branches in the "
         "other tree | voxels in the other tree | split alone | time | met |"
     )
-    return [*text.splitlines(), "", head, "|" + "---|" * 12, *rows]
+    return [*text.splitlines(), "", head, "|" + "---|" * 12, *rows, "", *_real().splitlines()]
+
+
+def _real() -> str:
+    """What is found where there is nothing to find."""
+    real = load_abdomen_ct()
+    liver = real.labels == next(value for value, name in real.names.items() if name == "liver")
+    found = vessels(real.ct, real.geometry, liver)
+    ml = real.geometry.voxel_volume_mm3 / 1000
+    return REAL.format(liver=np.count_nonzero(liver) * ml, found=np.count_nonzero(found) * ml)
 
 
 def _rows(seed: int) -> list[str]:

@@ -12,7 +12,7 @@ from surgitwin.segmentation.runs import Mask, Runs
 from surgitwin.segmentation.vessel_filter import eigenvalues, tubes
 from surgitwin.segmentation.vessel_gaps import bridge_gaps
 from surgitwin.segmentation.vessel_graph import vessel_graph
-from surgitwin.segmentation.vessel_mask import vessels
+from surgitwin.segmentation.vessel_mask import hysteresis, vessels
 from surgitwin.segmentation.vessel_trees import split_trees
 from tubes import ENDS_A, ENDS_B, A, B, C, Line, at, dice, drawn, grid, local_mm, organ_of, scanned
 
@@ -135,6 +135,34 @@ def test_a_margin_finds_the_vessel_that_lies_just_outside_the_organ() -> None:
     lost = drawn(geometry, [FAR]) & organ_of(geometry)
     assert not (near & lost).any()
     assert np.count_nonzero(with_margin & lost) > 0.8 * np.count_nonzero(lost)
+
+
+def test_what_is_weak_is_kept_as_far_as_it_hangs_together_with_what_is_strong() -> None:
+    strength = np.zeros((3, 5, 12), dtype=np.float32)
+    strength[1, 1, 1:7] = 5.0
+    strength[1, 1, 2] = 10.0
+    strength[2, 2, 7] = 5.0  # hangs on by a corner
+    strength[1, 4, 1:7] = 5.0  # nothing strong in it
+    strength[0, 1, 10], strength[0, 2, 10] = 10.0, 5.0  # strong, but not allowed
+    allowed = np.ones(strength.shape, dtype=np.bool_)
+    allowed[0, 1, 10] = False
+    expected = np.zeros(strength.shape, dtype=np.bool_)
+    expected[1, 1, 1:7] = expected[2, 2, 7] = True
+    assert np.array_equal(hysteresis(strength, allowed, 3.2, 8.0), expected)
+    assert not hysteresis(strength, allowed, 3.2, 11.0).any()
+
+
+def test_hysteresis_in_noise_equals_that_of_another_program() -> None:
+    from scipy import ndimage
+
+    rng = np.random.default_rng(8)
+    strength = ndimage.gaussian_filter(rng.normal(size=(30, 34, 38)), 1.2).astype(np.float32)
+    strength /= strength.std()
+    labels, _ = ndimage.label(strength > 1.0, np.ones((3, 3, 3)))
+    expected = (labels > 0) & np.isin(labels, labels[strength > 2.5])
+    found = hysteresis(strength, np.ones(strength.shape, dtype=np.bool_), 1.0, 2.5)
+    assert 0 < np.count_nonzero(expected) < np.count_nonzero(labels)
+    assert np.array_equal(found, expected)
 
 
 # ---- gaps -------------------------------------------------------------------------------------------------------

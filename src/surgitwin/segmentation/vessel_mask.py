@@ -137,14 +137,26 @@ def _normalised(voxels: NDArray[Any], organ: Mask, geometry: Geometry) -> _Part:
 
 
 def _hysteresis(part: _Part, seen: Tubes, sensitivity: float) -> Mask:
-    """What is tube-like and bright enough, as far as it hangs together with what is very tube-like."""
+    """What is tube-like and bright enough, grown from what is very tube-like."""
     bright = part.smoothed(_SMOOTH_MM) > _LEAST_CONTRAST / sensitivity
-    weak = (seen.strength > WEAK / sensitivity) & bright & part.organ
-    runs = Runs.of(weak)
+    return hysteresis(seen.strength, bright & part.organ, WEAK / sensitivity, STRONG / sensitivity)
+
+
+def hysteresis(strength: Field, allowed: Mask, weak: float, strong: float) -> Mask:
+    """Where ``strength`` exceeds ``weak``, as far as that hangs together, by corners too, with what exceeds ``strong``.
+
+    Parameters
+    ----------
+    strength
+        [k, j, i].
+    allowed
+        Nothing outside of it counts.
+    """
+    runs = Runs.of((strength > weak) & allowed)
     labels = runs.components("corners")
-    strong = np.flatnonzero(weak & (seen.strength > STRONG / sensitivity))
+    seeds = np.flatnonzero((strength > max(weak, strong)) & allowed)
     keep = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.bool_)
-    keep[labels[runs.at(strong)]] = True
+    keep[labels[runs.at(seeds)]] = True
     return runs.mask(keep[labels])
 
 
