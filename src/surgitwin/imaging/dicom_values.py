@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
+from pydicom.tag import BaseTag
 
 # What pydicom raises when a stored value does not fit its type.
 MALFORMED = (
@@ -45,8 +47,12 @@ def quiet_pydicom() -> Iterator[None]:
 
 def value(dataset: Dataset, keyword: str) -> Any:
     """The value of an element, or None if it is missing, empty or malformed."""
+    tag = tag_for_keyword(keyword)
+    # Most elements that are asked for are not there, and pydicom's own way to say so costs an exception each.
+    if tag is None or tag not in dataset.keys():  # noqa: SIM118 (the dataset itself would wrap the tag first)
+        return None
     try:
-        found = dataset.get(keyword)
+        found = dataset[BaseTag(tag)].value
     except MALFORMED:
         return None
     return None if found is None or (isinstance(found, str) and not found.strip()) else found
