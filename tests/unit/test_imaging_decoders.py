@@ -135,7 +135,7 @@ def test_a_process_that_is_lost_before_its_first_slice_costs_none(folder: Path, 
 
 @pytest.mark.parametrize(
     ("pixels", "files", "expected"),
-    [(6_000_000, 1, 0), (7_000_000, 1, 1), (512 * 512, 40, 1), (512 * 512, 400, 9)],
+    [(6_000_000, 1, 0), (7_000_000, 1, 1), (512 * 512, 30, 1), (512 * 512, 40, 2), (512 * 512, 400, 14)],
 )
 def test_processes_are_expected_by_the_size_that_a_folder_announces(pixels: int, files: int, expected: int) -> None:
     header = SimpleNamespace(

@@ -43,8 +43,7 @@ class DecodePool:
     Attributes
     ----------
     count
-        How many frames are decoded at a time. `decode` may be called from more threads than that: while one waits for
-        its frame, another can make ready the next.
+        How many frames are decoded at a time; call `decode` from as many threads.
     """
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ from surgitwin.imaging.volume import VOLUME
 AIR_HU = -1024
 # From how many pixels on processes are worth their start (24 slices of 512 x 512), and how many pixels each should get.
 _POOL_FROM_PIXELS = 6_300_000
-_PIXELS_PER_PROCESS = 12_000_000
+_PIXELS_PER_PROCESS = 8_000_000
 
 
 class TooWide(Exception):

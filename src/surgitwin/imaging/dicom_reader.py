@@ -240,8 +240,7 @@ def _decoder(planes: Sequence[Plane], pool: DecodePool) -> tuple[FrameDecoder, i
     """A decoder and how many threads may use it."""
     if processes := processes_for(planes):
         pool.grow(min(processes, len(planes)))
-        # One more than processes: it brings the next frame while they decode, and scales the last one.
-        return FrameDecoder(pool), pool.count + 1
+        return FrameDecoder(pool), pool.count
     # Codecs keep Python's lock while they decode: more threads would not be faster, but would starve the window.
     return FrameDecoder(), 1 if any(plane.source.fragments_offset >= 0 for plane in planes) else _THREADS
 
