@@ -181,6 +181,7 @@ def test_escape_breaks_off_an_update_and_a_second_one_puts_the_brush_away(
     go_on.set()
     hand.rest()
     assert panel.shown.ready is None and hand.desk.session.history.undo_names == steps
+    assert "cancelled" not in hand.window.status.message.text()  # the window broke it off, not the user
     hand.key(Qt.Key.Key_Escape, panel)
     assert panel.hand.tool is None
 

@@ -26,6 +26,7 @@ class StatusBar(QWidget):
         super().__init__(parent)
         self._desk = desk
         self._job: Job | None = None
+        self._stopped: Job | None = None  # by the user
         self._roomy = True
         self._process = psutil.Process(os.getpid())
         set_role(self, "panel")
@@ -113,7 +114,8 @@ class StatusBar(QWidget):
             return
         active = self._desk.active_jobs
         self._job = job if job is not None and job.active else (active[0] if active else None)
-        if job is not None and job.state is JobState.CANCELLED:
+        # What the window itself broke off, such as a preview that is out of date, is nobody's business.
+        if job is not None and job.state is JobState.CANCELLED and job is self._stopped:
             self._desk.say(tr("“{title}” was cancelled. Nothing was changed.").format(title=job.title))
         self._show_job()
 
@@ -139,6 +141,7 @@ class StatusBar(QWidget):
 
     def _cancel(self) -> None:
         if self._job is not None:
+            self._stopped = self._job
             self._job.context.cancel()
             self.step.setText(tr("Stopping …"))
             self.cancel.setEnabled(False)
