@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pypdf import PdfReader
 
 from surgitwin.commands.base import build, perform
+from surgitwin.commands.registered import link_meant, seen_from
 from surgitwin.commands.registering import RegisterImages
 from surgitwin.core.errors import Ambiguous, BadInput, Cancelled
 from surgitwin.core.geometry import Geometry
@@ -495,6 +496,25 @@ def test_a_registration_is_kept_in_the_case_with_everything(tmp_path: Path) -> N
     shown = surgitwin("accept", path, "Link", "--by", "Dr. Other")
     assert shown.status == 0 and "accepted by Dr. Other" in shown.out and "registration error" in shown.out
     assert surgitwin("verify", path).status == 0
+
+
+def test_of_several_registrations_the_latest_accepted_one_is_meant_and_shown(session: Session) -> None:
+    scene = session.scene
+    fixed, moving = (scene.resolve(name, VolumeNode) for name in ("Portal", "Arterial"))
+    assert link_meant(scene, fixed, moving) is None
+    first, second = known(session, "First").id, known(session, "Second").id
+
+    def meant() -> tuple[str, str]:
+        """By the panel, and by what the slices show."""
+        one, (shown, _) = link_meant(scene, moving, fixed), seen_from(scene, fixed, moving)
+        assert one is not None and shown is not None
+        return one.id, shown.id
+
+    assert meant() == (second, second)
+    session.run("accept", registration=first, by="Dr. Roe")
+    assert meant() == (first, first)
+    session.run("accept", registration=second, by="Dr. Roe")
+    assert meant() == (second, second)
 
 
 def test_verify_says_whether_a_registration_still_is_what_was_accepted(session: Session, tmp_path: Path) -> None:

@@ -196,6 +196,16 @@ def with_margin_bands(document: Document, registration: PlanRegistration, geomet
     return {**document, "lesions": lesions, "warnings": warnings, "registration": used}
 
 
+def link_meant(scene: Scene, one: VolumeNode, other: VolumeNode) -> TransformNode | None:
+    """The registration that is meant where nobody names one: the latest that a person accepted, else the latest; one
+    that is stale only if there is no other.
+    """
+    links = registrations_between(scene, one, other)
+    links = [node for node in links if not scene.is_stale(node)] or links
+    links = [node for node in links if node.accepted is not None] or links
+    return links[-1] if links else None
+
+
 def seen_from(scene: Scene, shown: VolumeNode, other: VolumeNode) -> tuple[TransformNode | None, Registration]:
     """How to show another image on the grid of the one that is looked at: the link, and where its points lie there.
 
@@ -212,11 +222,8 @@ def seen_from(scene: Scene, shown: VolumeNode, other: VolumeNode) -> tuple[Trans
 
     from surgitwin.imaging.registration import Registration
 
-    links = registrations_between(scene, shown, other)
-    # With several, the latest that a person accepted, else the latest.
-    usable = [node for node in links if not scene.is_stale(node)]
-    usable = [node for node in usable if node.accepted is not None] or usable
-    link = link_between(scene, other, shown, usable[-1].id if usable else None)
+    meant = link_meant(scene, shown, other)
+    link = link_between(scene, other, shown, meant.id if meant is not None else None)
     if link is None:
         return None, Registration.identity()
     found = registration_of(link)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from surgitwin.commands.registered import registrations_between, share_frame
+from surgitwin.commands.registered import link_meant, share_frame
 from surgitwin.commands.registering import AcceptRegistration, CarrySegment, RegisterImages
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
@@ -177,12 +177,11 @@ class SecondImageBox(Section):
 
     @property
     def registration(self) -> TransformNode | None:
-        """The registration that links the two images: the latest of several."""
+        """The registration that links the two images: the one by which the second is shown."""
         if self.pairs.active:
             return self.pairs.registration
         pair = self._pair
-        links = registrations_between(self._desk.scene, *pair) if pair is not None else []
-        return links[-1] if links else None
+        return link_meant(self._desk.scene, *pair) if pair is not None else None
 
     def refresh(self) -> None:
         """Show the scene as it is."""
