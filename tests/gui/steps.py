@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from PySide6.QtWidgets import (
@@ -34,6 +35,7 @@ from surgitwin.gui.theme import apply_theme
 from surgitwin.gui.tree import DETAIL_ROLE
 from surgitwin.gui.views.slice_view import SliceView
 from surgitwin.samples.dicom_writer import SeriesHeader, write_ct_series
+from surgitwin.scene.nodes import SegmentNode
 
 ROOT = Path(__file__).resolve().parents[2]
 ABDOMEN = ROOT / "tests" / "data" / "abdomen-3mm"
@@ -203,6 +205,16 @@ class Hand:
     def banner(self) -> str:
         """The sentence in the banner, or nothing."""
         return str(self.window.banner.text) if self.window.banner.isVisible() else ""
+
+    def segment(self, name: str) -> SegmentNode:
+        node = self.scene.resolve(name, SegmentNode)
+        assert isinstance(node, SegmentNode)
+        return node
+
+    def mask(self, name: str) -> NDArray[np.bool_]:
+        """Where a segment is, [k, j, i] of its image."""
+        node = self.segment(name)
+        return np.asarray(self.scene.layer_of(node).labels.read() == node.value)
 
     def tree_row(self, name: str) -> QTreeWidgetItem:
         tree = self.window.tree

@@ -33,17 +33,6 @@ def hand(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Hand]:
     close_window(hand)
 
 
-def segment(hand: Hand, name: str) -> SegmentNode:
-    found = hand.scene.resolve(name, SegmentNode)
-    assert isinstance(found, SegmentNode)
-    return found
-
-
-def mask(hand: Hand, name: str) -> NDArray[np.bool_]:
-    node = segment(hand, name)
-    return np.asarray(hand.scene.layer_of(node).labels.read() == node.value)
-
-
 def at(hand: Hand, right_mm: float, down_mm: float) -> QPointF:
     """A place in the axial slice, from its middle."""
     view = hand.window.stage.axial
@@ -84,7 +73,7 @@ def two_seeds(hand: Hand) -> None:
     hand.rest()
     panel.hand.choose(None)
     hand.choose(panel.method, "Grow from seeds")
-    panel.form.set_value("segments", (segment(hand, "Liver").id, segment(hand, "Background").id))
+    panel.form.set_value("segments", (hand.segment("Liver").id, hand.segment("Background").id))
     hand.rest()
 
 
@@ -94,7 +83,7 @@ def shown(hand: Hand) -> NDArray[Any]:
 
 def from_nothing(hand: Hand) -> NDArray[np.bool_]:
     """Where the liver is by a run of its own on the seeds as they are."""
-    seeds = mask(hand, "Liver") + 2 * mask(hand, "Background").astype(np.uint8)
+    seeds = hand.mask("Liver") + 2 * hand.mask("Background").astype(np.uint8)
     voxels = hand.desk.volume.voxels.read()
     return grow_from_seeds(voxels, seeds, SMALL, margin_mm=30.0) == 1
 
@@ -131,9 +120,21 @@ def test_the_preview_follows_the_brush_by_updates_and_is_taken_as_one_undo_entry
     hand.picture("to-be-applied")
     hand.press_button("Apply")
     hand.rest()
-    np.testing.assert_array_equal(mask(hand, "Liver"), expected)
+    np.testing.assert_array_equal(hand.mask("Liver"), expected)
     assert hand.desk.session.history.undo_names[1:] == before
     assert not panel.live.following
+
+
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Growing waits from now on until the event is set."""
+    go_on, grow = Event(), SeedFollower.grow
+
+    def slowly(self: SeedFollower, *args: Any, **kwargs: Any) -> NDArray[np.uint8]:
+        go_on.wait(30)
+        return grow(self, *args, **kwargs)
+
+    monkeypatch.setattr(SeedFollower, "grow", slowly)
+    return go_on
 
 
 def test_strokes_during_an_update_are_caught_up_with_and_never_taken_half(
@@ -143,13 +144,7 @@ def test_strokes_during_an_update_are_caught_up_with_and_never_taken_half(
     two_seeds(hand)
     hand.press_button("Preview")
     hand.wait(lambda: up_to_date(hand))
-    go_on, grow = Event(), SeedFollower.grow
-
-    def slowly(self: SeedFollower, *args: Any, **kwargs: Any) -> NDArray[np.uint8]:
-        go_on.wait(30)
-        return grow(self, *args, **kwargs)
-
-    monkeypatch.setattr(SeedFollower, "grow", slowly)
+    go_on = held_up(monkeypatch)
     paint(hand, "Background", at(hand, 20, -30), at(hand, 20, 0))
     hand.wait(lambda: panel.live.busy)
     paint(hand, "Background", at(hand, 20, 0), at(hand, 20, 30))
@@ -166,13 +161,7 @@ def test_escape_breaks_off_an_update_and_a_second_one_puts_the_brush_away(
     two_seeds(hand)
     hand.press_button("Preview")
     hand.wait(lambda: up_to_date(hand))
-    go_on, grow = Event(), SeedFollower.grow
-
-    def slowly(self: SeedFollower, *args: Any, **kwargs: Any) -> NDArray[np.uint8]:
-        go_on.wait(30)
-        return grow(self, *args, **kwargs)
-
-    monkeypatch.setattr(SeedFollower, "grow", slowly)
+    go_on = held_up(monkeypatch)
     paint(hand, "Background", at(hand, 20, -30), at(hand, 20, 0))
     hand.wait(lambda: panel.live.busy)
     steps = list(hand.desk.session.history.undo_names)
@@ -191,6 +180,6 @@ def test_a_seed_that_is_removed_takes_the_preview_away(hand: Hand) -> None:
     two_seeds(hand)
     hand.press_button("Preview")
     hand.wait(lambda: up_to_date(hand))
-    hand.desk.session.run("remove", node=segment(hand, "Background").id)
+    hand.desk.session.run("remove", node=hand.segment("Background").id)
     hand.rest()
     assert not panel.live.following and panel.shown.ready is None

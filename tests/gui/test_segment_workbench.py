@@ -29,17 +29,6 @@ def hand(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Hand]:
     close_window(hand)
 
 
-def segment(hand: Hand, name: str) -> SegmentNode:
-    found = hand.scene.resolve(name, SegmentNode)
-    assert isinstance(found, SegmentNode)
-    return found
-
-
-def mask(hand: Hand, name: str) -> NDArray[np.bool_]:
-    node = segment(hand, name)
-    return np.asarray(hand.scene.layer_of(node).labels.read() == node.value)
-
-
 def look_at(hand: Hand, point: NDArray[np.float64]) -> None:
     x, y, z = (float(value) for value in SMALL.to_lps(np.round(SMALL.to_index(point))))
     hand.desk.move_crosshair((x, y, z))
@@ -96,16 +85,16 @@ def test_a_stroke_is_one_edit_that_undo_takes_back(hand: Hand) -> None:
     hand.move(view, start + QPointF(40, 0))
     hand.let_go(view, start + QPointF(40, 0))
     hand.rest()
-    painted = mask(hand, "Segment 1")
+    painted = hand.mask("Segment 1")
     assert painted[tuple(np.round(SMALL.to_index(LIVER_AT)).astype(int)[::-1])]
     assert hand.desk.session.history.undo_names[0] == "Paint: Segment 1"
     drag(hand, start + QPointF(0, 30), start + QPointF(30, 30))
-    assert mask(hand, "Segment 1").sum() > painted.sum()
+    assert hand.mask("Segment 1").sum() > painted.sum()
     hand.desk.undo()
-    np.testing.assert_array_equal(mask(hand, "Segment 1"), painted)
+    np.testing.assert_array_equal(hand.mask("Segment 1"), painted)
     hand.click(panel.hand.buttons["erase"])
     drag(hand, start)
-    assert mask(hand, "Segment 1").sum() < painted.sum()
+    assert hand.mask("Segment 1").sum() < painted.sum()
     hand.picture("erased")
 
 
@@ -139,14 +128,14 @@ def test_an_outline_is_filled_by_dragging_or_by_clicks(hand: Hand) -> None:
     hand.click(panel.hand.buttons["draw"])
     ring = around(hand, 40)
     drag(hand, *ring)
-    drawn = mask(hand, "Segment 1")
+    drawn = hand.mask("Segment 1")
     assert drawn.any(axis=(1, 2)).sum() == 1  # one slice
     hand.choose(panel.target, "New segment")
     for place in ring[::4]:
         click(hand, place)
     hand.key(Qt.Key.Key_Return, hand.window.stage.axial)
     hand.rest()
-    clicked = mask(hand, "Segment 2")
+    clicked = hand.mask("Segment 2")
     assert 0.7 < clicked.sum() / drawn.sum() < 1.0  # a hexagon in the circle
     hand.picture("outlines")
 
@@ -154,16 +143,16 @@ def test_an_outline_is_filled_by_dragging_or_by_clicks(hand: Hand) -> None:
 def test_scissors_cut_through_all_slices(hand: Hand) -> None:
     panel = hand.window.segment
     threshold_the_liver(hand)
-    liver = mask(hand, "Liver")
+    liver = hand.mask("Liver")
     look_at(hand, LIVER_AT)
     hand.click(panel.hand.buttons["scissors"])
     drag(hand, *around(hand, 25))
-    cut = mask(hand, "Liver")
+    cut = hand.mask("Liver")
     assert 0 < cut.sum() < liver.sum() and not (cut & ~liver).any()
     assert (liver & ~cut).any(axis=(1, 2)).sum() > 10
     hand.picture("scissors")
     hand.desk.undo()
-    np.testing.assert_array_equal(mask(hand, "Liver"), liver)
+    np.testing.assert_array_equal(hand.mask("Liver"), liver)
 
 
 def test_level_tracing_and_live_wire_find_the_border_of_the_lesion(hand: Hand) -> None:
@@ -183,7 +172,7 @@ def test_level_tracing_and_live_wire_find_the_border_of_the_lesion(hand: Hand) -
     hand.rest()
     expected = np.pi * 14.0**2 / (4.0 * 4.0)
     for name in ("Segment 1", "Segment 2"):  # of a lesion seven voxels wide, half a voxel at the rim is a third of it
-        assert mask(hand, name).sum() == pytest.approx(expected, rel=0.36)
+        assert hand.mask(name).sum() == pytest.approx(expected, rel=0.36)
 
 
 def threshold_the_liver(hand: Hand) -> None:
@@ -214,7 +203,7 @@ def test_a_preview_is_taken_as_it_is_shown_and_escape_drops_it(hand: Hand) -> No
     hand.wait(lambda: panel.shown.ready is not None and panel.shown.ready.command.into == "Bright")
     hand.press_button("Apply")
     hand.rest()
-    np.testing.assert_array_equal(mask(hand, "Bright"), shown)
+    np.testing.assert_array_equal(hand.mask("Bright"), shown)
     assert hand.desk.session.history.undo_names[0] == "Threshold: Bright"
 
 
@@ -229,7 +218,7 @@ def test_rules_limit_the_brush(hand: Hand) -> None:
     drag(hand, view.pixel_of(view.focus))
     hand.picture("rules")
     voxels = hand.desk.volume.voxels.read()
-    assert (voxels[mask(hand, "Segment 1")] >= 150).all()
+    assert (voxels[hand.mask("Segment 1")] >= 150).all()
 
 
 def test_a_reader_signs_a_segment_and_the_next_stroke_makes_it_a_draft(hand: Hand) -> None:
@@ -239,15 +228,15 @@ def test_a_reader_signs_a_segment_and_the_next_stroke_makes_it_a_draft(hand: Han
     panel.sign_off.by.setText("Dr. Reader")
     hand.click(panel.sign_off.approved)
     hand.rest()
-    assert segment(hand, "Liver").status == "approved"
+    assert hand.segment("Liver").status == "approved"
     assert "Dr. Reader" in panel.sign_off.state.text()
     hand.picture("approved")
     hand.click(panel.hand.buttons["erase"])
     drag(hand, view.pixel_of(view.focus))
-    assert segment(hand, "Liver").status == "draft"
+    assert hand.segment("Liver").status == "draft"
     hand.desk.undo()
     hand.rest()
-    assert segment(hand, "Liver").status == "approved"
+    assert hand.segment("Liver").status == "approved"
 
 
 def test_nothing_in_the_panel_is_cut_off(hand: Hand) -> None:
@@ -271,7 +260,7 @@ def test_the_3d_surface_follows_the_brush_and_undo(hand: Hand) -> None:
     drag(hand, start, start + QPointF(30, 0))
     first = live_volume_ml(hand)
     voxel_ml = 4 * 4 * 5 / 1000
-    assert first == pytest.approx(mask(hand, "Segment 1").sum() * voxel_ml, rel=0.05)
+    assert first == pytest.approx(hand.mask("Segment 1").sum() * voxel_ml, rel=0.05)
     hand.picture("live-3d")
     drag(hand, start + QPointF(0, 40), start + QPointF(30, 40))
     assert live_volume_ml(hand) > 1.2 * first
@@ -294,7 +283,7 @@ def test_scissors_cut_in_3d_what_the_line_goes_round(hand: Hand) -> None:
     hand.wait(lambda: window.stage.view3d.content.surfaces)
     hand.wait_for_3d()
     hand.rest()
-    liver = mask(hand, "Liver")
+    liver = hand.mask("Liver")
     hand.click(panel.hand.buttons["scissors"])
     view3d = window.stage.view3d
     widget = view3d.interactor
@@ -307,7 +296,7 @@ def test_scissors_cut_in_3d_what_the_line_goes_round(hand: Hand) -> None:
     hand.picture("lasso")
     hand.let_go(widget, ring[-1])
     hand.rest()
-    cut = mask(hand, "Liver")
+    cut = hand.mask("Liver")
     assert 0 < cut.sum() < liver.sum() and not (cut & ~liver).any()
     gone = np.argwhere(liver & ~cut)
     assert np.ptp(gone[:, 1]) > 10  # seen from the front, a hole from front to back
