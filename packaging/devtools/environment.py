@@ -145,7 +145,7 @@ def _install() -> None:
         if code != 0:
             raise explained(output, f"Surgitwin itself could not be installed (the whole log: {LOG}).")
         # Compiled now, nobody waits for it later; if it fails here, it is tried again where it is needed.
-        _follow([venv_program("python"), "-m", "surgitwin.segmentation.compiled"], log, 0)
+        _follow([venv_program("python"), "-m", "surgitwin.core.compiled"], log, 0)
 
 
 def _follow(command: list[str | Path], log: TextIO, total: int) -> tuple[int, str]:

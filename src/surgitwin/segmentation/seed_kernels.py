@@ -18,7 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from surgitwin.segmentation.compiled import compiled
+from surgitwin.core.compiled import compiled
 
 UNREACHED = 0xC0000000  # so high that the cost of a step can be added without an overflow; its label is 0
 # Of a row: nine flags for the neighbouring rows that changed (its own, the fifth, is not used), and two more.

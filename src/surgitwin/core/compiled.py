@@ -1,6 +1,6 @@
 """The few loops that nothing ships: compiled with numba, once for each user, kept in the user's cache folder.
 
-``python -m surgitwin.segmentation.compiled`` compiles all of them ahead; the set-up does. Import the modules with
+``python -m surgitwin.core.compiled`` compiles all of them ahead; the set-up does. Import the modules with
 kernels where they are needed only: numba alone takes most of a second.
 """
 
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+KERNELS = ("surgitwin.segmentation.seed_kernels",)
+"""The modules that hold compiled loops."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +29,8 @@ def compile_all() -> None:
     """Compile every kernel that is not in the cache yet."""
     import importlib
 
-    importlib.import_module("surgitwin.segmentation.seed_kernels")
+    for module in KERNELS:
+        importlib.import_module(module)
 
 
 if __name__ == "__main__":
