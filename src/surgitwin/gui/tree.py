@@ -313,7 +313,7 @@ class TwinTree(QTreeWidget):
         if isinstance(node, SegmentNode):
             menu.addAction(tr("Make surface"), lambda: self._desk.do(MakeSurfaces(segment=(node.id,))))
             kinds = menu.addMenu(tr("This is"))
-            for kind in ("organ", "lesion", "vessel", "bone", "body", "other"):
+            for kind in ("organ", "lesion", "vessel", "bone", "body", "territory", "other"):
                 action = kinds.addAction(tr(kind), partial(self._set_kind, node, kind))
                 action.setCheckable(True)
                 action.setChecked(node.kind == kind)

@@ -16,7 +16,9 @@ from surgitwin.scene.arrays import ArrayData, ArrayField
 
 Color = tuple[int, int, int]
 Point = tuple[float, float, float]
-SegmentKind = Literal["organ", "lesion", "vessel", "bone", "body", "other"]
+SegmentKind = Literal["organ", "lesion", "vessel", "bone", "body", "territory", "other"]
+VesselSystem = Literal["portal", "hepatic", "arterial", "biliary", "other"]
+CutKind = Literal["planes", "patch", "curve", "territories", "wedge"]
 ReviewStatus = Literal["draft", "reviewed", "approved"]
 WorkStatus = Literal["not-started", "in-progress", "completed", "flagged"]
 
@@ -220,15 +222,129 @@ class PlaneModel(Frozen):
     normal: Point
 
 
-class CutModel(Frozen):
-    """One cut of a plan: its planes intersect; the cuts of a plan unite."""
+class BranchModel(Frozen):
+    """One branch of a vessel tree; see `vessels.tree.Branch`."""
 
-    planes: tuple[PlaneModel, ...]
+    id: int
+    name: str = ""
+    color: Color | None = None
+    suggested: bool = False
+
+
+class BreakModel(Frozen):
+    """A part of a vessel tree that lies apart; see `vessels.tree.Break`."""
+
+    root: int
+    towards: int
+    gap_mm: float
+
+
+class VesselTreeNode(Node):
+    """The centre lines of a vessel segment, LPS mm; the child of that segment. See `vessels.tree.VesselTree`.
+
+    Attributes
+    ----------
+    points_mm, radii_mm, parents, branch_of
+        (n, 3), (n,), (n,) and (n,).
+    edited
+        True once a person cut, joined, deleted, re-rooted or named something: computing it anew would lose that.
+    """
+
+    type_name: ClassVar[str] = "vessel-tree"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"provenance"}
+
+    segment: NodeId
+    system: VesselSystem = "other"
+    points_mm: ArrayField
+    radii_mm: ArrayField
+    parents: ArrayField
+    branch_of: ArrayField
+    branches: tuple[BranchModel, ...]
+    breaks: tuple[BreakModel, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    edited: bool = False
+    provenance: Provenance | None = None
+
+
+class TerritoriesNode(Node):
+    """An organ divided by what a vessel tree feeds or drains.
+
+    Attributes
+    ----------
+    territories
+        The segments that hold the parts; together they are the organ.
+    unsure
+        The segment of the voxels where the methods do not all say the same; None if there is none.
+    """
+
+    type_name: ClassVar[str] = "territories"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"provenance", "disagreement_percent"}
+
+    organ: NodeId
+    tree: NodeId
+    method: Literal["nearest", "geodesic", "weighted"] = "nearest"
+    territories: tuple[NodeId, ...] = ()
+    unsure: NodeId | None = None
+    disagreement_percent: float | None = None
+    provenance: Provenance | None = None
+
+
+class CurveModel(Frozen):
+    """A line drawn on an organ, and the way that the cut along it goes into the organ, LPS mm."""
+
+    points_mm: tuple[Point, ...]
+    closed: bool = False
+    direction: Point | None = None
+    depth_mm: float | None = None
+
+
+class BranchesModel(Frozen):
+    """What one branch of a vessel tree and all that leaves from it feeds."""
+
+    tree: NodeId
+    branch: int
+
+
+class CutModel(Frozen):
+    """One cut of a plan; the cuts of a plan unite.
+
+    Attributes
+    ----------
+    kind
+        Which of the fields below say where the cut is.
+    planes
+        They intersect: what lies on the normal side of all of them goes.
+    control_points_mm
+        Rows of the control points of a Bézier patch, LPS mm.
+    remove_point_mm
+        A point on the side of the patch or curve that goes.
+    territories, branches
+        Segments that go, and branches whose territory goes.
+    lesion, margin_mm
+        A wedge: what lies within ``margin_mm`` of the lesion goes.
+    """
+
+    kind: CutKind = "planes"
+    name: str = ""
     enabled: bool = True
+    planes: tuple[PlaneModel, ...] = ()
+    control_points_mm: tuple[tuple[Point, ...], ...] = ()
+    remove_point_mm: Point | None = None
+    curve: CurveModel | None = None
+    territories: tuple[NodeId, ...] = ()
+    branches: tuple[BranchesModel, ...] = ()
+    lesion: NodeId | None = None
+    margin_mm: float | None = None
 
 
 class PlanNode(Node):
-    """One way to operate on an organ. ``numbers`` is the document that the plan command prints."""
+    """One way to operate on an organ. ``numbers`` is the document that the plan command prints.
+
+    Attributes
+    ----------
+    wish_mm
+        The margin that the surgeon wishes for; None until one was given, for there is no default.
+    """
 
     type_name: ClassVar[str] = "plan"
     quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {
@@ -243,6 +359,7 @@ class PlanNode(Node):
     organ: NodeId
     cuts: tuple[CutModel, ...] = ()
     lesions: tuple[NodeId, ...] | None = None
+    wish_mm: float | None = Field(default=None, ge=0.0)
     operation: str = ""
     notes: str = ""
     status: ReviewStatus = "draft"
@@ -323,6 +440,8 @@ NODE_TYPES: dict[str, type[Node]] = {
         LabelLayerNode,
         SegmentNode,
         SurfaceNode,
+        VesselTreeNode,
+        TerritoriesNode,
         PlanNode,
         LandmarkNode,
         TransformNode,
