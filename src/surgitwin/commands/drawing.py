@@ -13,6 +13,7 @@ from surgitwin.commands.base import Arg, Bench, Document, Work
 from surgitwin.commands.labels import pick_volume
 from surgitwin.commands.painting import Painted, start_marking, start_painting
 from surgitwin.commands.placement import crop_of
+from surgitwin.commands.points import numbers_as_text, places
 from surgitwin.commands.ruled import RuledCommand
 from surgitwin.commands.segmenting import segment_named, segments_of_volume
 from surgitwin.core.errors import BadInput
@@ -29,42 +30,6 @@ if TYPE_CHECKING:
 View = Literal["axial", "coronal", "sagittal"]
 AXES: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 Way = Literal["outline", "live-wire", "level"]
-
-
-def numbers_as_text(values: Any) -> Any:
-    """Scripts and the window give numbers where the terminal gives ``x,y,z``."""
-    values = values.tolist() if hasattr(values, "tolist") else values
-    if not isinstance(values, list | tuple):
-        return values
-    return tuple(_text(value) for value in values)
-
-
-def _text(value: Any) -> Any:
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, list | tuple) and all(isinstance(number, int | float) for number in value):
-        return ",".join(repr(float(number)) for number in value)
-    return value
-
-
-def places(texts: tuple[str, ...], count: int, what: str) -> NDArray[np.float64]:
-    """Read ``x,y,z`` (or ``x,y``) texts; (n, count).
-
-    Raises
-    ------
-    BadInput
-        Naming the text that has another number of numbers.
-    """
-    found: list[list[float]] = []
-    for text in texts:
-        try:
-            numbers = [float(part) for part in text.replace(",", " ").split()]
-        except ValueError:
-            numbers = []
-        if len(numbers) != count or not np.isfinite(numbers).all():
-            message = tr("{what} “{text}” needs {count} numbers with commas between them.")
-            raise BadInput(message.format(what=what, text=text[:80], count=count))
-        found.append(numbers)
-    return np.asarray(found, dtype=np.float64).reshape(-1, count)
 
 
 class HandEdit(RuledCommand):

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.placement import crop_of
+from surgitwin.commands.points import numbers_as_text
 from surgitwin.commands.registered import PlanRegistration, plan_registration, with_margin_bands
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
@@ -57,8 +58,7 @@ class PlanResection(Command):
     @classmethod
     def _planes_as_text(cls, planes: Any) -> Any:
         """Scripts may give each plane as six numbers."""
-        planes = planes.tolist() if hasattr(planes, "tolist") else planes
-        return tuple(_plane_text(plane) for plane in planes) if isinstance(planes, list | tuple) else planes
+        return numbers_as_text(planes)
 
     def start(self, bench: Bench) -> Work[Any]:
         scene = bench.scene
@@ -93,14 +93,6 @@ class PlanResection(Command):
             return put_plan(bench, plan, bool(old), document, organ, lesions, frozen.registration)
 
         return Work(compute, commit)
-
-
-def _plane_text(plane: Any) -> Any:
-    """Six numbers as `parse_plane` reads them; everything else as it is."""
-    plane = plane.tolist() if hasattr(plane, "tolist") else plane
-    if isinstance(plane, list | tuple) and all(isinstance(number, int | float) for number in plane):
-        return ",".join(repr(float(number)) for number in plane)
-    return plane
 
 
 def parse_plane(text: str) -> PlaneModel:
