@@ -92,5 +92,9 @@ def show_compare(document: Document, out: Console) -> None:
     for row in document["rows"]:
         if row.get("key") in LIVER_ROWS and not liver:
             continue
-        table.add_row(row["label"], *(number(value, 1, row["unit"]) for value in row["values"]))
+        values = (number(value, 1, row["unit"]) for value in row["values"])
+        marks = ("✓ " if better else "" for better in row["better"])
+        table.add_row(row["label"], *(mark + value for mark, value in zip(marks, values, strict=True)))
     out.print(table)
+    if any(any(row["better"]) for row in document["rows"]):
+        out.print(tr("✓ the better value of this row alone; none for a plan that leaves a lesion."), style="dim")

@@ -1,10 +1,11 @@
 """Everything a user can do, one typed class each."""
 
 from surgitwin.commands.base import Command
+from surgitwin.commands.comparing import ComparePlans
 from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
-from surgitwin.commands.planning import ComparePlans, PlanResection
+from surgitwin.commands.planning import PlanResection
 from surgitwin.commands.properties import (
     ConfirmPatient,
     ConfirmSide,

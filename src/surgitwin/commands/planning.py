@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
+from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.placement import crop_of
 from surgitwin.commands.points import numbers_as_text
@@ -299,105 +299,3 @@ def put_plan(
     stored = scene.expect(plan.id, PlanNode)
     planes = [format_plane(plane) for cut in stored.cuts for plane in cut.planes]
     return {"node": describe(stored), "name": stored.name, "status": stored.status, "planes": planes, **document}
-
-
-class ComparePlans(Command):
-    """Put plans side by side."""
-
-    name: ClassVar[str] = "compare"
-    title: ClassVar[str] = tr("Compare plans")
-    summary: ClassVar[str] = tr("The numbers of two or more plans side by side.")
-    case: ClassVar[CaseUse] = "read"
-
-    plans: Annotated[tuple[str, ...], Arg(tr("names of the plans; without them all"), positional=True)] = ()
-
-    def start(self, bench: Bench) -> Work[None]:
-        scene = bench.scene
-        chosen = [scene.resolve(name, PlanNode) for name in self.plans] or scene.of_type(PlanNode)
-        if not chosen:
-            raise BadInput(tr("This case has no plan yet. Make one with “plan”."))
-        missing = [plan.name for plan in chosen if plan.numbers is None]
-        if missing:
-            raise BadInput(tr("The plan “{name}” has no numbers yet.").format(name=missing[0]))
-        return at_once(lambda: compare_document(scene, chosen))
-
-
-def compare_document(scene: Scene, plans: list[PlanNode]) -> Document:
-    """Rows of numbers, a column for each plan."""
-    rows = [
-        _row(tr("Organ"), "organ_ml", "ml", plans),
-        _row(tr("Removed"), "removed_ml", "ml", plans),
-        _row(tr("Remnant"), "remnant_ml", "ml", plans),
-        _row(tr("Remnant, share of the organ"), "remnant_percent", "%", plans),
-        _row(tr("Future liver remnant (FLR)"), "flr_percent", "%", plans),
-        _row(tr("FLR, tumour-free"), "flr_tumour_free_percent", "%", plans),
-        {"label": tr("Smallest margin"), "unit": "mm", "values": [smallest_margin(plan.numbers) for plan in plans]},
-        *_margin_band_rows(plans),
-        {
-            "label": tr("Lesions left behind"),
-            "unit": "",
-            "values": [lesions_left(plan.numbers) for plan in plans],
-        },
-    ]
-    columns = [
-        {"id": plan.id, "name": plan.name, "status": plan.status, "stale": scene.is_stale(plan)} for plan in plans
-    ]
-    stale = [column["name"] for column in columns if column["stale"]]
-    warnings = [
-        {
-            "code": "stale-plan",
-            "message": tr("“{name}” is stale: what it was computed from has changed. Plan it again.").format(name=name),
-        }
-        for name in stale
-    ] + organ_warnings(plans)
-    return {"plans": columns, "rows": rows, "warnings": warnings}
-
-
-def organ_warnings(plans: list[PlanNode]) -> list[Document]:
-    """What the plans found about their organs' images, once each: their volumes are shown here as well."""
-    found: list[Document] = []
-    for plan in plans:
-        warnings = (plan.numbers or {}).get("warnings", [])
-        found += [w for w in warnings if w["code"] == "organ-cut-off" and w not in found]
-    return found
-
-
-def _row(label: str, key: str, unit: str, plans: list[PlanNode]) -> Document:
-    return {"label": label, "key": key, "unit": unit, "values": [(plan.numbers or {}).get(key) for plan in plans]}
-
-
-def smallest_margin(numbers: Document | None) -> float | None:
-    """The smallest margin of all lesions: 0 if one is cut through; None if none has a margin.
-
-    A lesion that stays whole has no margin, and is counted by `lesions_left`.
-    """
-    lesions = (numbers or {}).get("lesions", [])
-    return min((x["margin_mm"] for x in lesions if x["margin_mm"] is not None), default=None)
-
-
-def margin_band(numbers: Document | None) -> tuple[float, float] | None:
-    """Between what the smallest margin lies by the registration's error, mm; None where that is not known."""
-    lesions = [lesion for lesion in (numbers or {}).get("lesions", []) if lesion["margin_mm"] is not None]
-    low, high = ([lesion.get(key) for lesion in lesions] for key in ("margin_low_mm", "margin_high_mm"))
-    known = [(a, b) for a, b in zip(low, high, strict=True) if a is not None and b is not None]
-    if not known or len(known) < len(lesions):  # one of them is cut through: its margin is 0 whatever the error
-        return None
-    return min(a for a, _ in known), min(b for _, b in known)
-
-
-def _margin_band_rows(plans: list[PlanNode]) -> list[Document]:
-    """Rows that are there only if a plan rests on a registration."""
-    if not any((plan.numbers or {}).get("registration") for plan in plans):
-        return []
-    bands = [margin_band(plan.numbers) for plan in plans]
-    titles = (tr("Smallest margin, at least"), tr("Smallest margin, at most"))
-    return [
-        {"label": title, "unit": "mm", "values": [band[side] if band is not None else None for band in bands]}
-        for side, title in enumerate(titles)
-    ]
-
-
-def lesions_left(numbers: Document | None) -> int | None:
-    """How many lesions stay, whole or in part; None if none is marked or what happens to one is not known."""
-    fates = [lesion["left_behind"] for lesion in (numbers or {}).get("lesions", [])]
-    return None if not fates or None in fates else sum(fates)

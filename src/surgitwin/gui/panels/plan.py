@@ -18,14 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from surgitwin.commands.planning import (
-    Operation,
-    PlanResection,
-    compare_document,
-    format_plane,
-    margin_band,
-    smallest_margin,
-)
+from surgitwin.commands.comparing import compare_document, margin_band, smallest_margin
+from surgitwin.commands.planning import Operation, PlanResection, format_plane
 from surgitwin.commands.properties import ConfirmPatient, Formula, LiverQuality
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import Unite
