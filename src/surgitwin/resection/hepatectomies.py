@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
+Key = TypeVar("Key", bound=str)
 SEGMENTS = ("1", "2", "3", "4", "4a", "4b", "5", "6", "7", "8")
 _HALVES_OF_4 = ("4a", "4b")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8"}
@@ -95,7 +97,7 @@ def couinaud_of(name: str) -> str | None:
     return number + half if number == "4" else (None if half else number)
 
 
-def territories_for(segments: Iterable[str], available: Mapping[str, str]) -> tuple[str, ...]:
+def territories_for(segments: Iterable[str], available: Mapping[Key, str]) -> tuple[Key, ...]:
     """Which territories an operation takes.
 
     Parameters
@@ -110,7 +112,7 @@ def territories_for(segments: Iterable[str], available: Mapping[str, str]) -> tu
     BadInput
         If a segment has no territory, so that the operation would be another one than its name says.
     """
-    chosen: dict[str, None] = {}
+    chosen: dict[Key, None] = {}
     missing: list[str] = []
     for segment in segments:
         wanted = (segment, *_HALVES_OF_4) if segment == "4" else (segment,)

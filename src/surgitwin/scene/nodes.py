@@ -320,6 +320,8 @@ class CutModel(Frozen):
         A point on the side of the patch or curve that goes.
     territories, branches
         Segments that go, and branches whose territory goes.
+    veins_taken, veins_spared
+        Veins on the border of the territories whose stem goes, or stays, whatever side its voxels are on.
     lesion, margin_mm
         A wedge: what lies within ``margin_mm`` of the lesion goes.
     """
@@ -333,6 +335,8 @@ class CutModel(Frozen):
     curve: CurveModel | None = None
     territories: tuple[NodeId, ...] = ()
     branches: tuple[BranchesModel, ...] = ()
+    veins_taken: tuple[BranchesModel, ...] = ()
+    veins_spared: tuple[BranchesModel, ...] = ()
     lesion: NodeId | None = None
     margin_mm: float | None = None
 
