@@ -18,13 +18,19 @@ class Lasso(QWidget):
     -------
     closed(list of QPointF)
         The corners, in logical pixels of the view.
+
+    Parameters
+    ----------
+    ring
+        False for a line whose ends are not joined.
     """
 
     closed = Signal(object)
 
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
+    def __init__(self, theme: Theme, parent: QWidget, ring: bool = True) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._ring = ring
         self._corners: list[QPointF] = []
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
@@ -48,7 +54,7 @@ class Lasso(QWidget):
     def release(self) -> None:
         corners, self._corners = self._corners, []
         self.hide()
-        if len(corners) >= 3:
+        if len(corners) >= (3 if self._ring else 2):
             self.closed.emit(corners)
 
     def abort(self) -> bool:
@@ -61,7 +67,7 @@ class Lasso(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        line = QPolygonF([*self._corners, *self._corners[:1]])
+        line = QPolygonF([*self._corners, *(self._corners[:1] if self._ring else ())])
         for pen in (
             QPen(self._theme.colour("annotation-shadow", 0.85), 3.5),
             QPen(self._theme.colour("annotation"), 1.8, Qt.PenStyle.DashLine),

@@ -138,13 +138,16 @@ class View3D(QWidget):
         """Show everything, from the front."""
         self.look_from("anterior")
 
-    def set_lasso(self, wanted: bool) -> None:
-        """Give the left mouse button to a line drawn freely, or back to the camera; `outlined` tells when it closes."""
+    def set_lasso(self, wanted: bool, ring: bool = True) -> None:
+        """Give the left mouse button to a line drawn freely, or back to the camera; `outlined` tells when it ends.
+
+        Its ends are joined if it is a ``ring``.
+        """
         if self.lasso is not None:
             self.lasso.deleteLater()
             self.lasso = None
         if wanted:
-            self.lasso = Lasso(self.theme, self)
+            self.lasso = Lasso(self.theme, self, ring)
             self.lasso.closed.connect(self._outlined)
             self._place_lasso()
         elif self.interactor is not None:
