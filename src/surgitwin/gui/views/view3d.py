@@ -49,6 +49,8 @@ class View3D(QWidget):
         As in the slice views.
     failed(str)
         The 3D view could not be made; a sentence says why.
+    camera_moved(CameraState)
+        A frame was drawn from another place than the one before.
     """
 
     ready = Signal()
@@ -61,6 +63,7 @@ class View3D(QWidget):
     plane_drag_cancelled = Signal(str)
     failed = Signal(str)
     outlined = Signal(object, object, object)
+    camera_moved = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,6 +78,7 @@ class View3D(QWidget):
         self._message = tr("Preparing the 3D view")
         self._frame_ms = 0.0
         self._frame_start = 0.0
+        self._seen_from: Any = None
         self._takes_up = False
         self._preparing: set[int] = set()
         self._reducing: ImageContent | None = None
@@ -137,6 +141,14 @@ class View3D(QWidget):
     def reset_view(self) -> None:
         """Show everything, from the front."""
         self.look_from("anterior")
+
+    def set_camera(self, state: Any) -> None:
+        """Look from where another view does (a `CameraState`); `camera_moved` does not tell of it."""
+        if self.scene is not None and state != self.scene.camera:
+            self.scene.set_camera(state)
+            self._seen_from = self.scene.camera  # as it is stored, so that rounding does not come back as a move
+            self.set_moving()
+            self._request()
 
     def set_lasso(self, wanted: bool, ring: bool = True) -> None:
         """Give the left mouse button to a line drawn freely, or back to the camera; `outlined` tells when it ends.
@@ -381,6 +393,9 @@ class View3D(QWidget):
             self._takes_up = self._uploading
             return
         self._frame_ms = (now - self._frame_start) * 1000
+        if self.scene is not None and self.scene.camera != self._seen_from:
+            self._seen_from = self.scene.camera
+            self.camera_moved.emit(self._seen_from)
         if self._takes_up:
             # Each frame takes up a part, which the next one shows; between them the window has time for all else.
             self._later.start(UPLOAD_PAUSE_MS)
