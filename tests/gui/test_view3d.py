@@ -263,6 +263,28 @@ def test_large_surfaces_come_from_a_thread_and_the_old_one_stays_until_then(qtbo
     assert view.scene.content.surfaces[0].mesh is large.mesh
 
 
+def test_a_large_first_surface_is_measured_on_a_thread_and_then_framed(qtbot: QtBot, qapp: QApplication) -> None:
+    from surgitwin.render.bounds import mesh_bounds, unmeasured
+
+    large = rough_ball(400)
+    large = Mesh(large.points + np.float32(500.0), large.triangles)
+    assert unmeasured([large])
+    view = View3D(apply_theme(qapp))
+    view.resize(420, 320)
+    with qtbot.waitSignal(view.ready, timeout=60_000):
+        view.show()
+    try:
+        view.set_content(SceneContent(surfaces=(SurfaceContent("far", large, (200, 120, 90)),)))
+        assert view.busy
+        qtbot.waitUntil(lambda: not view.busy, timeout=20_000)
+        low, high = mesh_bounds(large)
+        np.testing.assert_allclose(view.scene.camera.focal_point, (low + high) / 2, atol=1.0)
+    finally:
+        view.shut_down()
+        view.close()
+        view.deleteLater()
+
+
 def test_a_small_change_shows_at_once(view: View3D) -> None:
     stroke = SurfaceContent("box", rough_ball(20), (90, 200, 90))
     view.set_content(SceneContent(surfaces=(stroke,)))

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from surgitwin.core.geometry import FloatArray
+from surgitwin.render.bounds import content_bounds, unmeasured
 from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
 from surgitwin.render.content import SceneContent, Vec3
-from surgitwin.render.cutting import corners
 from surgitwin.render.figure import OrientationFigure, font_size, style_text
 from surgitwin.render.notes3d import FlatNotes
 from surgitwin.render.plane_props import PlaneActors
@@ -100,7 +99,7 @@ class Scene3D:
         self._focus.SetVisibility(content.focus is not None)
         self.figure.set_sure(content.side_confirmed)
         self.notes.set_sure(content.side_confirmed)
-        if not self._framed and content_bounds(self._whole) is not None:
+        if not self._framed and not self._to_measure and content_bounds(self._whole) is not None:
             self.look_from(Side.ANTERIOR)
             self._framed = True
             self.notes.set_scaled(True)
@@ -109,6 +108,11 @@ class Scene3D:
         """Change the background's colour; all else keeps its own until it is built anew."""
         self.tokens = tokens
         self.renderer.SetBackground(*tokens.unit_rgb("scene"))
+
+    @property
+    def _to_measure(self) -> bool:
+        """True while it would take long to say how large everything is; who shows things gradually measures first."""
+        return self._gradual and bool(unmeasured(s.mesh for s in self._whole.surfaces if s.visible))
 
     # Camera ----------------------------------------------------------------------------------------------------
 
@@ -319,22 +323,6 @@ class Scene3D:
             self.renderer.RemoveVolume(self._volume.volume)
             self._volume.volume.GetMapper().ReleaseGraphicsResources(self._window)
             self._volume = None
-
-
-def content_bounds(content: SceneContent) -> tuple[FloatArray, FloatArray] | None:
-    """The LPS box around everything visible, or around the image if there is no surface; None if there is nothing."""
-    boxes = [
-        (s.mesh.points.min(axis=0), s.mesh.points.max(axis=0))
-        for s in content.surfaces
-        if s.visible and not s.mesh.empty
-    ]
-    boxes += [(c.min(axis=0), c.max(axis=0)) for p in content.planes if p.visible for c in (corners(p),)]
-    if content.image is not None and (content.volume_preset is not None or not boxes):
-        boxes.append(content.image.geometry.bounds_mm())
-    if not boxes:
-        return None
-    low = np.min([box[0] for box in boxes], axis=0)
-    return low.astype(np.float64), np.max([box[1] for box in boxes], axis=0).astype(np.float64)
 
 
 def _cross(tokens: Tokens) -> tuple[Any, Any]:

@@ -81,6 +81,7 @@ class View3D(QWidget):
         self._seen_from: Any = None
         self._takes_up = False
         self._preparing: set[int] = set()
+        self._measuring: set[int] = set()
         self._reducing: ImageContent | None = None
         self._background = Background(self)
         self._later = _timer(self, self._draw)
@@ -191,7 +192,7 @@ class View3D(QWidget):
     @property
     def busy(self) -> bool:
         """True while meshes or a volume are being prepared, or go to where they are drawn from."""
-        return bool(self._preparing) or self._reducing is not None or self._uploading
+        return bool(self._preparing or self._measuring) or self._reducing is not None or self._uploading
 
     @property
     def _uploading(self) -> bool:
@@ -201,6 +202,7 @@ class View3D(QWidget):
 
     def _prepare_missing(self) -> None:
         """Hand what is large and not prepared yet to the background, in pieces that a frame can take up."""
+        self._measure_missing()
         store = self.scene.meshes
         missing = [s.mesh for s in self.content.surfaces if s.visible and s.mesh not in store]
         missing = [mesh for mesh in missing if id(mesh) not in self._preparing]
@@ -210,6 +212,23 @@ class View3D(QWidget):
         image = self.content.image
         if image is not None and self.content.volume_preset is not None and image not in self.scene.volumes:
             self._submit_volume(image)
+
+    def _measure_missing(self) -> None:
+        """Find out in the background how large things are, which the first frame of them takes."""
+        from surgitwin.render.bounds import mesh_bounds, unmeasured
+
+        missing = unmeasured(s.mesh for s in self.content.surfaces if s.visible)
+        missing = [mesh for mesh in missing if id(mesh) not in self._measuring]
+        if not missing:
+            return
+        self._measuring |= {id(mesh) for mesh in missing}
+
+        def done(_: object) -> None:
+            self._measuring -= {id(mesh) for mesh in missing}
+            self._show_ready()
+            self._request()
+
+        self._background.submit(lambda: [mesh_bounds(mesh) for mesh in missing], done)
 
     def _submit_meshes(self, batch: list[Mesh]) -> None:
         from surgitwin.render.prepared import prepare_mesh
@@ -348,6 +367,7 @@ class View3D(QWidget):
         self.scene = Scene3D(renderer, window, self.theme.tokens, software=is_software(window), gradual=True)
         self.scene.pixel_ratio = self.devicePixelRatioF()
         self._preparing.clear()
+        self._measuring.clear()
         self._reducing = None
         self._prepare_missing()
         self._show_ready()
