@@ -12,8 +12,9 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.segmentation.runs import Mask
 from surgitwin.segmentation.slabs import threads
+from surgitwin.vessels.chains import Chains
+from surgitwin.vessels.thinning import Padded, thinned
 
-_NEIGHBOUR = 1.8  # voxels that share a corner
 _SPUR_ROUNDS = 2
 _REPAIRS, _REPAIR_RIM = 6, 8
 IntArray = NDArray[np.int64]
@@ -53,9 +54,9 @@ def centre_lines(mask: Mask, spacing: Sequence[float] | NDArray[np.float64]) -> 
     ends; what it leaves bare gets a line along the deepest way from its far end (after Sato et al., TEASAR, 2000).
     """
     from scipy import ndimage
-    from skimage.morphology import skeletonize
 
-    lines = np.asarray(skeletonize(mask, method="lee"), dtype=np.bool_)  # type: ignore[no-untyped-call]
+    lines = np.zeros(mask.shape, dtype=np.bool_)
+    lines[tuple(thinned(Padded.of(mask), even=False).T)] = True
     steps = np.asarray(spacing, dtype=np.float64)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=steps)[1:-1, 1:-1, 1:-1]
     voxels = np.argwhere(mask)
@@ -137,85 +138,15 @@ def vessel_graph(mask: Mask, spacing: Sequence[float] | NDArray[np.float64], ctx
     points = np.argwhere(lines)
     for number in range(_SPUR_ROUNDS):
         ctx.progress(0.7 + 0.1 * number)
-        pieces = _Pieces.of(points)
+        pieces = Chains.of(points)
         spurs = _spurs(pieces, depth, steps)
         if spurs.size == 0:
             break
         points = np.delete(points, spurs, axis=0)
-    return _graph(_Pieces.of(points), depth)
+    return _graph(Chains.of(points), depth)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pieces:
-    """Line voxels sorted into forks (three neighbours or more) and the chains between them."""
-
-    points: IntArray
-    fork_of: IntArray  # fork of each voxel, -1 on a chain
-    forks: NDArray[np.float64]
-    chains: list[IntArray]  # voxels in order
-    touches: list[tuple[IntArray, IntArray]]  # forks at the first and at the last voxel of each chain
-
-    @staticmethod
-    def of(points: IntArray) -> _Pieces:
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-        from scipy.spatial import cKDTree
-
-        count = len(points)
-        pairs = cKDTree(points).query_pairs(_NEIGHBOUR, output_type="ndarray") if count else np.zeros((0, 2), np.int64)
-        degree = np.bincount(pairs.reshape(-1), minlength=count)
-        is_fork = degree >= 3
-
-        def groups(chosen: NDArray[np.bool_]) -> IntArray:
-            own = pairs[chosen[pairs[:, 0]] & chosen[pairs[:, 1]]]
-            matrix = coo_matrix((np.ones(len(own)), (own[:, 0], own[:, 1])), shape=(count, count))
-            _, found = connected_components(matrix, directed=False)
-            labels = np.full(count, -1, dtype=np.int64)
-            labels[chosen] = np.unique(found[chosen], return_inverse=True)[1]
-            return labels
-
-        fork_of, chain_of = groups(is_fork), groups(~is_fork)
-        fork_count = int(fork_of.max(initial=-1)) + 1
-        forks = np.zeros((fork_count, 3))
-        for axis in range(3):
-            sums = np.bincount(fork_of[is_fork], weights=points[is_fork, axis], minlength=fork_count)
-            forks[:, axis] = sums / np.maximum(np.bincount(fork_of[is_fork], minlength=fork_count), 1)
-        neighbours: list[list[int]] = [[] for _ in range(count)]
-        for a, b in pairs.tolist():
-            neighbours[a].append(b)
-            neighbours[b].append(a)
-        order = np.argsort(chain_of, kind="stable")
-        order = order[np.searchsorted(chain_of[order], 0) :]
-        members = np.split(order, np.flatnonzero(np.diff(chain_of[order])) + 1) if order.size else []
-        chains, touches = [], []
-        for own in members:
-            chain = _in_order(own.tolist(), neighbours, fork_of)
-            chains.append(np.array(chain, dtype=np.int64))
-            touches.append(_touching(chain, neighbours, fork_of))
-        return _Pieces(points, fork_of, forks, chains, touches)
-
-
-def _in_order(own: list[int], neighbours: list[list[int]], fork_of: IntArray) -> list[int]:
-    """The chain's voxels from one end to the other."""
-    inside = set(own)
-    start = next((v for v in own if sum(n in inside for n in neighbours[v]) <= 1), own[0])
-    chain, seen = [start], {start}
-    while following := [n for n in neighbours[chain[-1]] if n in inside and n not in seen]:
-        chain.append(following[0])
-        seen.add(following[0])
-    return chain
-
-
-def _touching(chain: list[int], neighbours: list[list[int]], fork_of: IntArray) -> tuple[IntArray, IntArray]:
-    """Forks at both ends; those of a chain of one voxel are dealt out to its two ends."""
-    first, last = ({int(fork_of[n]) for n in neighbours[v] if fork_of[n] >= 0} for v in (chain[0], chain[-1]))
-    if len(chain) == 1:
-        every = sorted(first)
-        first, last = set(every[:1]), set(every[1:])
-    return np.array(sorted(first), dtype=np.int64), np.array(sorted(last), dtype=np.int64)
-
-
-def _spurs(pieces: _Pieces, depth: NDArray[np.float64], steps: NDArray[np.float64]) -> IntArray:
+def _spurs(pieces: Chains, depth: NDArray[np.float64], steps: NDArray[np.float64]) -> IntArray:
     """Voxels of chains with a free end that hardly leave the vessel they start in."""
     found: list[IntArray] = []
     for chain, (first, last) in zip(pieces.chains, pieces.touches, strict=True):
@@ -230,7 +161,7 @@ def _spurs(pieces: _Pieces, depth: NDArray[np.float64], steps: NDArray[np.float6
     return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 
-def _graph(pieces: _Pieces, depth: NDArray[np.float64]) -> VesselGraph:
+def _graph(pieces: Chains, depth: NDArray[np.float64]) -> VesselGraph:
     stretches = []
     for chain, (first, last) in zip(pieces.chains, pieces.touches, strict=True):
         ends = int(first[0]) if first.size else -1, int(last[0]) if last.size else -1
