@@ -134,8 +134,8 @@ class Stage(QWidget):
     def set_slab(self, mode: str, thickness_mm: float) -> None:
         """``none``, ``mip``, ``minip`` or ``mean`` over a thickness in mm."""
         slab = Slab(thickness_mm, SLAB_MODES[mode]) if mode in SLAB_MODES else Slab()  # type: ignore[arg-type]
-        for view in self.slices:
-            view.set_slab(slab)
+        for number, view in enumerate(self.slices):
+            view.set_slab(slab, number * APART_MS)
 
     def set_volume_preset(self, name: str | None) -> None:
         self._volume_preset = name
@@ -177,8 +177,8 @@ class Stage(QWidget):
             style = SegmentStyle(1, stroke.color)
             self._stroke = LabelLayer(stroke.labels, volume.geometry, (style,), lambda: stroke.box)
         if self._stroke is before and before is not None:
-            for view in self.slices:
-                view.refresh_growing()
+            for number, view in enumerate(self._in_order()):
+                view.refresh_growing(number * APART_MS)
         elif self._stroke is not before:
             self._refresh()
 
@@ -232,7 +232,7 @@ class Stage(QWidget):
         content = replace(content, layers=(*content.layers, *self._second.layers(), *shown), second=self._second.image)
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
-        for number, view in enumerate(self.slices):
+        for number, view in enumerate(self._in_order()):
             if not same_slices(content, view.content):
                 view.set_content(content, number * APART_MS)
         if not self._later_3d.isActive():
@@ -292,9 +292,15 @@ class Stage(QWidget):
             for view in self.slices:
                 view.refresh()
 
+    def _in_order(self) -> list[SliceView]:
+        """The slices, the one under the mouse first: it is painted at once, the others a moment later."""
+        return sorted(self.slices, key=lambda view: not view.underMouse())
+
     def _move_crosshair(self, point: Any) -> None:
-        for view in self.slices:
-            view.set_focus_point(point)
+        behind = [view for view in self._in_order() if view.focus != point]
+        moved = len(self.slices) - len(behind)  # by hand, and about to be painted
+        for number, view in enumerate(behind, start=moved):
+            view.set_focus_point(point, number * APART_MS)
         self.view3d.set_focus_point(point)
 
     # ---- planes ------------------------------------------------------------------------------------------------

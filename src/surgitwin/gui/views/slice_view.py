@@ -91,6 +91,9 @@ class SliceView(QWidget):
         self._fitted = True
         self._painter = SlicePainter(self)
         self._input = SliceInput(self)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self.update)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.WheelFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -119,10 +122,17 @@ class SliceView(QWidget):
         """
         if self.picture.set_content(content):
             self.reset_view()
-        if paint_in_ms:
-            QTimer.singleShot(paint_in_ms, self, self.update)
-        else:
+        self.update_in(paint_in_ms)
+
+    def update_in(self, milliseconds: int) -> None:
+        """Paint anew, but leave the window so long for other things before; 0 is at once.
+
+        Views that are painted together hold the window as long as all of them take.
+        """
+        if milliseconds <= 0:
             self.update()
+        elif not self._soon.isActive():
+            self._soon.start(milliseconds)
 
     def set_image(self, image: ImageContent | None) -> None:
         self.set_content(replace(self.content, image=image))
@@ -141,25 +151,25 @@ class SliceView(QWidget):
         self.picture.invalidate()
         self.update()
 
-    def refresh_growing(self) -> None:
+    def refresh_growing(self, paint_in_ms: int = 0) -> None:
         """Draw anew after a label layer that grows while it is shown has grown."""
         self.picture.invalidate_growing()
-        self.update()
+        self.update_in(paint_in_ms)
 
-    def set_focus_point(self, point: Vec3) -> None:
+    def set_focus_point(self, point: Vec3, paint_in_ms: int = 0) -> None:
         """Show the slice through an LPS point and put the crosshair there."""
         if point != self.focus:
             self.focus = vec3(point)
-            self.update()
+            self.update_in(paint_in_ms)
 
     def set_window_level(self, window: Window) -> None:
         if window != self.window_level:
             self.window_level = window
             self.update()
 
-    def set_slab(self, slab: Slab) -> None:
+    def set_slab(self, slab: Slab, paint_in_ms: int = 0) -> None:
         self.slab = slab
-        self.update()
+        self.update_in(paint_in_ms)
 
     def set_overlay(self, visible: bool, look: OverlayLook | None = None) -> None:
         self.overlay_visible = visible

@@ -22,6 +22,7 @@ from surgitwin.render.content import ImageContent, PlaneContent, SceneContent, S
 SLOW_FRAME_MS = 25.0
 QUIET_MS = 120
 UPLOAD_PAUSE_MS = 8
+APART_MS = 12
 REST_MS = 250
 # Up to this many new triangles are prepared on the spot, as after a brush stroke: a thread would only add a wait.
 AT_ONCE_TRIANGLES = 60_000
@@ -338,7 +339,9 @@ class View3D(QWidget):
             return
         from surgitwin.gui.views.view3d_input import View3DInput, new_interactor
 
+        # OpenGL starts in several turns of the event loop, because each takes some 50 ms.
         self.interactor = new_interactor(self)
+        self.interactor.hide()  # or the column shows it at once
         self._column.addWidget(self.interactor)
         self.setTabOrder(self, self.interactor)
         self.setFocusProxy(self.interactor)  # one stop for Tab, not two
@@ -347,10 +350,26 @@ class View3D(QWidget):
         if application is not None:
             # A window that forgot to close its views must not take them into the end of Python.
             application.aboutToQuit.connect(self.shut_down)
+        QTimer.singleShot(APART_MS, self, self._show_interactor)
+
+    def _show_interactor(self) -> None:
+        if self._closed or self.interactor is None:
+            return
         # The widget gets its OpenGL context with its first paint; the scene needs it, to know who draws.
+        self.interactor.blank = self.theme.tokens.unit_rgb("scene")
         self.interactor.on_frame = self._on_frame
         self.interactor.show()
-        QTimer.singleShot(0, self, self._build_scene)
+        QTimer.singleShot(APART_MS, self, self._draw_nothing)
+
+    def _draw_nothing(self) -> None:
+        """The first frame of all: VTK sets itself up with it."""
+        if self._closed or self.interactor is None:
+            return
+        self.interactor.renderer.SetBackground(*self.interactor.blank)
+        self.interactor.renderer.GradientBackgroundOff()
+        self.interactor.blank = None
+        self.interactor.update()
+        QTimer.singleShot(2 * APART_MS, self, self._build_scene)
 
     def _build_scene(self) -> None:
         if self._closed or self.interactor is None or self.scene is not None:

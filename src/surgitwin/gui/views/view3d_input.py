@@ -19,6 +19,7 @@ from surgitwin.render.cutting import corners, moved_along_normal, turned_between
 if TYPE_CHECKING:
     from surgitwin.gui.views.view3d import View3D
 
+GL_COLOR_BUFFER_BIT = 0x4000
 GRAB_PX = 11.0
 CLICK_PX = 4.0
 # Slicer's keys: Shift looks from the opposite side.
@@ -31,11 +32,22 @@ SIDE_KEYS = {
 
 
 class _Interactor(QtInteractor):
-    """pyvistaqt's widget, telling when a frame starts and ends."""
+    """pyvistaqt's widget, telling when a frame starts and ends.
+
+    Attributes
+    ----------
+    blank
+        Red, green and blue from 0 to 1: as long as it is set, only this colour is painted, and VTK draws nothing.
+    """
 
     on_frame: Callable[[bool], None] | None = None
+    blank: tuple[float, float, float] | None = None
 
     def paintGL(self) -> None:
+        if self.blank is not None and self._gl is not None:
+            self._gl.glClearColor(*self.blank, 1.0)
+            self._gl.glClear(GL_COLOR_BUFFER_BIT)
+            return
         if self.on_frame is not None:
             self.on_frame(True)
         super().paintGL()  # type: ignore[no-untyped-call]
