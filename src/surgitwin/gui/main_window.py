@@ -418,6 +418,7 @@ class MainWindow(QMainWindow):
             self.desk.close()
         self.warming.stop()
         self.edited.close()
+        self.segment.bench.close()
         self.stage.close_views()
         super().closeEvent(event)
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PySide6.QtCore import QObject, QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPen, QPolygonF
 
-from surgitwin.commands.drawing import CutWithScissors, DrawOutline, SlicePlane
-from surgitwin.core.errors import SurgitwinError
+from surgitwin.commands.drawing import CutWithScissors, DrawOutline
 from surgitwin.core.text import tr
 from surgitwin.gui.tools.tool import SliceTool
-from surgitwin.gui.tools.workbench import Workbench
+from surgitwin.gui.tools.tracing import Latest, LevelTracer, WireTracer
+from surgitwin.gui.tools.workbench import Target, Workbench
+from surgitwin.scene.nodes import VolumeNode
 
 if TYPE_CHECKING:
     from surgitwin.gui.views.slice_view import SliceView
-    from surgitwin.segmentation.edges import LiveWire
 
 Vec3 = tuple[float, float, float]
 CLOSE_PX, DRAG_PX = 9.0, 4.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The view an outline was drawn in, what it edits, and the image it lies on."""
+
+    view: str
+    target: Target
+    volume: VolumeNode
 
 
 class OutlineTool(SliceTool):
@@ -114,21 +124,29 @@ class OutlineTool(SliceTool):
 
     # What becomes of it ----------------------------------------------------------------------------------------
 
-    def outline(self) -> list[Vec3]:
-        """The corners of the closed outline."""
-        return self._corners
+    @property
+    def sure(self) -> Chosen | None:
+        """What an outline is for, as it is chosen now; None if nothing is."""
+        view, target, volume = self._view, self._bench.target, self._bench.volume
+        if view is None or target is None or volume is None:
+            return None
+        return Chosen(view.orientation.value, target, volume)
 
     def finish(self) -> None:
         """Close the outline and make the edit."""
-        view, target, volume = self._view, self._bench.target, self._bench.volume
-        corners = list(self.outline())
+        corners, sure = list(self._corners), self.sure
         self.abort()
-        if view is None or target is None or volume is None:
+        if sure is not None:
+            self.close(corners, sure)
+
+    def close(self, corners: list[Vec3], sure: Chosen) -> None:
+        """Make the edit of a closed outline, unless its case is gone meanwhile."""
+        if self._bench.volume is None or self._bench.volume.id != sure.volume.id:
             return
         if len(corners) < 3:
             self._bench.hinted.emit(tr("An outline needs at least three corners."))
             return
-        self.make(view.orientation.value, corners, target.segment, {"onto": volume.id, **target.rules})
+        self.make(sure.view, corners, sure.target.segment, {"onto": sure.volume.id, **sure.target.rules})
 
     def make(self, view: str, corners: list[Vec3], segment: str, rest: dict[str, Any]) -> None:
         """The edit itself."""
@@ -189,89 +207,132 @@ class ScissorsTool(OutlineTool):
 
 
 class LiveWireTool(OutlineTool):
-    """Follows the edges between clicks."""
+    """Follows the edges between clicks; the ways are found on a thread and are straight until then."""
 
     hint = tr("Click along the border: the line finds the edge. Enter closes, Backspace takes a click back, Esc drops.")
 
     def __init__(self, bench: Workbench, parent: QObject | None = None) -> None:
         super().__init__(bench, parent)
         self._pieces: list[list[Vec3]] = []
-        self._wire: LiveWire | None = None
-        self._plane: SlicePlane | None = None
+        self._tracer: WireTracer | None = None
+        self._hovered: tuple[Vec3, Vec3, list[Vec3]] | None = None  # from, to, and the way between
+        self._asked: tuple[Vec3, Vec3] | None = None
+        self._mouse: Latest[tuple[Vec3, Vec3, list[Vec3]]] = Latest(bench.background, self._take_hovered)
 
     @property
     def _freehand(self) -> bool:
         return False
 
     def _add(self, view: SliceView, at: QPointF) -> None:
-        from surgitwin.segmentation.edges import LiveWire
-
         volume = self._bench.volume
         if volume is None:
             return
         if not self._corners:
-            position = view.picture.position_at(view.focus)
-            try:
-                self._plane = SlicePlane.of(volume, view.orientation.value, position)
-            except SurgitwinError as error:
-                self._bench.hinted.emit(str(error))
-                return
-            self._wire = LiveWire(self._plane.pixels, self._plane.spacing_mm)
-            self._pieces = []
+            self._begin(WireTracer(volume, view.orientation.value, view.picture.position_at(view.focus)))
         else:
-            self._pieces.append(self._way(self._corners[-1], view.point_at(at)))
+            stop = view.point_at(at)
+            piece = [stop]
+            self._pieces.append(piece)
+            self._trace(self._corners[-1], stop, piece)
         super()._add(view, at)
+
+    def _begin(self, tracer: WireTracer) -> None:
+        self._pieces, self._hovered, self._tracer = [], None, tracer
+
+        def begun(problem: str) -> None:
+            if problem and self._tracer is tracer:
+                self.abort()
+                self._bench.hinted.emit(problem)
+
+        self._bench.background.submit(tracer.begin, begun)
+
+    def _trace(self, start: Vec3, stop: Vec3, piece: list[Vec3]) -> None:
+        """Find the way of a piece; everything that is asked for later is answered later."""
+        tracer = self._tracer
+        if tracer is None:
+            return
+
+        def found(way: list[Vec3]) -> None:
+            piece[:] = way
+            self.changed.emit()
+
+        self._bench.background.submit(lambda: tracer.way(start, stop), found)
+
+    def _take_hovered(self, found: tuple[Vec3, Vec3, list[Vec3]]) -> None:
+        self._hovered = found
+        if self._corners:
+            self.changed.emit()
 
     def _take_back(self) -> None:
         super()._take_back()
         if self._pieces:
             self._pieces.pop()
 
-    def _way(self, start: Vec3, stop: Vec3) -> list[Vec3]:
-        """Points along edges, without the first."""
-        if self._wire is None or self._plane is None:
-            return [stop]
-        ends = self._plane.pixels_of(np.array([start, stop]))
-        try:
-            path = self._wire.path((ends[0, 0], ends[0, 1]), (ends[1, 0], ends[1, 1]))
-        except SurgitwinError:
-            return [stop]
-        return [(float(x), float(y), float(z)) for x, y, z in self._plane.points_of(path)[1:]]
+    def abort(self) -> bool:
+        self._pieces, self._tracer, self._hovered, self._asked = [], None, None, None
+        self._mouse.forget()
+        return super().abort()
 
     def line_so_far(self) -> list[Vec3]:
         return [*self._corners[:1], *(point for piece in self._pieces for point in piece)]
 
     def line_to(self, view: SliceView, at: QPointF) -> list[Vec3]:
-        return self._way(self._corners[-1], view.point_at(at))
+        """The way to the mouse, or to where it was a moment ago."""
+        tracer, start, stop = self._tracer, self._corners[-1], view.point_at(at)
+        if tracer is not None and self._asked != (start, stop):
+            self._asked = (start, stop)
+            self._mouse.ask(lambda: (start, stop, tracer.way(start, stop)))
+        if self._hovered is not None and self._hovered[0] == start:
+            return self._hovered[2]
+        return [stop]
 
-    def outline(self) -> list[Vec3]:
-        if len(self._corners) < 2:
-            return self._corners
-        return [*self.line_so_far(), *self._way(self._corners[-1], self._corners[0])[:-1]]
+    def finish(self) -> None:
+        """Find the way back to the first corner, close the outline with it and make the edit."""
+        sure = self.sure
+        if len(self._corners) < 2 or self._tracer is None or sure is None:
+            super().finish()
+            return
+        corners, pieces, tracer = self._corners, self._pieces, self._tracer
+        self.abort()
+
+        def found(way: list[Vec3]) -> None:
+            # The pieces were asked for before, and are all found by now.
+            self.close([*corners[:1], *(point for piece in pieces for point in piece), *way[:-1]], sure)
+
+        self._bench.background.submit(lambda: tracer.way(corners[-1], corners[0]), found)
 
 
 class LevelTool(OutlineTool):
-    """Shows the contour of the value under the mouse; a click takes it."""
+    """Shows the contour of the value under the mouse, as soon as it is found; a click takes it."""
 
     hint = tr("Point at the border of a structure: the contour of its value shows. A click takes it.")
 
     def __init__(self, bench: Workbench, parent: QObject | None = None) -> None:
         super().__init__(bench, parent)
-        self._plane: SlicePlane | None = None
-        self._plane_of: tuple[Any, ...] = ()
+        self._tracer = LevelTracer()
+        self._over = False
+        self._mouse: Latest[list[Vec3]] = Latest(bench.background, self._take)
 
     def hover(self, view: SliceView, at: QPointF) -> None:
-        self._view, self._at = view, at
-        self._corners = self._contour(view, at)
-        self.changed.emit()
+        self._view, self._at, self._over = view, at, True
+        work = self._contour(view, at)
+        if work is not None:
+            self._mouse.ask(work)
 
     def press(self, view: SliceView, at: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         self._view = view
-        self._corners = self._contour(view, at)
-        if not self._corners:
-            self._bench.hinted.emit(tr("No closed contour here. Point at the border of a structure."))
+        sure, work = self.sure, self._contour(view, at)
+        if sure is None or work is None:
             return
-        self.finish()
+
+        def found(corners: list[Vec3]) -> None:
+            if corners:
+                self.abort()
+                self.close(corners, sure)
+            else:
+                self._bench.hinted.emit(tr("No closed contour here. Point at the border of a structure."))
+
+        self._bench.background.submit(work, found)
 
     def move(self, view: SliceView, at: QPointF) -> None:
         return
@@ -282,23 +343,22 @@ class LevelTool(OutlineTool):
     def leave(self, view: SliceView) -> None:
         self.abort()
 
+    def abort(self) -> bool:
+        self._over = False
+        self._mouse.forget()
+        return super().abort()
+
     def line_to(self, view: SliceView, at: QPointF) -> list[Vec3]:
         return self._corners[:1]
 
-    def _contour(self, view: SliceView, at: QPointF) -> list[Vec3]:
-        from surgitwin.segmentation.edges import level_outline
+    def _take(self, corners: list[Vec3]) -> None:
+        if self._over:
+            self._corners = corners
+            self.changed.emit()
 
+    def _contour(self, view: SliceView, at: QPointF) -> Callable[[], list[Vec3]] | None:
         volume = self._bench.volume
         if volume is None:
-            return []
-        position = view.picture.position_at(view.focus)
-        try:
-            key = (volume.id, volume.revision, view.orientation, position)
-            if key != self._plane_of:
-                self._plane, self._plane_of = SlicePlane.of(volume, view.orientation.value, position), key
-            assert self._plane is not None
-            row, column = self._plane.pixels_of(np.array([view.point_at(at)]))[0]
-            found = self._plane.points_of(level_outline(self._plane.pixels, (float(row), float(column))))
-        except SurgitwinError:
-            return []
-        return [(float(x), float(y), float(z)) for x, y, z in found]
+            return None
+        name, position, point = view.orientation.value, view.picture.position_at(view.focus), view.point_at(at)
+        return lambda: self._tracer.contour(volume, name, position, point)

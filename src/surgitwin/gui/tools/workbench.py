@@ -12,8 +12,10 @@ from PySide6.QtCore import QObject, Signal
 from surgitwin.commands.base import Document
 from surgitwin.commands.drawing import HandEdit
 from surgitwin.commands.ruled import RuledCommand
+from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.geometry import Box
 from surgitwin.gui.desk import Desk
+from surgitwin.gui.views.background import Background
 from surgitwin.scene.nodes import Color, VolumeNode
 
 
@@ -67,6 +69,7 @@ class Workbench(QObject):
         super().__init__(parent)
         self._desk = desk
         self.target: Target | None = None
+        self.background = Background(self)
         self._waiting = 0
         desk.session_changed.connect(lambda _: self.show_stroke(None))
 
@@ -78,26 +81,59 @@ class Workbench(QObject):
         self.stroke_shown.emit(stroke)
 
     def edit(self, command: RuledCommand, marked: tuple[Box, NDArray[np.bool_]] | None = None) -> None:
-        """Make an edit; what was marked stays on the screen until the change itself is there."""
-        if isinstance(command, HandEdit) and marked is not None:
-            command.take_marked(*marked)
-        self._waiting += 1
+        """Make an edit; what was marked stays on the screen until the change itself is there.
 
+        Voxels of an edit by hand that are not marked yet are found on a thread.
+        """
+        self._waiting += 1
+        session, volume = self._desk.session, self.volume
+        if not isinstance(command, HandEdit) or session is None or volume is None:
+            self._start(command)
+            return
+        if marked is not None and not self.background.busy:
+            command.take_marked(*marked)
+            self._start(command)
+            return
+
+        def work() -> tuple[Box, NDArray[np.bool_]] | SurgitwinError:
+            try:
+                return marked or command.voxels(session.scene, volume)
+            except SurgitwinError as error:
+                return error
+
+        def found(voxels: tuple[Box, NDArray[np.bool_]] | SurgitwinError) -> None:
+            if self._desk.session is not session:
+                self._end()
+            elif isinstance(voxels, SurgitwinError):
+                self._desk.report(voxels)
+                self._end()
+            else:
+                command.take_marked(*voxels)
+                self._start(command)
+
+        self.background.submit(work, found)
+
+    def close(self) -> None:
+        """End what is being found on the thread; nothing is edited any more."""
+        self.background.close()
+
+    def _start(self, command: RuledCommand) -> None:
         def done(document: Document) -> None:
-            self._waiting -= 1
             self.made.emit(document)
             for warning in document["warnings"]:
                 self._desk.say(warning["message"], "caution")
-            self._let_go()
+            self._end()
 
         def failed(error: BaseException) -> None:
-            self._waiting -= 1
             self._desk.report(error)
-            self._let_go()
+            self._end()
 
         if self._desk.do(command, done, failed=failed) is None:
-            self._waiting -= 1
-            self._let_go()
+            self._end()
+
+    def _end(self) -> None:
+        self._waiting -= 1
+        self._let_go()
 
     def _let_go(self) -> None:
         if self._waiting == 0:
