@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-KERNELS = ("surgitwin.segmentation.seed_kernels", "surgitwin.vessels.thinning_kernels")
+KERNELS = (
+    "surgitwin.segmentation.seed_kernels",
+    "surgitwin.vessels.thinning_kernels",
+    "surgitwin.resection.crossing_kernels",
+)
 """The modules that hold compiled loops."""
 
 F = TypeVar("F", bound=Callable[..., Any])

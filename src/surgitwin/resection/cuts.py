@@ -1,4 +1,4 @@
-"""What a cut is: planes that intersect, on the grid of an image.
+"""What a cut is: planes that intersect, a surface that divides the organ, or a region of voxels.
 
 The removed region of one `PlaneCut` is where a point lies strictly on the normal side of *all* its planes; several
 cuts unite. "Strictly" is meant geometrically: a voxel whose centre lies on a plane stays, and a nanometre's
@@ -8,17 +8,19 @@ billionth of rounding must not decide otherwise, hence `ON_PLANE_MM`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.text import tr
+from surgitwin.resection.surface_cut import SurfaceCut
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 Vector = tuple[float, float, float]
 
 ON_PLANE_MM = 1e-9
@@ -104,6 +106,17 @@ class PlaneCut:
         return PlaneCut(planes)
 
 
+@dataclass(frozen=True, eq=False)
+class MaskCut:
+    """A region of voxels that goes, such as territories or a wedge: ``mask`` is [k, j, i] over ``box`` of the grid."""
+
+    mask: BoolArray
+    box: Box
+
+
+Cut = PlaneCut | SurfaceCut | MaskCut
+
+
 @dataclass(frozen=True)
 class IndexPlane:
     """A plane on a grid: the signed distance in mm of voxel (i, j, k) is ``i*di + j*dj + k*dk + offset``."""
@@ -119,8 +132,3 @@ class IndexPlane:
         di, dj, dk = (float(v) for v in normal @ geometry.affine_lps[:3, :3])
         offset = float(normal @ (np.asarray(geometry.origin_mm) - np.asarray(plane.point_mm)))
         return IndexPlane(di, dj, dk, offset)
-
-
-def on_grid(cuts: Sequence[PlaneCut], geometry: Geometry) -> list[list[IndexPlane]]:
-    """Each cut's planes on the grid of ``geometry``."""
-    return [[IndexPlane.of(plane, geometry) for plane in cut.planes] for cut in cuts]

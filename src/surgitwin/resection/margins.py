@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.resection.cuts import Plane, PlaneCut
+from surgitwin.resection.regions import Region, removed_at
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -121,8 +122,11 @@ def _face_middles(mask: BoolArray) -> FloatArray:
 class _Face:
     """One plane of one cut, with its own axes u and v, and what bounds its part of the interface."""
 
-    def __init__(self, plane: Plane, cut: PlaneCut, cuts: Sequence[PlaneCut], organ: Organ) -> None:
+    def __init__(
+        self, plane: Plane, cut: PlaneCut, cuts: Sequence[PlaneCut], organ: Organ, others: Sequence[Region]
+    ) -> None:
         self.organ = organ
+        self._regions = others
         self.normal = plane.unit_normal
         self.origin = np.asarray(plane.point_mm)
         self.axes = _in_plane_axes(self.normal)
@@ -142,7 +146,12 @@ class _Face:
     def on_interface(self, u: FloatArray, v: FloatArray) -> BoolArray:
         """Which points of the plane belong to the interface."""
         good = self._look_up(self.organ.framed, self.organ.box.size_ijk, u, v, 1)
-        return self._bounded(good, u, v, _ON_RIM_MM)
+        good = self._bounded(good, u, v, _ON_RIM_MM)
+        if self._regions and good.any():
+            there = np.flatnonzero(good)
+            ijk = np.rint(self.organ.geometry.to_index(self.to_lps(u[there], v[there]))).astype(np.int64)
+            good[there] = ~removed_at(self._regions, ijk, self.organ.geometry.size_ijk[0])
+        return good
 
     def near_interface(self, u: FloatArray, v: FloatArray, within_mm: float) -> BoolArray:
         """False only where no point of the interface is within a distance of less than `_BLOCK` voxels."""
@@ -214,24 +223,25 @@ def _in_plane_axes(normal: FloatArray) -> FloatArray:
     return np.stack([first, np.cross(normal, first)])
 
 
-class Interface:
-    """Where cuts meet an organ; measures any number of lesions against it."""
+class PlaneInterface:
+    """Where planes meet an organ; measures any number of lesions against it.
 
-    def __init__(self, cuts: Sequence[PlaneCut], organ: Organ) -> None:
-        self._faces = [_Face(plane, cut, cuts, organ) for cut in cuts for plane in cut.planes]
+    Parameters
+    ----------
+    others
+        What the cuts of other kinds remove: where they do, a plane is no border.
+    """
 
-    def margin_mm(self, lesion: LesionSurface) -> float | None:
-        """The smallest distance from a lesion's surface, in mm; the module defines both.
+    def __init__(self, cuts: Sequence[PlaneCut], organ: Organ, others: Sequence[Region] = ()) -> None:
+        self._faces = [_Face(plane, cut, cuts, organ, others) for cut in cuts for plane in cut.planes]
+
+    def nearest(self, lesion: LesionSurface, best: float = np.inf) -> float:
+        """The smallest distance from a lesion's surface, mm, or ``best``; the module defines both.
 
         The lesion must lie wholly on one side: the margin of one that is cut through is 0 by definition.
-
-        Returns
-        -------
-        None if the cuts have no interface with the organ.
         """
         distances = [np.abs(lesion.along(face.normal) - float(face.normal @ face.origin)) for face in self._faces]
         lowest = [float(distance.min()) for distance in distances]
-        best = np.inf
         rims: list[int] = []
         for number in np.argsort(lowest):
             if lowest[number] >= best:
@@ -245,7 +255,7 @@ class Interface:
         for number in rims:
             if lowest[number] < best:
                 best = _nearest_sample(self._faces[number], lesion, distances[number], best)
-        return None if np.isinf(best) else float(best)
+        return best
 
 
 def _nearest_foot(face: _Face, lesion: LesionSurface, distance: FloatArray, best: float) -> tuple[float, bool]:

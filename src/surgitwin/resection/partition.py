@@ -17,9 +17,10 @@ from surgitwin.core.geometry import Box
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.resection.cuts import IndexPlane, PlaneCut, on_grid
-from surgitwin.resection.margins import Interface
+from surgitwin.resection.cuts import Cut
+from surgitwin.resection.interface import Interface, MaskBorders
 from surgitwin.resection.prepare import PartitionInput, PreparedLesion
+from surgitwin.resection.regions import Region, region_of
 from surgitwin.resection.rows import count_removed, removed_region
 
 BoolArray = NDArray[np.bool_]
@@ -68,7 +69,7 @@ class LesionNumbers:
 
 @dataclass(frozen=True)
 class CutNumbers:
-    """The numbers of a plan; exact to the voxel, the same while a plane is dragged and afterwards.
+    """The numbers of a plan; counts are exact to the voxel, while a cut is dragged and afterwards.
 
     Attributes
     ----------
@@ -78,6 +79,8 @@ class CutNumbers:
         Voxels of the organ, and of the remnant, that also belong to a lesion.
     percentages
         True if the organ is whole in the image, so that percentages mean something.
+    approximate
+        True if margins may be a little too large, because the hand still moves.
     """
 
     organ: str
@@ -90,6 +93,7 @@ class CutNumbers:
     tumour_remnant_voxels: int
     lesions: tuple[LesionNumbers, ...]
     notices: tuple[Notice, ...]
+    approximate: bool = False
 
     @property
     def remnant_voxels(self) -> int:
@@ -177,19 +181,41 @@ class Partition:
 
 
 class LiveCut:
-    """The numbers of a prepared organ as its cuts move: `evaluate` takes milliseconds and is exact."""
+    """The numbers of a prepared organ as its cuts move.
+
+    What a cut removes is worked out once for each cut object, so that only those that moved cost anything.
+    """
 
     def __init__(self, prepared: PartitionInput) -> None:
         self.prepared = prepared
+        self._borders = MaskBorders(prepared.organ)
+        self._regions: dict[int, tuple[Cut, Region]] = {}
 
-    def evaluate(self, cuts: Sequence[PlaneCut]) -> CutNumbers:
-        """The numbers for these cuts (united); no cut removes nothing."""
+    def regions(self, cuts: Sequence[Cut]) -> list[Region]:
+        """What each cut removes, on the organ's grid."""
+        prepared, kept = self.prepared, self._regions
+        self._regions = {}
+        for cut in cuts:
+            known = kept.get(id(cut))
+            if known is None or known[0] is not cut:
+                known = (cut, region_of(cut, prepared.reach, prepared.geometry))
+            self._regions[id(cut)] = known
+        return [self._regions[id(cut)][1] for cut in cuts]
+
+    def evaluate(self, cuts: Sequence[Cut], coarse: bool = False) -> CutNumbers:
+        """The numbers for these cuts (united); no cut removes nothing.
+
+        All counts are exact. With ``coarse`` the margin to a curved surface may be a little too large, which
+        `CutNumbers.approximate` tells; everything else is exact then, too.
+        """
         prepared = self.prepared
-        grid, size_i = on_grid(cuts, prepared.geometry), prepared.geometry.size_ijk[0]
-        removed = count_removed(prepared.organ_runs, grid, size_i)
-        tumour_removed = count_removed(prepared.tumour_runs, grid, size_i) if prepared.lesions else 0
-        interface = Interface(cuts, prepared.organ) if 0 < removed < prepared.organ_voxels else None
-        lesions = tuple(self._lesion(lesion, grid, interface) for lesion in prepared.lesions)
+        regions, size_i = self.regions(cuts), prepared.geometry.size_ijk[0]
+        removed = count_removed(prepared.organ_runs, regions, size_i)
+        tumour_removed = count_removed(prepared.tumour_runs, regions, size_i) if prepared.lesions else 0
+        divided = 0 < removed < prepared.organ_voxels
+        interface = Interface(cuts, regions, prepared.organ, self._borders) if divided else None
+        lesions = tuple(self._lesion(lesion, regions, interface, coarse) for lesion in prepared.lesions)
+        curved = interface is not None and interface.curved
         return CutNumbers(
             organ=prepared.name,
             is_liver=prepared.is_liver,
@@ -201,18 +227,19 @@ class LiveCut:
             tumour_remnant_voxels=prepared.tumour_voxels - tumour_removed,
             lesions=lesions,
             notices=(*prepared.notices, *_cut_notices(prepared, removed), *_lesion_notices(lesions)),
+            approximate=coarse and curved and any(lesion.margin_mm for lesion in lesions),
         )
 
     def _lesion(
-        self, lesion: PreparedLesion, grid: list[list[IndexPlane]], interface: Interface | None
+        self, lesion: PreparedLesion, regions: Sequence[Region], interface: Interface | None, coarse: bool
     ) -> LesionNumbers:
         voxel_ml = self.prepared.voxel_ml
         margin: float | None = None
         left: int | None = None
         if lesion.belongs:
-            left = lesion.voxels - count_removed(lesion.runs, grid, self.prepared.geometry.size_ijk[0])
+            left = lesion.voxels - count_removed(lesion.runs, regions, self.prepared.geometry.size_ijk[0])
             if left == 0 and interface is not None:
-                margin = interface.margin_mm(lesion.surface)
+                margin = interface.margin_mm(lesion.surface, coarse)
             elif 0 < left < lesion.voxels:
                 margin = 0.0
         return LesionNumbers(
@@ -225,7 +252,7 @@ class LiveCut:
         )
 
 
-def partition(prepared: PartitionInput, cuts: Sequence[PlaneCut], ctx: Context) -> Partition:
+def partition(prepared: PartitionInput, cuts: Sequence[Cut], ctx: Context) -> Partition:
     """Cut an organ in two.
 
     Parameters
@@ -242,10 +269,11 @@ def partition(prepared: PartitionInput, cuts: Sequence[PlaneCut], ctx: Context) 
         If the work was stopped.
     """
     ctx.progress(0.0, tr("Cutting {organ}").format(organ=prepared.name))
-    numbers = LiveCut(prepared).evaluate(cuts)
+    live = LiveCut(prepared)
+    numbers = live.evaluate(cuts)
     ctx.progress(0.5, tr("Cutting {organ}").format(organ=prepared.name))
-    geometry, organ = prepared.geometry, prepared.organ.mask
-    region = removed_region(prepared.box, on_grid(cuts, geometry), geometry.size_ijk[0])
+    organ = prepared.organ.mask
+    region = removed_region(prepared.box, live.regions(cuts), prepared.geometry.size_ijk[0])
     ctx.check()
     return Partition(numbers, organ & region, organ & ~region, prepared.box)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,18 @@ class PartitionInput:
     def box(self) -> Box:
         """The part of the grid that the organ's voxels lie in."""
         return self.organ.box
+
+    @cached_property
+    def reach(self) -> Box:
+        """The organ's box with its lesions and a voxel around: where a cut must tell which side is which."""
+        whole = self.box
+        for lesion in self.lesions:
+            if lesion.belongs and lesion.voxels:
+                runs = lesion.runs
+                low = (int(runs.start.min()), int(runs.j.min()), int(runs.k.min()))
+                high = (int(runs.stop.max()), int(runs.j.max()) + 1, int(runs.k.max()) + 1)
+                whole = whole.union(Box(low, high))
+        return whole.grown(1, self.geometry.size_ijk)
 
     @property
     def voxel_ml(self) -> float:

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box
 from surgitwin.resection.cuts import ON_PLANE_MM, IndexPlane
+
+if TYPE_CHECKING:
+    from surgitwin.resection.regions import Region
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -51,7 +55,7 @@ def runs_of(mask: BoolArray, box: Box) -> RowRuns:
     return RowRuns(j + j0, k + k0, start + i0, start + i0 + length)
 
 
-def _plane_interval(plane: IndexPlane, j: IntArray, k: IntArray, size_i: int) -> Interval:
+def plane_interval(plane: IndexPlane, j: IntArray, k: IntArray, size_i: int) -> Interval:
     """Where rows (j, k) lie strictly on the normal side of one plane: ``low`` <= i < ``high`` within 0..size_i.
 
     The division only proposes the end of the interval; the distance itself, rounded as floats round, decides. It
@@ -76,21 +80,15 @@ def _plane_interval(plane: IndexPlane, j: IntArray, k: IntArray, size_i: int) ->
     return (end, np.full_like(end, size_i)) if rising else (nothing, end)
 
 
-def removed_intervals(cuts: Sequence[Sequence[IndexPlane]], j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
+def removed_intervals(regions: Sequence[Region], j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
     """The disjoint intervals along i that the united cuts remove from each row (j, k).
 
     Returns
     -------
     A list of (low, high), each an array as long as ``j``; an interval with ``low`` == ``high`` is empty.
     """
-    intervals: list[Interval] = []
-    for planes in cuts:
-        low, high = _plane_interval(planes[0], j, k, size_i)
-        for plane in planes[1:]:
-            more_low, more_high = _plane_interval(plane, j, k, size_i)
-            low, high = np.maximum(low, more_low), np.minimum(high, more_high)
-        intervals.append((low, np.maximum(low, high)))
-    return intervals if len(intervals) < 2 else _disjoint(intervals)
+    intervals = [interval for region in regions for interval in region.intervals(j, k, size_i)]
+    return intervals if len(regions) < 2 else _disjoint(intervals)
 
 
 def _disjoint(intervals: Sequence[Interval]) -> list[Interval]:
@@ -109,21 +107,21 @@ def _disjoint(intervals: Sequence[Interval]) -> list[Interval]:
     return result
 
 
-def count_removed(runs: RowRuns, cuts: Sequence[Sequence[IndexPlane]], size_i: int) -> int:
+def count_removed(runs: RowRuns, regions: Sequence[Region], size_i: int) -> int:
     """How many voxels of ``runs`` the united cuts remove; exact."""
     total = 0
-    for low, high in removed_intervals(cuts, runs.j, runs.k, size_i):
+    for low, high in removed_intervals(regions, runs.j, runs.k, size_i):
         overlap = np.minimum(high, runs.stop) - np.maximum(low, runs.start)
         total += int(np.sum(overlap, where=overlap > 0))
     return total
 
 
-def removed_region(box: Box, cuts: Sequence[Sequence[IndexPlane]], size_i: int) -> BoolArray:
+def removed_region(box: Box, regions: Sequence[Region], size_i: int) -> BoolArray:
     """The removed region on the voxels of ``box``, [k, j, i], whether or not an organ lies there."""
     (i0, j0, k0), (i1, j1, k1) = box.start, box.stop
     k, j = (axis.reshape(-1) for axis in np.mgrid[k0:k1, j0:j1])
     region = np.zeros((len(j), i1 - i0), dtype=np.bool_)
     i = np.arange(i0, i1, dtype=np.int64)
-    for low, high in removed_intervals(cuts, j, k, size_i):
+    for low, high in removed_intervals(regions, j, k, size_i):
         region |= (i >= low[:, None]) & (i < high[:, None])
     return region.reshape(k1 - k0, j1 - j0, i1 - i0)

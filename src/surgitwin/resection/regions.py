@@ -1,0 +1,73 @@
+"""Cuts on the grid of an organ: which voxels of a row each removes, whatever kind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.resection.cuts import Cut, IndexPlane, MaskCut, PlaneCut
+from surgitwin.resection.row_table import Interval, RowTable, table_of_mask, table_of_surface
+from surgitwin.resection.rows import plane_interval
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+class Region(Protocol):
+    """What one cut removes, on a grid."""
+
+    def intervals(self, j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
+        """The disjoint intervals along i that it removes from rows (j, k)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneRegion:
+    """Where a voxel lies strictly on the normal side of all planes."""
+
+    planes: tuple[IndexPlane, ...]
+
+    def intervals(self, j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
+        low, high = plane_interval(self.planes[0], j, k, size_i)
+        for plane in self.planes[1:]:
+            more_low, more_high = plane_interval(plane, j, k, size_i)
+            low, high = np.maximum(low, more_low), np.minimum(high, more_high)
+        return [(low, np.maximum(low, high))]
+
+
+@dataclass(frozen=True, eq=False)
+class TableRegion:
+    """A region that was worked out for every row of a box."""
+
+    table: RowTable
+
+    def intervals(self, j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
+        return self.table.intervals(j, k)
+
+
+def region_of(cut: Cut, box: Box, geometry: Geometry) -> Region:
+    """A cut on the grid; exact within ``box``, the organ's.
+
+    A voxel more on each side is worked out too: vessels and lesions reach past the organ.
+    """
+    if isinstance(cut, PlaneCut):
+        return PlaneRegion(tuple(IndexPlane.of(plane, geometry) for plane in cut.planes))
+    if isinstance(cut, MaskCut):
+        return TableRegion(table_of_mask(cut.mask, cut.box))
+    return TableRegion(table_of_surface(cut, box, geometry))
+
+
+def removed_at(regions: Sequence[Region], ijk: IntArray, size_i: int) -> BoolArray:
+    """Whether the united cuts remove each of these voxels, (n, 3) indices (i, j, k) of the grid."""
+    i, j, k = (np.ascontiguousarray(axis) for axis in ijk.T)
+    gone = np.zeros(len(ijk), dtype=np.bool_)
+    for region in regions:
+        for low, high in region.intervals(j, k, size_i):
+            gone |= (i >= low) & (i < high)
+    return gone
