@@ -39,6 +39,11 @@ def content_bounds(content: SceneContent) -> Bounds | None:
     """The LPS box around everything visible, or around the image if there is no surface; None if there is nothing."""
     boxes = [mesh_bounds(s.mesh) for s in content.surfaces if s.visible and not s.mesh.empty]
     boxes += [(c.min(axis=0), c.max(axis=0)) for p in content.planes if p.visible for c in (corners(p),)]
+    boxes += [
+        (t.tree.points_mm.min(axis=0), t.tree.points_mm.max(axis=0))
+        for t in content.trees
+        if t.visible and len(t.tree.points_mm)
+    ]
     if content.image is not None and (content.volume_preset is not None or not boxes):
         boxes.append(content.image.geometry.bounds_mm())
     if not boxes:

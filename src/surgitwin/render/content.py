@@ -18,6 +18,7 @@ from surgitwin.core.mesh import Mesh
 
 if TYPE_CHECKING:
     from surgitwin.render.fusion import SecondImage
+    from surgitwin.vessels.tree import VesselTree
 
 Rgb = tuple[int, int, int]
 Vec3 = tuple[float, float, float]
@@ -54,13 +55,14 @@ class ImageContent:
 
 @dataclass(frozen=True)
 class SegmentStyle:
-    """How the voxels of one value of a label layer are drawn."""
+    """How the voxels of one value of a label layer are drawn; ``hatched`` only in stripes, through which one sees."""
 
     value: int
     colour: Rgb
     opacity: float = 1.0
     visible: bool = True
     name: str = ""
+    hatched: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +151,25 @@ class SurfaceContent:
 
 
 @dataclass(frozen=True, eq=False)
+class TreeContent:
+    """One vessel tree in 3D. A tree on the same arrays under the same ``id`` only changes its colours and names.
+
+    Attributes
+    ----------
+    colours
+        Of each branch, in the order of ``tree.branches``.
+    picked
+        The branch that is chosen.
+    """
+
+    id: str
+    tree: VesselTree
+    colours: tuple[Rgb, ...]
+    picked: int | None = None
+    visible: bool = True
+
+
+@dataclass(frozen=True, eq=False)
 class SceneContent:
     """All that the 3D view shows.
 
@@ -165,11 +186,13 @@ class SceneContent:
     volume_preset: str | None = None
     focus: Vec3 | None = None
     side_confirmed: bool = True
+    trees: tuple[TreeContent, ...] = ()
 
     def looks_like(self, other: SceneContent) -> bool:
         """True if both give the same picture, apart from the mark at ``focus``."""
         return (
             [_look(s) for s in self.surfaces] == [_look(s) for s in other.surfaces]
+            and [_tree_look(t) for t in self.trees] == [_tree_look(t) for t in other.trees]
             and (self.planes, self.markers) == (other.planes, other.markers)
             and (self.volume_preset, self.side_confirmed) == (other.volume_preset, other.side_confirmed)
             and (self.volume_preset is None or same_image(self.image, other.image))
@@ -178,6 +201,10 @@ class SceneContent:
 
 def _look(surface: SurfaceContent) -> tuple[str, int, Rgb, float, bool]:
     return surface.id, id(surface.mesh), surface.colour, surface.opacity, surface.visible
+
+
+def _tree_look(content: TreeContent) -> tuple[str, int, tuple[Rgb, ...], int | None, bool]:
+    return content.id, id(content.tree), content.colours, content.picked, content.visible
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,8 @@ from surgitwin.render.slicing import SliceGrid
 Array = NDArray[Any]
 SMOOTH_FROM_PIXELS = 1.5
 """Voxels at least this large on the screen get smoothed edges."""
+STRIPE_PX = 4
+"""Width of the stripes of a hatched segment, and of the gaps between them, for each pixel of outline."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def overlay_patch(
     shown[(rows < -0.5) | (rows > labels.shape[0] - 0.5)] = 0
     shown[:, (columns < -0.5) | (columns > labels.shape[1] - 0.5)] = 0
     argb = np.take(fill, shown)
+    hatched = [style.value for style in styles if style.hatched and style.visible]
+    if hatched:
+        width = STRIPE_PX * max(look.outline_px, 1)
+        row, column = np.ogrid[top : top + shown.shape[0], left : left + shown.shape[1]]
+        argb[((row + column) // width % 2 == 1) & np.isin(shown, hatched)] = 0
     if look.outline_px > 0:
         border = outline(shown, look.outline_px)
         argb[border] = np.take(line, shown[border])

@@ -19,6 +19,7 @@ from surgitwin.render.plane_props import PlaneActors
 from surgitwin.render.prepared import MeshStore
 from surgitwin.render.surface_props import Piece, SurfaceActor
 from surgitwin.render.tokens import Tokens
+from surgitwin.render.vessel_props import TreeActors
 from surgitwin.render.volume_props import VolumeActor, VolumeStore, volume_preset
 
 MOST_PEELS = 6
@@ -70,6 +71,7 @@ class Scene3D:
         self.notes = FlatNotes(tokens)
         self._surfaces: dict[str, SurfaceActor] = {}
         self._planes: dict[str, PlaneActors] = {}
+        self._trees: dict[str, TreeActors] = {}
         self._markers: list[Any] = []
         self._volume: VolumeActor | None = None
         self._focus_data, self._focus = _cross(tokens)
@@ -94,6 +96,7 @@ class Scene3D:
         self._whole = content if whole is None else whole
         self._update_surfaces()
         self._update_planes()
+        self._update_trees()
         self._update_markers()
         self._update_volume()
         self._focus.SetVisibility(content.focus is not None)
@@ -172,6 +175,7 @@ class Scene3D:
             self.renderer.RemoveViewProp(actor)
         self._surfaces.clear()
         self._planes.clear()
+        self._trees.clear()
         self._markers.clear()
         self._drop_volume()
         self.renderer.RemoveAllViewProps()
@@ -217,6 +221,8 @@ class Scene3D:
         scale = millimetres_per_pixel(self.renderer) * self.pixel_ratio
         for plane in self._planes.values():
             plane.resize(scale, self.pixel_ratio)
+        for tree in self._trees.values():
+            tree.place(self.pixel_ratio)
         if self.content.focus is not None:
             self._focus_data.SetPoints(_cross_points(self.content.focus, FOCUS_PX * scale))
         self.renderer.ResetCameraClippingRange()
@@ -283,6 +289,17 @@ class Scene3D:
                 for actor in known.front_actors:
                     self.front.AddActor(actor)
             elif known.content != content:
+                known.update(content)
+
+    def _update_trees(self) -> None:
+        wanted = {tree.id: tree for tree in self.content.trees}
+        for gone in self._trees.keys() - wanted.keys():
+            self._trees.pop(gone).close()
+        for key, content in wanted.items():
+            known = self._trees.get(key)
+            if known is None:
+                self._trees[key] = TreeActors(content, self.tokens, self.renderer, self.front)
+            elif known.content is not content:
                 known.update(content)
 
     def _update_markers(self) -> None:

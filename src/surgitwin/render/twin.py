@@ -19,14 +19,26 @@ from surgitwin.render.content import (
     SegmentStyle,
     SliceContent,
     SurfaceContent,
+    TreeContent,
     vec3,
 )
-from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentationNode, SegmentNode, SurfaceNode, VolumeNode
+from surgitwin.scene.nodes import (
+    LabelLayerNode,
+    PlanNode,
+    SegmentationNode,
+    SegmentNode,
+    SurfaceNode,
+    TerritoriesNode,
+    VesselTreeNode,
+    VolumeNode,
+)
 from surgitwin.scene.scene import Scene
+from surgitwin.vessels.tree import Branch, Break, VesselTree
 
 Point = tuple[float, float, float]
 GHOST = 0.08
 GLASS = 0.5
+SHELL = 0.15  # of a vessel's surface around its tree
 REACH = 0.95  # of the box's half diagonal: a plane that covers an organ from any usual side
 
 
@@ -81,6 +93,7 @@ def layer_contents(
     if keep is not None:
         keep.clear()
     layers: list[LabelLayer] = []
+    unsure = {node.unsure for node in scene.of_type(TerritoriesNode)}
     for segmentation in scene.of_type(SegmentationNode):
         if volume is not None and segmentation.volume != volume.id:
             continue
@@ -88,7 +101,8 @@ def layer_contents(
             if not isinstance(layer, LabelLayerNode):
                 continue
             styles = tuple(
-                SegmentStyle(s.value, s.color, s.opacity, s.visible, s.name) for s in scene.segments_of_layer(layer.id)
+                SegmentStyle(s.value, s.color, s.opacity, s.visible, s.name, hatched=s.id in unsure)
+                for s in scene.segments_of_layer(layer.id)
             )
             key = (layer.id, layer.revision, styles, b"" if moved is None else moved.tobytes())
             content = known.get(key)
@@ -149,6 +163,7 @@ def surface_contents(
         build it again.
     """
     contents: list[SurfaceContent] = []
+    inside = {node.segment for node in scene.of_type(VesselTreeNode) if node.visible}
     lesions = [segment for segment in scene.of_type(SegmentNode) if segment.kind == "lesion"]
     for surface in scene.of_type(SurfaceNode):
         segment = scene.get(surface.segment, SegmentNode)
@@ -159,8 +174,63 @@ def surface_contents(
         mesh = old.mesh if old is not None and same else Mesh(points, triangles)
         visible = surface.visible and looks.visible
         opacity = looks.opacity * (1.0 if about is None else _presence(segment, about, hides=bool(lesions)))
+        if segment is not None and segment.id in inside:
+            opacity *= SHELL
         contents.append(SurfaceContent(surface.id, mesh, looks.color, opacity, visible, looks.name))
     return tuple(contents)
+
+
+TreeKey = tuple[NodeId, Revision]
+
+
+def tree_contents(
+    scene: Scene, keep: dict[TreeKey, TreeContent] | None = None, picked: tuple[NodeId, int] | None = None
+) -> tuple[TreeContent, ...]:
+    """Every vessel tree in the colours of its branches, or of what it carries.
+
+    Parameters
+    ----------
+    keep
+        Contents of the last call; brought up to date. A tree in which nothing changed is the same object again.
+    picked
+        A tree and the branch of it that is chosen.
+    """
+    from surgitwin.render.vessel_props import SYSTEM_COLOURS, branch_colours
+
+    known = dict(keep or {})
+    if keep is not None:
+        keep.clear()
+    contents: list[TreeContent] = []
+    for node in scene.of_type(VesselTreeNode):
+        key = (node.id, node.revision)
+        segment = scene.get(node.segment, SegmentNode)
+        base = SYSTEM_COLOURS.get(node.system) or (segment.color if segment is not None else (200, 200, 200))
+        old = known.get(key)
+        tree = old.tree if old is not None else _tree_of(node)
+        branch = picked[1] if picked is not None and picked[0] == node.id and picked[1] in tree.row_of else None
+        content = TreeContent(node.id, tree, branch_colours(tree, base), branch, node.visible)
+        if old is not None and _looks(old) == _looks(content):
+            content = old
+        if keep is not None:
+            keep[key] = content
+        contents.append(content)
+    return tuple(contents)
+
+
+def _looks(content: TreeContent) -> tuple[object, ...]:
+    return content.colours, content.picked, content.visible
+
+
+def _tree_of(node: VesselTreeNode) -> VesselTree:
+    """The node's content; its arrays are constant, so this costs no copy."""
+    return VesselTree(
+        points_mm=node.points_mm.frozen(),
+        radii_mm=node.radii_mm.frozen(),
+        parent=node.parents.frozen(),
+        branch=node.branch_of.frozen(),
+        branches=tuple(Branch(b.id, b.name, b.color, b.suggested) for b in node.branches),
+        breaks=tuple(Break(b.root, b.towards, b.gap_mm) for b in node.breaks),
+    )
 
 
 def _presence(segment: SegmentNode | None, plan: PlanNode, hides: bool) -> float:
@@ -202,6 +272,8 @@ def scene_content(
     focus: Point | None = None,
     keep: Mapping[NodeId, SurfaceContent] | None = None,
     ghosts: bool = False,
+    keep_trees: dict[TreeKey, TreeContent] | None = None,
+    picked: tuple[NodeId, int] | None = None,
 ) -> SceneContent:
     """Everything the 3D view shows of the scene; with ``ghosts`` what does not belong to the plan is faint."""
     return SceneContent(
@@ -212,6 +284,7 @@ def scene_content(
         volume_preset=volume_preset,
         focus=focus,
         side_confirmed=side_known(scene),
+        trees=tree_contents(scene, keep_trees, picked),
     )
 
 
