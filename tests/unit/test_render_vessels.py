@@ -218,6 +218,7 @@ def test_labels_name_the_picked_branch_gaps_and_named_branches_and_mark_what_is_
 def test_labels_that_would_cover_a_more_important_one_are_left_out() -> None:
     boxes = np.array([(0, 0, 10, 5), (8, 2, 18, 7), (10, 0, 20, 5), (0, 5, 10, 10)], dtype=np.float64)
     assert free_places(boxes).tolist() == [True, False, True, True]
+    assert free_places(boxes, np.array([(0, 0, 4, 4.0)])).tolist() == [False, True, False, False]
 
 
 def a_scene() -> tuple[Scene, VesselTreeNode, SegmentNode]:

@@ -221,8 +221,9 @@ class Scene3D:
         scale = millimetres_per_pixel(self.renderer) * self.pixel_ratio
         for plane in self._planes.values():
             plane.resize(scale, self.pixel_ratio)
+        texts = np.zeros((0, 4))
         for tree in self._trees.values():
-            tree.place(self.pixel_ratio)
+            texts = tree.place(self.pixel_ratio, texts)
         if self.content.focus is not None:
             self._focus_data.SetPoints(_cross_points(self.content.focus, FOCUS_PX * scale))
         self.renderer.ResetCameraClippingRange()

@@ -181,11 +181,18 @@ def _label(tree: VesselTree, branch: int, text: str, suggested: bool) -> Label:
     return Label(f"{text} ?" if suggested else text, vec3(points[at]), not suggested)
 
 
-def free_places(boxes: FloatArray) -> NDArray[np.bool_]:
-    """Which of some boxes (n, 4: left, top, right, bottom) can be shown so that none covers an earlier one."""
+def free_places(boxes: FloatArray, taken: FloatArray | None = None) -> NDArray[np.bool_]:
+    """Which of some boxes (n, 4: left, top, right, bottom) can be shown so that none covers an earlier one.
+
+    Parameters
+    ----------
+    taken
+        Boxes that are shown already.
+    """
     shown = np.zeros(len(boxes), dtype=bool)
+    before = np.zeros((0, 4)) if taken is None else taken
     for number, box in enumerate(boxes):
-        others = boxes[:number][shown[:number]]
+        others = np.concatenate([before, boxes[:number][shown[:number]]])
         apart = (
             (others[:, 2] <= box[0]) | (box[2] <= others[:, 0]) | (others[:, 3] <= box[1]) | (box[3] <= others[:, 1])
         )
@@ -233,20 +240,28 @@ class TreeActors:
         self._write(tree_labels(content.tree, content.picked))
         self._show(True)
 
-    def place(self, pixel_ratio: float) -> None:
-        """Before a frame: keep texts at their size, and hide those that would cover a more important one."""
+    def place(self, pixel_ratio: float, taken: FloatArray) -> FloatArray:
+        """Before a frame: keep texts at their size, and hide those that would cover a more important one.
+
+        Returns
+        -------
+        ``taken``, the boxes of texts on the screen (n, 4), with those of this tree.
+        """
         if self.content is None or not self.content.visible:
-            return
+            return taken
         self._gaps.GetProperty().SetLineWidth(2.0 * pixel_ratio)
         if not self._labels:
-            return
+            return taken
         at = to_screen(self._renderer, np.array([label.point for label in self._labels]))[:, :2]
         widths = np.array([len(label.text) + 2 for label in self._labels]) * 0.30 * LABEL_PX * pixel_ratio
         half = np.stack([widths, np.full(len(widths), 0.75 * LABEL_PX * pixel_ratio)], axis=-1)
         size = font_size(LABEL_PX, pixel_ratio, self._renderer.GetRenderWindow())
-        for text, shown in zip(self._texts, free_places(np.concatenate([at - half, at + half], axis=1)), strict=True):
+        boxes = np.concatenate([at - half, at + half], axis=1)
+        free = free_places(boxes, taken)
+        for text, shown in zip(self._texts, free, strict=True):
             text.SetVisibility(bool(shown))
             text.GetTextProperty().SetFontSize(size)
+        return np.concatenate([taken, boxes[free]])
 
     def close(self) -> None:
         """Leave the scene."""

@@ -44,6 +44,8 @@ class View3D(QWidget):
         The scene can be seen.
     focus_moved(Vec3)
         Shift and click on a surface.
+    branch_picked(PickedBranch or None)
+        A click where a vessel tree is shown: on a branch of it, or beside all of them.
     maximise_requested(), menu_requested(QPoint)
         Double click; right click (global position).
     plane_drag_started(str), plane_dragged(PlaneContent), plane_drag_finished(PlaneContent), plane_drag_cancelled(str)
@@ -65,6 +67,7 @@ class View3D(QWidget):
     failed = Signal(str)
     outlined = Signal(object, object, object)
     camera_moved = Signal(object)
+    branch_picked = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -288,7 +291,8 @@ class View3D(QWidget):
     def _hint(self) -> str:
         """What brings something into an empty view."""
         content = self.content
-        empty = not any(s.visible for s in content.surfaces) and content.volume_preset is None and not content.planes
+        shown = [s.visible for s in content.surfaces] + [t.visible for t in content.trees]
+        empty = not any(shown) and content.volume_preset is None and not content.planes
         return (
             tr("Nothing here yet: make surfaces (step Segment)\nor turn volume rendering on (step Study).")
             if empty

@@ -15,12 +15,14 @@ from surgitwin.core.text import tr
 from surgitwin.render.camera import Side, from_screen, millimetres_per_pixel, screen_axes, to_screen
 from surgitwin.render.content import PlaneContent, Vec3, vec3
 from surgitwin.render.cutting import corners, moved_along_normal, turned_between
+from surgitwin.render.vessel_pick import PickedBranch, pick_along
 
 if TYPE_CHECKING:
     from surgitwin.gui.views.view3d import View3D
 
 GL_COLOR_BUFFER_BIT = 0x4000
 GRAB_PX = 11.0
+BRANCH_PX = 4.0
 CLICK_PX = 4.0
 # Slicer's keys: Shift looks from the opposite side.
 SIDE_KEYS = {
@@ -181,6 +183,10 @@ class View3DInput:
             point = self.pick(event.position())
             if point is not None:
                 view.focus_moved.emit(point)
+            return
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier and event.button() == Qt.MouseButton.LeftButton
+        if plain and any(tree.visible for tree in view.content.trees):
+            view.branch_picked.emit(self.pick_branch(event.position()))
 
     def key(self, event: QKeyEvent) -> bool:
         """Handle a key; False if it means nothing here."""
@@ -223,6 +229,15 @@ class View3DInput:
         if not picker.Pick(at.x() * ratio, height - 1 - at.y() * ratio, 0.0, scene.renderer):
             return None
         return vec3(picker.GetPickPosition())
+
+    def pick_branch(self, at: QPointF) -> PickedBranch | None:
+        """The branch of a vessel tree under a logical pixel, also where an organ lies in front of it."""
+        renderer, ratio = self._view.scene.renderer, self._interactor.devicePixelRatioF()
+        towards = screen_axes(renderer)[2]
+        reach = BRANCH_PX * ratio * millimetres_per_pixel(renderer)
+        return pick_along(
+            self._view.content.trees, from_screen(renderer, (at.x() * ratio, at.y() * ratio)), -towards, reach
+        )
 
     # The cut ---------------------------------------------------------------------------------------------------
 
