@@ -15,6 +15,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
+from surgitwin.render.bounds import mesh_bounds
 from surgitwin.render.camera import CameraState, Side, camera_from
 from surgitwin.render.content import (
     ImageContent,
@@ -260,6 +261,8 @@ def test_surfaces_that_come_gradually_leave_no_trace_until_they_are_there(softwa
     scene = Scene3D(renderer, window, load_tokens("dark"), software=software, gradual=True)
     first = SceneContent(surfaces=(SurfaceContent("a", bumpy(200, (-40, 0, 0)), RED),))
     both = SceneContent(surfaces=(*first.surfaces, SurfaceContent("b", bumpy(200, (40, 0, 0)), BLUE)))
+    for surface in both.surfaces:
+        mesh_bounds(surface.mesh)  # who shows things gradually measures them first
     scene.set_content(SceneContent(), whole=both)
     window.Render()
     empty = pixels_of(window)
@@ -309,6 +312,10 @@ def test_a_small_new_mesh_shows_with_the_next_frame_and_a_large_one_only_once_it
     scene.set_content(SceneContent(surfaces=(small,)))
     assert not scene.uploading and len(scene.pickable()) == 1
     assert renderer.GetActors().GetNumberOfItems() == 2, "one surface and its stand-in, nothing of the others"
+    scene.set_content(SceneContent())
+    assert not any(actor.GetVisibility() for actor in renderer.GetActors())
+    assert scene.tidy(1) and renderer.GetActors().GetNumberOfItems() == 1, "taken out one at a time"
+    assert not scene.tidy(1) and renderer.GetActors().GetNumberOfItems() == 0
     scene.close()
     window.Finalize()
 

@@ -70,6 +70,7 @@ class Scene3D:
         self.figure = OrientationFigure(tokens)
         self.notes = FlatNotes(tokens)
         self._surfaces: dict[str, SurfaceActor] = {}
+        self._leaving: list[Any] = []
         self._planes: dict[str, PlaneActors] = {}
         self._trees: dict[str, TreeActors] = {}
         self._markers: list[Any] = []
@@ -111,6 +112,18 @@ class Scene3D:
         """Change the background's colour; all else keeps its own until it is built anew."""
         self.tokens = tokens
         self.renderer.SetBackground(*tokens.unit_rgb("scene"))
+
+    def tidy(self, most: int | None = None) -> bool:
+        """Take actors that are seen no more out of the renderer; True if some are left.
+
+        Each lets go of what it holds on the graphics card, so a view that shows things gradually takes out ``most`` at
+        a time, between its frames.
+        """
+        count = len(self._leaving) if most is None else most
+        for actor in self._leaving[:count]:
+            self.renderer.RemoveActor(actor)
+        del self._leaving[:count]
+        return bool(self._leaving)
 
     @property
     def _to_measure(self) -> bool:
@@ -174,6 +187,7 @@ class Scene3D:
         for actor in self.notes.actors:
             self.renderer.RemoveViewProp(actor)
         self._surfaces.clear()
+        self._leaving.clear()
         self._planes.clear()
         self._trees.clear()
         self._markers.clear()
@@ -262,7 +276,9 @@ class Scene3D:
     def _update_surfaces(self) -> None:
         wanted = {surface.id: surface for surface in self.content.surfaces}
         for gone in self._surfaces.keys() - wanted.keys():
-            self._surfaces.pop(gone).close()
+            self._leaving += self._surfaces.pop(gone).close()
+        if not self._gradual:
+            self.tidy()
         for key, content in wanted.items():
             if key not in self._surfaces:
                 self._surfaces[key] = SurfaceActor(content, self.meshes, self.renderer)

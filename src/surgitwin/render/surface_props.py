@@ -131,12 +131,15 @@ class SurfaceActor:
             self._replace(self._next)
         self._show()
 
-    def close(self) -> None:
-        """Leave the renderer."""
+    def close(self) -> list[Any]:
+        """Be seen no more; returns the actors, which the owner of the renderer takes out of it."""
+        left: list[Any] = []
         for drawing in (self._drawing, self._next):
             for piece in drawing.all if drawing is not None else ():
-                self._renderer.RemoveActor(piece.actor)
+                piece.actor.VisibilityOff()
+                left.append(piece.actor)
         self._drawing = self._next = None
+        return left
 
     def _take(self, drawing: _Drawing, gradual: bool) -> None:
         if self._next is not None:

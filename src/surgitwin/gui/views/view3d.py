@@ -23,6 +23,7 @@ SLOW_FRAME_MS = 25.0
 QUIET_MS = 120
 UPLOAD_PAUSE_MS = 8
 APART_MS = 12
+TIDY_ACTORS = 8
 REST_MS = 250
 # Up to this many new triangles are prepared on the spot, as after a brush stroke: a thread would only add a wait.
 AT_ONCE_TRIANGLES = 60_000
@@ -90,6 +91,7 @@ class View3D(QWidget):
         self._background = Background(self)
         self._later = _timer(self, self._draw)
         self._rest = _timer(self, self._come_to_rest)
+        self._tidy = _timer(self, self._take_out)
         self._column = QVBoxLayout(self)
         # The coloured edge at the top is the view's own, as in the slice views.
         self._column.setContentsMargins(0, theme.tokens.sizes["view-edge"], 0, 0)
@@ -284,9 +286,16 @@ class View3D(QWidget):
         if content.image is not None and same_image(self._reducing, content.image):
             content = replace(content, volume_preset=None)
         self.scene.set_content(content, whole=self.content)
+        if not self._tidy.isActive():
+            self._tidy.start(APART_MS)
         self.scene.notes.set_texts(tr("3D"), self._hint())
         if self._uploading:
             self.set_moving(at_once=True)
+
+    def _take_out(self) -> None:
+        """Take what is shown no more out of the scene, some with each turn of the event loop."""
+        if self.scene is not None and self.scene.tidy(TIDY_ACTORS):
+            self._tidy.start(APART_MS)
 
     def _hint(self) -> str:
         """What brings something into an empty view."""
@@ -316,6 +325,7 @@ class View3D(QWidget):
         self._closed = True
         self._later.stop()
         self._rest.stop()
+        self._tidy.stop()
         self._background.close()
         if self._input is not None:
             self._input.detach()
