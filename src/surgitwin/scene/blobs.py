@@ -26,7 +26,9 @@ class Blob:
         self._at_hand = array if at_hand else None
         self.shape = array.shape
         self.dtype = array.dtype
-        self._bytes: bytes | None = zstandard.ZstdCompressor(level=1).compress(np.ascontiguousarray(array).tobytes())
+        # Compressed from where it lies: a copy as bytes would keep Python's lock for as long as it takes.
+        plain = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        self._bytes: bytes | None = zstandard.ZstdCompressor(level=1).compress(plain.data)
         self._file: SpillFile | None = None
         self._offset = 0
         self._length = len(self._bytes)
