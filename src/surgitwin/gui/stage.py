@@ -30,11 +30,12 @@ from surgitwin.render.content import (
     SegmentStyle,
     SliceContent,
     SurfaceContent,
+    TreeContent,
     same_slices,
 )
 from surgitwin.render.slice_picture import Slab
 from surgitwin.render.slicing import Orientation
-from surgitwin.render.twin import LayerKey, organ_span, scene_content, slice_content
+from surgitwin.render.twin import LayerKey, TreeKey, organ_span, scene_content, slice_content
 from surgitwin.render.windowing import Window, window_for
 from surgitwin.segmentation.palette import next_color
 
@@ -50,6 +51,7 @@ class Stage(QWidget):
 
     hovered = Signal(object, object)  # Point or None, value or None
     window_changed = Signal(object)
+    branch_picked = Signal(object)  # PickedBranch or None
 
     def __init__(
         self,
@@ -76,6 +78,8 @@ class Stage(QWidget):
         self._planning = False
         self._surfaces: dict[NodeId, SurfaceContent] = {}
         self._layers: dict[LayerKey, LabelLayer] = {}
+        self._trees: dict[TreeKey, TreeContent] = {}
+        self._picked: tuple[NodeId, int] | None = None
         self._shown_volume: NodeId | None = None
         self._centred = False  # on the first image of this case
         self.axial = SliceView(theme, Orientation.AXIAL)
@@ -94,6 +98,7 @@ class Stage(QWidget):
             view.overlay_toggled.connect(self._toggle_overlay)
             view.maximise_requested.connect(lambda v=view: self.views.toggle(v))
         self.view3d.focus_moved.connect(desk.move_crosshair)
+        self.view3d.branch_picked.connect(self.branch_picked)
         self.view3d.maximise_requested.connect(lambda: self.views.toggle(self.view3d))
         for source in (*self.slices, self.view3d):
             source.plane_dragged.connect(self._plane_dragged)
@@ -152,6 +157,12 @@ class Stage(QWidget):
         span = organ_span(self._desk.scene, self._desk.plan, self._spans.spans)
         if span is not None:
             self._desk.move_crosshair(span.centre)
+
+    def show_picked(self, picked: tuple[NodeId, int] | None) -> None:
+        """Mark a branch of a vessel tree in 3D."""
+        if picked != self._picked:
+            self._picked = picked
+            self._later_3d.start(0)
 
     def set_preview(self, found: Parts | None) -> None:
         """Show what a method found and what is not taken yet: one part in the accent colour, several in their own."""
@@ -220,6 +231,7 @@ class Stage(QWidget):
     def _restart(self) -> None:
         self._preview, self._stroke, self._loading, self._dragged = None, None, None, None
         self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
+        self._trees, self._picked = {}, None
         self.refresh()
 
     def _refresh(self) -> None:
@@ -254,6 +266,8 @@ class Stage(QWidget):
             focus=desk.crosshair,
             keep=self._surfaces,
             ghosts=self._planning,
+            keep_trees=self._trees,
+            picked=self._picked,
         )
         whole = replace(whole, surfaces=self._edited.shown_over(whole.surfaces))
         if self._dragged is not None:
