@@ -1,0 +1,227 @@
+"""Cuts along Bézier patches: evaluation, extension past the organ, and what makes one unfit.
+
+A patch of r by c control points is P(u, v) = sum over i, j of B_i(u) B_j(v) p_ij, B being the Bernstein polynomials of
+degree r - 1 and c - 1 (Farin, Curves and Surfaces for CAGD). It is applied as triangles: `STEPS` by `STEPS` cells over
+the patch, then straight on along its edges' tangents, beyond the organ. Of a patch 150 mm wide whose radius of
+curvature is nowhere below 50 mm the triangles keep within 0.02 mm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.text import tr
+from surgitwin.resection.surface_cut import SurfaceCut
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int32]
+
+LEAST, MOST = 4, 6
+STEPS = 64
+_COARSE = 20  # cells along each side that are looked at for crossings of the patch with itself
+_FLAT = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class BezierPatch:
+    """Control points, (rows, columns, 3), LPS mm; 4 to 6 of each.
+
+    Raises
+    ------
+    BadInput
+        If there are too few or too many, rows of different lengths, or places that are not finite numbers.
+    """
+
+    control_points_mm: FloatArray
+
+    @staticmethod
+    def of(control_points_mm: Any) -> BezierPatch:
+        """From nested lists, checked."""
+        try:
+            points = np.array(control_points_mm, dtype=np.float64)
+        except (TypeError, ValueError):
+            points = np.zeros(0)
+        if points.ndim != 3 or points.shape[2] != 3 or not all(LEAST <= n <= MOST for n in points.shape[:2]):
+            raise BadInput(
+                tr(
+                    "A Bézier patch needs 4 to 6 rows of 4 to 6 control points each, every one x, y, z in LPS mm;"
+                    " all rows equally long."
+                )
+            )
+        if not np.isfinite(points).all():
+            raise BadInput(tr("A control point of the Bézier patch is not a finite number."))
+        return BezierPatch(points)
+
+    def at(self, u: FloatArray, v: FloatArray) -> FloatArray:
+        """Places on the grid of parameters u by v (each 0 to 1), (len(u), len(v), 3)."""
+        rows, columns = self.control_points_mm.shape[:2]
+        return _mixed(_bernstein(rows - 1, u), self.control_points_mm, _bernstein(columns - 1, v))
+
+    def slopes(self, u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Derivatives by u and by v on the same grid."""
+        points = self.control_points_mm
+        rows, columns = points.shape[:2]
+        by_u = (rows - 1) * np.diff(points, axis=0)
+        by_v = (columns - 1) * np.diff(points, axis=1)
+        return (
+            _mixed(_bernstein(rows - 2, u), by_u, _bernstein(columns - 1, v)),
+            _mixed(_bernstein(rows - 1, u), by_v, _bernstein(columns - 2, v)),
+        )
+
+    def elevated(self, rows: int, columns: int) -> BezierPatch:
+        """The same surface with more control points (never fewer)."""
+        points = self.control_points_mm
+        for axis, wanted in ((0, rows), (1, columns)):
+            while points.shape[axis] < wanted:
+                points = _elevated(points, axis)
+        return BezierPatch(points)
+
+    def moved(self, by_mm: ArrayLike) -> BezierPatch:
+        return BezierPatch(self.control_points_mm + np.asarray(by_mm, dtype=np.float64))
+
+
+def _mixed(by_u: FloatArray, points: FloatArray, by_v: FloatArray) -> FloatArray:
+    """Points weighted along rows and columns, (len(u), len(v), 3)."""
+    along = by_u @ points.reshape(len(points), -1)
+    return np.asarray(by_v @ along.reshape(len(by_u), points.shape[1], 3))
+
+
+def _bernstein(degree: int, t: FloatArray) -> FloatArray:
+    return _basis(degree, tuple(np.asarray(t, dtype=np.float64).tolist()))
+
+
+@cache
+def _basis(degree: int, t: tuple[float, ...]) -> FloatArray:
+    """The Bernstein polynomials at these parameters, (len(t), degree + 1)."""
+    at = np.array(t)[:, None]
+    i = np.arange(degree + 1)
+    binomial = np.array([comb(degree, one) for one in i], dtype=np.float64)
+    return np.asarray(binomial * at**i * (1.0 - at) ** (degree - i))
+
+
+def _elevated(points: FloatArray, axis: int) -> FloatArray:
+    """One degree more along an axis: q_i = (i / n) p_(i-1) + (1 - i / n) p_i, n control points before."""
+    points = np.moveaxis(points, axis, 0)
+    n = len(points)
+    weight = (np.arange(n + 1) / n)[:, None, None]
+    before = np.concatenate([points[:1], points])
+    after = np.concatenate([points, points[-1:]])
+    return np.moveaxis(weight * before + (1.0 - weight) * after, 0, axis)
+
+
+@cache
+def _cells(rows: int, columns: int) -> tuple[IntArray, int]:
+    """Triangles of a grid of points in a rim of one more on each side, the inner ones first, and how many these are."""
+    number = np.arange((rows + 2) * (columns + 2)).reshape(rows + 2, columns + 2)
+    inner = np.zeros((rows + 1, columns + 1), dtype=np.bool_)
+    inner[1:-1, 1:-1] = True
+    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]
+    both = np.stack([np.stack([a, b, c], axis=-1), np.stack([a, c, d], axis=-1)], axis=2)
+    triangles = np.concatenate([both[inner].reshape(-1, 3), both[~inner].reshape(-1, 3)]).astype(np.int32)
+    return triangles, 2 * int(inner.sum())
+
+
+def surface_cut(
+    patch: BezierPatch, box: Box, geometry: Geometry, remove_point_mm: Sequence[float], *, checked: bool = True
+) -> SurfaceCut:
+    """The patch as triangles, extended past a box along its edge tangents.
+
+    Parameters
+    ----------
+    box
+        Where it must divide: the organ's, on the grid ``geometry``.
+    checked
+        False leaves out the look for crossings of the surface with itself.
+
+    Raises
+    ------
+    BadInput
+        If it crosses itself in the box, has no extent, or its extension does not leave the box.
+    """
+    x, y, z = (float(value) for value in remove_point_mm)
+    corners = geometry.to_lps(_corners(box))
+    points = _extended(patch, corners, STEPS)
+    triangles, drawn = _cells(STEPS + 1, STEPS + 1)
+    _check_border(points, STEPS + 3, box, geometry)
+    if checked and crosses_itself(patch, box, geometry):
+        message = tr("The cut surface folds over itself. Move its control points apart, or put them back in order.")
+        raise BadInput(message)
+    return SurfaceCut(points, triangles, (x, y, z), drawn)
+
+
+def _corners(box: Box) -> FloatArray:
+    low, high = np.asarray(box.start) - 1.5, np.asarray(box.stop) + 0.5
+    return np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * (high - low) + low
+
+
+def _extended(patch: BezierPatch, corners_mm: FloatArray, steps: int) -> FloatArray:
+    """The patch's points in a rim of points far away, row by row, (n, 3).
+
+    Raises
+    ------
+    BadInput
+        If an edge has no direction to go on in.
+    """
+    t = np.linspace(0.0, 1.0, steps + 1)
+    inner = patch.at(t, t)
+    ends = np.array([0.0, 1.0])
+    by_u, _ = patch.slopes(ends, t)
+    _, by_v = patch.slopes(t, ends)
+    down, along = _unit(np.stack([-by_u[0], by_u[1]])), _unit(np.stack([-by_v[:, 0], by_v[:, 1]]))
+    everything = np.concatenate([inner.reshape(-1, 3), corners_mm])
+    far = 2.0 * float(np.linalg.norm(everything.max(axis=0) - everything.min(axis=0))) + 1.0
+    n = steps + 3
+    points = np.empty((n, n, 3))
+    points[1:-1, 1:-1] = inner
+    for side, row, inside in ((0, 0, 1), (1, -1, -2)):
+        points[row, 1:-1] = points[inside, 1:-1] + far * down[side]
+        points[1:-1, row] = points[1:-1, inside] + far * along[side]
+    for row, in_row, a in ((0, 1, 0), (-1, -2, 1)):
+        for column, in_column, b in ((0, 1, 0), (-1, -2, 1)):
+            outwards = down[a][0 if b == 0 else -1] + along[b][0 if a == 0 else -1]
+            points[row, column] = points[in_row, in_column] + far * outwards
+    return points.reshape(-1, 3)
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if (lengths < _FLAT).any():
+        raise BadInput(
+            tr("The cut surface has no direction at an edge: some of its control points lie on the same place.")
+        )
+    return np.asarray(vectors / lengths)
+
+
+def _check_border(points: FloatArray, side: int, box: Box, geometry: Geometry) -> None:
+    """Refuse a surface whose border comes into the box: then both sides would hang together there."""
+    grid = geometry.to_index(points).reshape(side, side, 3)
+    ring = np.concatenate([grid[0, :-1], grid[:-1, -1], grid[-1, :0:-1], grid[:0:-1, 0]])
+    low, high = np.asarray(box.start) - 1.0, np.asarray(box.stop, dtype=np.float64)
+    start, along = ring, np.roll(ring, -1, axis=0) - ring
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, other = (low - start) / along, (high - start) / along
+    enter = np.where(along == 0, np.where((start >= low) & (start <= high), -np.inf, np.inf), np.minimum(one, other))
+    leave = np.where(along == 0, np.inf, np.maximum(one, other))
+    if (np.maximum(enter.max(axis=1), 0.0) <= np.minimum(leave.min(axis=1), 1.0)).any():
+        raise BadInput(
+            tr("The cut surface does not divide the organ: drawn on past its edges it ends inside. Flatten its edges.")
+        )
+
+
+def crosses_itself(patch: BezierPatch, box: Box, geometry: Geometry) -> bool:
+    """Whether the patch, drawn on past the box, meets itself in the box; looked at in cells of a twentieth."""
+    from surgitwin.resection.crossing_kernels import meets_itself
+
+    points = _extended(patch, geometry.to_lps(_corners(box)), _COARSE)
+    triangles, _ = _cells(_COARSE + 1, _COARSE + 1)
+    low, high = np.asarray(box.start, dtype=np.float64) - 1.0, np.asarray(box.stop, dtype=np.float64)
+    return bool(meets_itself(np.ascontiguousarray(geometry.to_index(points)), triangles, low, high))

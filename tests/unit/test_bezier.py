@@ -1,0 +1,185 @@
+"""Bézier patches as cuts: exact on known surfaces, drawn on past the organ, refused when they cannot divide it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from test_resection_kinds import GRIDS, ball, centres
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.progress import Context
+from surgitwin.resection import LiveCut, Structure, partition, prepare
+from surgitwin.resection.bezier import BezierPatch, crosses_itself, surface_cut
+
+BOX = Box((2, 2, 2), (50, 45, 28))
+
+
+def flat(rows: int = 4, columns: int = 4, size: float = 30.0, z: float = 1.3) -> NDArray[np.float64]:
+    x, y = np.meshgrid(np.linspace(-size, size, rows), np.linspace(-size, size, columns), indexing="ij")
+    return np.stack([x, y, np.full_like(x, z)], axis=-1)
+
+
+def paraboloid(a: float = 0.012, size: float = 30.0) -> NDArray[np.float64]:
+    """z = a (x² + y²) over a square: of degree two in each parameter, raised to three."""
+    x2 = np.array([size**2, -(size**2), size**2])
+    raised = np.array([x2[0], (x2[0] + 2 * x2[1]) / 3, (2 * x2[1] + x2[2]) / 3, x2[2]])
+    points = flat()
+    points[..., 2] = a * (raised[:, None] + raised[None, :])
+    return points
+
+
+def test_a_patch_of_a_paraboloid_lies_on_it() -> None:
+    t = np.linspace(0, 1, 23)
+    points = BezierPatch.of(paraboloid()).at(t, t)
+
+    assert np.abs(points[..., 2] - 0.012 * (points[..., 0] ** 2 + points[..., 1] ** 2)).max() < 1e-12
+
+
+def test_slopes_are_those_of_differences() -> None:
+    rng = np.random.default_rng(3)
+    patch = BezierPatch.of(flat(5, 6) + rng.normal(0, 4, (5, 6, 3)))
+    t, h = np.linspace(0.1, 0.9, 9), 1e-6
+
+    by_u, by_v = patch.slopes(t, t)
+
+    assert np.allclose(by_u, (patch.at(t + h, t) - patch.at(t - h, t)) / (2 * h), atol=1e-5)
+    assert np.allclose(by_v, (patch.at(t, t + h) - patch.at(t, t - h)) / (2 * h), atol=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 4), (4, 6), (6, 6)])
+def test_more_control_points_leave_the_surface_as_it_is(rows: int, columns: int) -> None:
+    patch = BezierPatch.of(flat() + np.random.default_rng(1).normal(0, 5, (4, 4, 3)))
+    t = np.linspace(0, 1, 17)
+
+    more = patch.elevated(rows, columns)
+
+    assert more.control_points_mm.shape == (rows, columns, 3)
+    assert np.abs(more.at(t, t) - patch.at(t, t)).max() < 1e-9
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_paraboloid_cuts_where_its_formula_says(name: str) -> None:
+    grid = GRIDS[name]
+    organ = ball(grid, (0.0, 0.0, 0.0), 20.0)
+    live = LiveCut(prepare(Structure("Organ", organ), grid, Context()))
+    cut = surface_cut(BezierPatch.of(paraboloid()), live.prepared.reach, grid, (0.0, 0.0, 18.0))
+
+    found = partition(live.prepared, [cut], Context())
+
+    places = centres(grid)[found.box.slices]
+    above = places[..., 2] - 0.012 * (places[..., 0] ** 2 + places[..., 1] ** 2)
+    inside = organ[found.box.slices] & (np.abs(above) > 0.02)
+    assert np.array_equal(found.removed & inside, inside & (above > 0))
+
+
+def test_triangles_keep_within_two_hundredths_of_a_millimetre_of_a_liver_sized_patch() -> None:
+    """A patch 150 mm wide that bends to a radius of about 50 mm."""
+    points = flat(size=75.0)
+    points[1:3, :, 2] += 55.0
+    patch = BezierPatch.of(points)
+    fine = np.linspace(0, 1, 64 * 8 + 1)
+    exact = patch.at(fine, np.array([0.3]))[:, 0]
+
+    coarse = exact[::8]
+    on_chord = np.concatenate([np.linspace(a, b, 8, endpoint=False) for a, b in pairwise(coarse)] + [coarse[-1:]])
+
+    assert np.linalg.norm(on_chord - exact, axis=1).max() < 0.02
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_past_its_edges_a_patch_goes_on_straight(name: str) -> None:
+    """A small flat patch in the middle cuts the whole organ, as the plane through it does."""
+    grid = GRIDS[name]
+    organ = ball(grid, (0.0, 0.0, 0.0), 20.0)
+    live = LiveCut(prepare(Structure("Organ", organ), grid, Context()))
+    points = flat(size=3.0)
+    points[..., 2] = 0.3 * points[..., 0] - 0.2 * points[..., 1] + 1.37
+
+    found = partition(
+        live.prepared, [surface_cut(BezierPatch.of(points), live.prepared.reach, grid, (0, 0, 50.0))], Context()
+    )
+
+    places = centres(grid)[found.box.slices]
+    height = places[..., 2] - 0.3 * places[..., 0] + 0.2 * places[..., 1] - 1.37
+    clear = organ[found.box.slices] & (np.abs(height) > 1e-6)
+    assert np.array_equal(found.removed & clear, clear & (height > 0))
+
+
+def test_the_extension_goes_on_in_the_direction_of_the_edge() -> None:
+    grid = GRIDS["odd spacing"]
+    cut = surface_cut(BezierPatch.of(paraboloid()), BOX, grid, (0, 0, 99.0))
+    rows = cut.points_mm.reshape(67, 67, 3)
+
+    outwards = rows[0, 30] - rows[1, 30]
+    slope = outwards[2] / -outwards[0]
+    assert slope == pytest.approx(2 * 0.012 * 30.0, rel=1e-9)  # dz/dx of the paraboloid at x = -30, going outwards
+
+
+def folded() -> NDArray[np.float64]:
+    """A loop in the middle: the surface runs back through itself."""
+    points = flat(6, 6)
+    points[2, :, 0], points[3, :, 0] = 150.0, -150.0
+    points[2:4, :, 2] += 25.0
+    return points
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_patch_that_folds_over_itself_is_refused(name: str) -> None:
+    grid = GRIDS[name]
+
+    with pytest.raises(BadInput, match="folds over itself"):
+        surface_cut(BezierPatch.of(folded()), grid.full_box, grid, (0.0, 0.0, 20.0))
+
+
+def test_edges_that_bend_towards_each_other_and_cross_in_the_organ_are_refused() -> None:
+    """A gutter whose straight extensions cross above it."""
+    grid = Geometry.from_parts((60, 60, 60), (1.0, 1.0, 1.0), (-30.0, -30.0, -10.0), np.eye(3))
+    points = flat(size=10.0, z=0.0)
+    points[0, :, 2] = points[3, :, 2] = 6.0
+    points[0, :, 0], points[3, :, 0] = -6.0, 6.0
+    points[1, :, 0], points[2, :, 0] = -14.0, 14.0
+
+    with pytest.raises(BadInput, match="folds over itself"):
+        surface_cut(BezierPatch.of(points), grid.full_box, grid, (0.0, 0.0, 3.0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(4, 6), st.integers(4, 6))
+def test_gently_waved_patches_are_never_refused(seed: int, rows: int, columns: int) -> None:
+    grid = GRIDS["oblique"]
+    points = flat(rows, columns)
+    points[..., 2] += np.random.default_rng(seed).uniform(-8, 8, (rows, columns))
+
+    assert not crosses_itself(BezierPatch.of(points), grid.full_box, grid)
+    surface_cut(BezierPatch.of(points), grid.full_box, grid, (0.0, 0.0, 200.0))
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (flat(3, 4), "4 to 6 rows"),
+        (flat(4, 7), "4 to 6 rows"),
+        (flat()[..., :2], "4 to 6 rows"),
+        ([[1, 2, 3]], "4 to 6 rows"),
+        ([[[0, 0, 0]] * 4] * 3 + [[[0, 0, 0]] * 5], "4 to 6 rows"),
+        ("abc", "4 to 6 rows"),
+        (None, "4 to 6 rows"),
+        (flat() * np.nan, "not a finite number"),
+    ],
+)
+def test_control_points_that_make_no_patch_are_refused(points: object, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        BezierPatch.of(points)
+
+
+def test_control_points_on_one_place_are_refused() -> None:
+    grid = GRIDS["odd spacing"]
+
+    with pytest.raises(BadInput, match="no direction"):
+        surface_cut(BezierPatch.of(np.zeros((4, 4, 3))), BOX, grid, (0.0, 0.0, 9.0))
