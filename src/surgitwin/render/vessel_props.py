@@ -27,6 +27,7 @@ LIGHTER = 0.45
 DASH_MM = 1.2
 LABEL_AT_MM = 6.0
 LABEL_PX = 11
+GAP_ABOVE_PX = 14  # so that the dashes do not run through the text
 MOST_LABELS, MOST_GAP_LABELS = 24, 8
 SYSTEM_COLOURS: dict[str, Rgb] = {
     "portal": (136, 56, 170),
@@ -253,13 +254,16 @@ class TreeActors:
         if not self._labels:
             return taken
         at = to_screen(self._renderer, np.array([label.point for label in self._labels]))[:, :2]
+        rise = np.array([GAP_ABOVE_PX * pixel_ratio if label.gap else 0.0 for label in self._labels])
+        at = at - np.stack([np.zeros_like(rise), rise], axis=-1)
         widths = np.array([len(label.text) + 2 for label in self._labels]) * 0.30 * LABEL_PX * pixel_ratio
         half = np.stack([widths, np.full(len(widths), 0.75 * LABEL_PX * pixel_ratio)], axis=-1)
         size = font_size(LABEL_PX, pixel_ratio, self._renderer.GetRenderWindow())
         boxes = np.concatenate([at - half, at + half], axis=1)
         free = free_places(boxes, taken)
-        for text, shown in zip(self._texts, free, strict=True):
+        for text, shown, up in zip(self._texts, free, rise, strict=True):
             text.SetVisibility(bool(shown))
+            text.SetDisplayOffset(0, round(float(up)))
             text.GetTextProperty().SetFontSize(size)
         return np.concatenate([taken, boxes[free]])
 

@@ -70,7 +70,7 @@ class BranchList(QTreeWidget):
         self._held: VesselTree | None = None
         self.setColumnCount(1)
         self.setHeaderHidden(True)
-        self.setIndentation(14)
+        self.setIndentation(12)
         self.setIconSize(QSize(12, 12))
         self.setUniformRowHeights(True)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -142,7 +142,7 @@ class BranchList(QTreeWidget):
         item.setIcon(0, swatch(colour))
         item.setData(0, ID_ROLE, branch)
         diameter = tr("⌀ {mm:.1f} mm").format(mm=2 * tree.mean_radius_mm(branch))
-        item.setData(0, DETAIL_ROLE, tr("suggested · {size}").format(size=diameter) if own.suggested else diameter)
+        item.setData(0, DETAIL_ROLE, tr("suggested") if own.suggested else diameter)
         item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable)
         lines = [title, tr("{mm:.0f} mm long").format(mm=tree.length_mm(branch)), diameter]
         count = len(tree.subtree(branch)) - 1

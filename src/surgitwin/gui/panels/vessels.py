@@ -212,11 +212,13 @@ class VesselsBox(Section):
             return
         named = sum(bool(branch.name) for branch in node.branches)
         open_names = sum(branch.suggested for branch in node.branches)
-        parts = [tr("{count} branches").format(count=len(node.branches)), tr("{count} named").format(count=named)]
+        many = tr("{count} branches").format(count=len(node.branches))
+        parts = [tr("1 branch") if len(node.branches) == 1 else many, tr("{count} named").format(count=named)]
         if open_names:
             parts.append(tr("{count} of these suggested").format(count=open_names))
         if node.breaks:
-            parts.append(tr("{count} gaps").format(count=len(node.breaks)))
+            many = tr("{count} gaps").format(count=len(node.breaks))
+            parts.append(tr("1 gap") if len(node.breaks) == 1 else many)
         if node.edited:
             parts.append(tr("edited by hand"))
         self.found.setText(", ".join(parts) + ".")
