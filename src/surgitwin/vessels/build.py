@@ -13,7 +13,7 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.vessels.centring import Spheres, resampled, smoothed
+from surgitwin.vessels.centring import Spheres, fit_ends, recentred, resampled, smoothed
 from surgitwin.vessels.chains import Chains
 from surgitwin.vessels.forest import Part, assembled, link_parts, parts_of, picked_first, widest_end
 from surgitwin.vessels.net import Net, Opened, net_of, open_loops, open_rings, prune_spurs, shrink_junctions
@@ -21,6 +21,7 @@ from surgitwin.vessels.thinning import Mask, Padded, thinned
 from surgitwin.vessels.tree import VesselTree
 
 FloatArray = NDArray[np.float64]
+_MIDDLE_VOXELS = 400_000
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def build_tree(
     net, opened, spurs = _net(lines, box, geometry, spheres)
     ctx.progress(0.8, tr("Smoothing the middle lines"))
     step = geometry.voxel_volume_mm3 ** (1 / 3)
-    net.edges = resampled(smoothed(net, settings.stiffness), step, spheres)
+    _centre(net, padded, box, geometry, spheres, settings.stiffness)
     ctx.progress(0.9, tr("Ordering the branches"))
     parts = parts_of(net)
     _refuse_unless(bool(parts))
@@ -144,6 +145,26 @@ def _net(lines: Chains, box: Box, geometry: Geometry, spheres: Spheres) -> tuple
         net.join_through(node)
     shrink_junctions(net, step)
     return net, opened, prune_spurs(net, step)
+
+
+def _centre(net: Net, padded: Padded, box: Box, geometry: Geometry, spheres: Spheres, stiffness: float) -> None:
+    """Smooth the lines, move them into the middle of their vessels, and fit their free ends."""
+    step = geometry.voxel_volume_mm3 ** (1 / 3)
+    start = np.array(box.start)
+    shape = np.array(padded.shape)
+
+    def inside(points: FloatArray) -> NDArray[np.bool_]:
+        places = np.rint(geometry.to_index(points)).astype(np.int64) - start + 1
+        k, j, i = np.clip(places[:, ::-1], 0, shape - 1).T
+        return np.asarray(padded.flat.reshape(padded.shape)[k, j, i] != 0)
+
+    net.edges = resampled(smoothed(net, stiffness), step, spheres)
+    # A part of many voxels, evenly spread, has the same middle.
+    some = padded.voxels[:: max(padded.voxels.size // _MIDDLE_VOXELS, 1)]
+    voxels = geometry.to_lps(padded.places(some)[:, ::-1] + start)
+    net.edges, trust = recentred(net, voxels)
+    net.edges = resampled(smoothed(net, stiffness, trust), step, spheres)
+    fit_ends(net, spheres, inside, step)
 
 
 def _notices(tree: VesselTree, holes: int, opened: list[Opened], spurs: int, dropped: list[Part]) -> tuple[Notice, ...]:

@@ -220,7 +220,8 @@ def prune_spurs(net: Net, step_mm: float) -> int:
     """Take side branches that hardly leave the vessel they begin in; returns how many.
 
     A branch's spheres reach some way out of the sphere at its fork. A wall that is rough by a voxel makes branches that
-    reach out by about that much; a vessel reaches out by more than it is wide.
+    reach out by about that much, the corners of a flat end by 0.4 of its radius; a vessel reaches out by its own radius
+    and more.
     """
     count = 0
     while True:
@@ -228,7 +229,8 @@ def prune_spurs(net: Net, step_mm: float) -> int:
         for number, fork in net.free_ends():
             edge = net.edges[number].leaving(fork)
             out = np.linalg.norm(edge.points_mm - edge.points_mm[0], axis=1) + edge.radii_mm - edge.radii_mm[0]
-            least = 1.5 * step_mm + float(np.median(edge.radii_mm[len(edge.radii_mm) // 2 :]))
+            own = float(np.median(edge.radii_mm[len(edge.radii_mm) // 2 :]))
+            least = 0.5 * step_mm + max(own, 0.5 * float(edge.radii_mm[0]))
             reach[number] = float(out.max()) / least, fork
         spurs = sorted((share, number) for number, (share, _) in reach.items() if share < 1.0)
         if not spurs:

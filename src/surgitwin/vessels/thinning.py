@@ -38,7 +38,7 @@ class Padded:
         grid = np.zeros((k, j, i), dtype=np.uint8)
         grid[1:-1, 1:-1, 1:-1] = mask
         flat = grid.reshape(-1)
-        return Padded((k, j, i), flat, np.flatnonzero(flat))
+        return Padded((k, j, i), flat, np.flatnonzero(flat.view(np.bool_)))
 
     def places(self, voxels: IntArray) -> IntArray:
         """[k, j, i] in the mask without its rim, (n, 3)."""
@@ -72,7 +72,7 @@ class Padded:
         flat = self.flat.copy()
         for n in closed.tolist():
             flat[start[n] : stop[n]] = 1
-        return Padded(self.shape, flat, np.flatnonzero(flat)), int((stop - start)[closed].sum())
+        return Padded(self.shape, flat, np.flatnonzero(flat.view(np.bool_))), int((stop - start)[closed].sum())
 
     def _gaps(self) -> tuple[IntArray, IntArray]:
         """Background between two set voxels of one row: first voxel, and the one after the last."""
