@@ -37,7 +37,14 @@ def unmeasured(meshes: Iterable[Mesh]) -> list[Mesh]:
 
 def content_bounds(content: SceneContent) -> Bounds | None:
     """The LPS box around everything visible, or around the image if there is no surface; None if there is nothing."""
-    boxes = [mesh_bounds(s.mesh) for s in content.surfaces if s.visible and not s.mesh.empty]
+    boxes = [
+        (low + s.offset_mm, high + s.offset_mm)
+        for s in content.surfaces
+        if s.visible and not s.mesh.empty
+        for low, high in (mesh_bounds(s.mesh),)
+    ]
+    cuts = (*content.patches, *content.cut_surfaces)
+    boxes += [mesh_bounds(cut.mesh) for cut in cuts if cut.visible and not cut.mesh.empty]
     boxes += [(c.min(axis=0), c.max(axis=0)) for p in content.planes if p.visible for c in (corners(p),)]
     boxes += [
         (t.tree.points_mm.min(axis=0), t.tree.points_mm.max(axis=0))

@@ -6,7 +6,8 @@ Colours are red, green, blue from 0 to 255; points and directions are LPS, lengt
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +141,15 @@ class MarkerContent:
 
 @dataclass(frozen=True, eq=False)
 class SurfaceContent:
-    """One surface in 3D. A new mesh object under the same ``id`` replaces the old one."""
+    """One surface in 3D. A new mesh object under the same ``id`` replaces the old one.
+
+    Attributes
+    ----------
+    offset_mm
+        Drawn so far from where the mesh lies, as a specimen that is moved aside; the mesh stays as it is.
+    hatched
+        Drawn with dark stripes, as tissue that loses its blood.
+    """
 
     id: str
     mesh: Mesh
@@ -148,6 +157,77 @@ class SurfaceContent:
     opacity: float = 1.0
     visible: bool = True
     name: str = ""
+    offset_mm: Vec3 = (0.0, 0.0, 0.0)
+    hatched: bool = False
+
+
+class MarginClass(IntEnum):
+    """How far a place of a cut surface is from the nearest lesion, against the margin that is wished."""
+
+    NOTHING = 0
+    SAFE = 1
+    UNCERTAIN = 2
+    BELOW = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CutSurfaceContent:
+    """A cut that is not a plane: a surface in 3D, a curve in the slices.
+
+    Attributes
+    ----------
+    mesh
+        What is drawn of the cut; its triangles all face the same side.
+    remove_point
+        A place on the side that goes; an arrow points to that side. None: no arrow.
+    classes
+        A `MarginClass` for each point of the mesh, uint8; None: all in the colour of the cut.
+    """
+
+    id: str
+    mesh: Mesh
+    remove_point: Vec3 | None = None
+    classes: NDArray[np.uint8] | None = None
+    visible: bool = True
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and self.classes.shape != (len(self.mesh.points),):
+            raise BadInput(f"A cut surface of {len(self.mesh.points)} points has {len(self.classes)} margin classes.")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PatchContent(CutSurfaceContent):
+    """A cut surface that is held by its control points.
+
+    Attributes
+    ----------
+    control_points
+        (rows, columns, 3), LPS mm; a copy is kept that nobody can change.
+    tessellate
+        What is drawn for control points: called for every step of a drag.
+    classify
+        The margin classes of such a mesh, also for every step; None: a patch that moves has none, since those of the
+        place before would be wrong.
+    """
+
+    control_points: NDArray[np.float64]
+    tessellate: Callable[[NDArray[np.float64]], Mesh]
+    classify: Callable[[Mesh], NDArray[np.uint8]] | None = None
+    editable: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        points = np.array(self.control_points, dtype=np.float64)
+        if points.ndim != 3 or points.shape[2] != 3 or min(points.shape[:2]) < 2 or not np.isfinite(points).all():
+            raise BadInput("A patch needs rows and columns of control points, each x, y, z in mm.")
+        points.setflags(write=False)
+        object.__setattr__(self, "control_points", points)
+
+    def with_points(self, control_points: NDArray[np.float64]) -> PatchContent:
+        """The same patch held elsewhere."""
+        mesh = self.tessellate(control_points)
+        classes = self.classify(mesh) if self.classify is not None else None
+        return replace(self, control_points=control_points, mesh=mesh, classes=classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +267,8 @@ class SceneContent:
     focus: Vec3 | None = None
     side_confirmed: bool = True
     trees: tuple[TreeContent, ...] = ()
+    patches: tuple[PatchContent, ...] = ()
+    cut_surfaces: tuple[CutSurfaceContent, ...] = ()
 
     def looks_like(self, other: SceneContent) -> bool:
         """True if both give the same picture, apart from the mark at ``focus``."""
@@ -194,13 +276,15 @@ class SceneContent:
             [_look(s) for s in self.surfaces] == [_look(s) for s in other.surfaces]
             and [_tree_look(t) for t in self.trees] == [_tree_look(t) for t in other.trees]
             and (self.planes, self.markers) == (other.planes, other.markers)
+            and same_cuts(self, other)
             and (self.volume_preset, self.side_confirmed) == (other.volume_preset, other.side_confirmed)
             and (self.volume_preset is None or same_image(self.image, other.image))
         )
 
 
-def _look(surface: SurfaceContent) -> tuple[str, int, Rgb, float, bool]:
-    return surface.id, id(surface.mesh), surface.colour, surface.opacity, surface.visible
+def _look(surface: SurfaceContent) -> tuple[object, ...]:
+    look = surface.colour, surface.opacity, surface.visible, surface.offset_mm, surface.hatched
+    return surface.id, id(surface.mesh), *look
 
 
 def _tree_look(content: TreeContent) -> tuple[str, int, tuple[Rgb, ...], int | None, bool]:
@@ -216,6 +300,20 @@ class SliceContent:
     planes: tuple[PlaneContent, ...] = ()
     markers: tuple[MarkerContent, ...] = ()
     second: SecondImage | None = None
+    patches: tuple[PatchContent, ...] = ()
+    cut_surfaces: tuple[CutSurfaceContent, ...] = ()
+
+
+def same_cuts(one: SceneContent | SliceContent, other: SceneContent | SliceContent) -> bool:
+    """True if patches and cut surfaces look the same in both."""
+    return [_cut_look(c) for c in (*one.patches, *one.cut_surfaces)] == [
+        _cut_look(c) for c in (*other.patches, *other.cut_surfaces)
+    ]
+
+
+def _cut_look(cut: CutSurfaceContent) -> tuple[object, ...]:
+    held = (cut.control_points.tobytes(), cut.editable) if isinstance(cut, PatchContent) else ()
+    return cut.id, id(cut.mesh), cut.remove_point, id(cut.classes), cut.visible, *held
 
 
 def same_memory(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
@@ -246,6 +344,7 @@ def same_slices(one: SliceContent, other: SliceContent) -> bool:
     named = [(image.name, image.side_confirmed) for image in images if image is not None]
     layers = len(one.layers) == len(other.layers) and all(map(_is, one.layers, other.layers))
     alike = same_image(*images) and layers and (one.planes, one.markers) == (other.planes, other.markers)
+    alike = alike and same_cuts(one, other)
     return alike and len(set(named)) <= 1 and one.second is other.second
 
 
