@@ -91,6 +91,7 @@ def build_tree(
     ctx.progress(0.6, tr("Measuring the vessels' radii"))
     spheres = Spheres(_wall(padded, box, geometry))
     net, opened, spurs = _net(lines, box, geometry, spheres)
+    _refuse_unless(bool(net.edges))
     ctx.progress(0.8, tr("Smoothing the middle lines"))
     step = geometry.voxel_volume_mm3 ** (1 / 3)
     _centre(net, padded, box, geometry, spheres, settings.stiffness)
