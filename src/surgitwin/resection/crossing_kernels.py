@@ -143,3 +143,15 @@ def meets_itself(points: Any, triangles: Any, low: Any, high: Any) -> Any:  # pr
                 if _pierced(points, p, q, triangles[s, 0], triangles[s, 1], triangles[s, 2], low, high):
                     return True
     return False
+
+
+@compiled(numba.void(_I64, _I64, numba.int64[:, ::1], numba.int64[:, ::1], numba.boolean[::1]))
+def mark_removed(start: Any, stop: Any, low: Any, high: Any, removed: Any) -> None:  # pragma: no cover
+    """Mark, voxel by voxel in the order of the runs, what lies in one of the intervals of its row."""
+    place = 0
+    for run in range(start.shape[0]):
+        first, last = start[run], stop[run]
+        for n in range(low.shape[0]):
+            for i in range(max(first, low[n, run]), min(last, high[n, run])):
+                removed[place + i - first] = True
+        place += last - first

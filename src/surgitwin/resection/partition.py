@@ -7,7 +7,7 @@ lesions in it). Lesions count as part of the organ only where both labels overla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,12 @@ from surgitwin.resection.cuts import Cut
 from surgitwin.resection.interface import Interface, MaskBorders
 from surgitwin.resection.prepare import PartitionInput, PreparedLesion
 from surgitwin.resection.regions import Region, region_of
-from surgitwin.resection.rows import count_removed, removed_region
+from surgitwin.resection.rows import count_removed, removed_region, removed_voxels
+from surgitwin.vessels.supply import Crossing, Supply, lost_to_all
+from surgitwin.vessels.tree import System
 
 BoolArray = NDArray[np.bool_]
+SYSTEMS: tuple[System, ...] = ("portal", "hepatic", "arterial", "biliary")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,12 @@ class CutNumbers:
         True if the organ is whole in the image, so that percentages mean something.
     approximate
         True if margins may be a little too large, because the hand still moves.
+    crossings
+        Vessels that the cut crosses; None if no vessel tree was looked at.
+    lost_voxels
+        For each vessel system that has a tree: voxels of the remnant that have lost it.
+    perfused_voxels
+        Voxels of the remnant that belong to no lesion and kept their portal inflow; None without a portal tree.
     """
 
     organ: str
@@ -94,6 +103,9 @@ class CutNumbers:
     lesions: tuple[LesionNumbers, ...]
     notices: tuple[Notice, ...]
     approximate: bool = False
+    crossings: tuple[Crossing, ...] | None = None
+    lost_voxels: dict[System, int] = field(default_factory=dict)
+    perfused_voxels: int | None = None
 
     @property
     def remnant_voxels(self) -> int:
@@ -141,8 +153,14 @@ class CutNumbers:
     def flr_tumour_free_percent(self) -> float | None:
         return self.remnant_tumour_free_percent if self.is_liver else None
 
+    def lost_ml(self, system: System) -> float | None:
+        """How much of the remnant has lost this vessel system; None if it has no tree: not assessed."""
+        lost = self.lost_voxels.get(system)
+        return None if lost is None else lost * self.voxel_ml
+
     def as_json(self) -> dict[str, Any]:
         """The document of the `plan` command; what needs a vessel tree is None: not assessed."""
+        perfused = self.perfused_voxels
         return {
             "organ": self.organ,
             "organ_ml": self.organ_ml,
@@ -155,9 +173,13 @@ class CutNumbers:
             "flr_tumour_free_percent": self.flr_tumour_free_percent,
             "voxels": {"organ": self.organ_voxels, "removed": self.removed_voxels, "remnant": self.remnant_voxels},
             "lesions": [lesion.as_json() for lesion in self.lesions],
-            "crossed_vessels": None,
-            "devascularised_ml": None,
-            "congested_ml": None,
+            "crossed_vessels": None if self.crossings is None else [_crossed(one) for one in self.crossings],
+            "devascularised_ml": self.lost_ml("portal"),
+            "congested_ml": self.lost_ml("hepatic"),
+            "arterial_lost_ml": self.lost_ml("arterial"),
+            "biliary_lost_ml": self.lost_ml("biliary"),
+            "remnant_perfused_ml": None if perfused is None else perfused * self.voxel_ml,
+            "assessed": {system: system in self.lost_voxels for system in SYSTEMS},
             "warnings": [notice.as_json() for notice in self.notices],
         }
 
@@ -210,8 +232,9 @@ class LiveCut:
         """
         prepared = self.prepared
         regions, size_i = self.regions(cuts), prepared.geometry.size_ijk[0]
-        removed = count_removed(prepared.organ_runs, regions, size_i)
-        tumour_removed = count_removed(prepared.tumour_runs, regions, size_i) if prepared.lesions else 0
+        gone = removed_voxels(prepared.organ_runs, regions, size_i)
+        removed = int(np.count_nonzero(gone))
+        tumour_removed = int(np.count_nonzero(gone & prepared.tumour)) if prepared.lesions else 0
         divided = 0 < removed < prepared.organ_voxels
         interface = Interface(cuts, regions, prepared.organ, self._borders) if divided else None
         lesions = tuple(self._lesion(lesion, regions, interface, coarse) for lesion in prepared.lesions)
@@ -228,7 +251,42 @@ class LiveCut:
             lesions=lesions,
             notices=(*prepared.notices, *_cut_notices(prepared, removed), *_lesion_notices(lesions)),
             approximate=coarse and curved and any(lesion.margin_mm for lesion in lesions),
+            **self._vessels(gone),
         )
+
+    def _vessels(self, gone: BoolArray) -> dict[str, Any]:
+        """What the cut does to the vessels that have a tree."""
+        prepared = self.prepared
+        if not prepared.supplies:
+            return {}
+        lost = self._lost(gone)
+        crossed = [crossing for supply in prepared.supplies for crossing in supply.crossings(gone)]
+        portal = lost.get("portal")
+        perfused = None
+        if portal is not None:
+            perfused = int(np.count_nonzero(~(gone | portal | prepared.tumour)))
+        return {
+            "crossings": tuple(crossed),
+            "lost_voxels": {system: int(np.count_nonzero(found)) for system, found in lost.items()},
+            "perfused_voxels": perfused,
+        }
+
+    def lost(self, cuts: Sequence[Cut]) -> dict[System, BoolArray]:
+        """Where the remnant has lost each vessel system that has a tree, [k, j, i] over the organ's box."""
+        prepared = self.prepared
+        gone = removed_voxels(prepared.organ_runs, self.regions(cuts), prepared.geometry.size_ijk[0])
+        found: dict[System, BoolArray] = {}
+        for system, lost in self._lost(gone).items():
+            found[system] = np.zeros_like(prepared.organ.mask)
+            found[system][prepared.organ.mask] = lost
+        return found
+
+    def _lost(self, gone: BoolArray) -> dict[System, BoolArray]:
+        """For each system that has a tree, which voxels of the organ are kept but have lost it."""
+        systems: dict[System, list[Supply]] = {}
+        for supply in self.prepared.supplies:
+            systems.setdefault(supply.system, []).append(supply)
+        return {system: lost_to_all(supplies, gone) for system, supplies in systems.items()}
 
     def _lesion(
         self, lesion: PreparedLesion, regions: Sequence[Region], interface: Interface | None, coarse: bool
@@ -276,6 +334,16 @@ def partition(prepared: PartitionInput, cuts: Sequence[Cut], ctx: Context) -> Pa
     region = removed_region(prepared.box, live.regions(cuts), prepared.geometry.size_ijk[0])
     ctx.check()
     return Partition(numbers, organ & region, organ & ~region, prepared.box)
+
+
+def _crossed(crossing: Crossing) -> dict[str, Any]:
+    return {
+        "name": crossing.name,
+        "system": crossing.system,
+        "branch": crossing.branch,
+        "diameter_mm": crossing.diameter_mm,
+        "position_mm": list(crossing.position_mm),
+    }
 
 
 def _cut_notices(prepared: PartitionInput, removed: int) -> list[Notice]:

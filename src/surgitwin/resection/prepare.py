@@ -16,6 +16,8 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.resection.margins import LesionSurface, Organ
 from surgitwin.resection.rows import RowRuns, runs_of
+from surgitwin.vessels.supply import Supply, attach
+from surgitwin.vessels.tree import System, VesselTree
 
 BoolArray = NDArray[np.bool_]
 MaskArray = NDArray[np.bool_] | NDArray[np.uint8]
@@ -75,6 +77,10 @@ class PartitionInput:
         All voxels of the organ; those of them that also belong to a lesion.
     cut_off
         True if the organ reaches the edge of the image, so that part of it may be missing.
+    tumour
+        Whether each voxel of the organ, in the order of its runs, belongs to a lesion too.
+    supplies
+        Vessel trees attached to the organ.
     notices
         What was found outside the organ's label, and whether the image cuts the organ off.
     """
@@ -89,6 +95,8 @@ class PartitionInput:
     lesions: tuple[PreparedLesion, ...]
     cut_off: bool
     notices: tuple[Notice, ...]
+    tumour: BoolArray
+    supplies: tuple[Supply, ...] = ()
 
     @property
     def geometry(self) -> Geometry:
@@ -123,6 +131,7 @@ def prepare(
     *,
     lesions: Sequence[Structure] = (),
     vessels: Sequence[Structure] = (),
+    trees: Sequence[tuple[System, VesselTree]] = (),
     is_liver: bool = False,
 ) -> PartitionInput:
     """Crop, count and index an organ and what belongs to it, once, before any number of cuts.
@@ -135,6 +144,8 @@ def prepare(
         The grid that all masks are on.
     lesions, vessels
         Other segments; their voxels outside the organ's label are reported in ml, never assumed to belong to it.
+    trees
+        The organ's vessel trees and what each carries.
     is_liver
         Whether future-liver-remnant percentages make sense for this organ.
 
@@ -163,6 +174,7 @@ def prepare(
     cropped = Organ(mask, box, geometry)
     if gathered.lesions:
         cropped.get_ready()
+    supplies = [attach(tree, system, mask, box, geometry, ctx.part(0.96, 1.0)) for system, tree in trees]
     return PartitionInput(
         name=organ.name,
         is_liver=is_liver,
@@ -174,6 +186,8 @@ def prepare(
         lesions=tuple(gathered.lesions),
         cut_off=cut_off,
         notices=tuple(gathered.notices),
+        tumour=gathered.tumour[mask],
+        supplies=tuple(supplies),
     )
 
 

@@ -125,3 +125,15 @@ def removed_region(box: Box, regions: Sequence[Region], size_i: int) -> BoolArra
     for low, high in removed_intervals(regions, j, k, size_i):
         region |= (i >= low[:, None]) & (i < high[:, None])
     return region.reshape(k1 - k0, j1 - j0, i1 - i0)
+
+
+def removed_voxels(runs: RowRuns, regions: Sequence[Region], size_i: int) -> BoolArray:
+    """Whether the united cuts remove each voxel of ``runs``, in their order."""
+    from surgitwin.resection.crossing_kernels import mark_removed
+
+    removed = np.zeros(runs.voxels, dtype=np.bool_)
+    intervals = [interval for region in regions for interval in region.intervals(runs.j, runs.k, size_i)]
+    if intervals:
+        low, high = (np.stack([one[end] for one in intervals]).astype(np.int64) for end in (0, 1))
+        mark_removed(runs.start, runs.stop, np.ascontiguousarray(low), np.ascontiguousarray(high), removed)
+    return removed

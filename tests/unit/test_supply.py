@@ -1,0 +1,219 @@
+"""What a cut does to an organ's vessels, against answers worked out by hand and by walking to the root."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from test_resection_kinds import GRIDS, ball, centres
+
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.progress import Context
+from surgitwin.resection import LiveCut, Plane, PlaneCut, Structure, prepare
+from surgitwin.vessels.supply import attach, crossings, feeding_points, lost_points
+from surgitwin.vessels.tree import Branch, VesselTree
+
+
+def fork(turn: NDArray[np.float64] | None = None) -> VesselTree:
+    """A trunk that comes from below and forks at the origin into a right (-x) and a left (+x) branch."""
+    trunk = [[0.0, 0.0, z] for z in np.arange(-30.0, 0.5, 1.0)]
+    right = [[-x, 0.0, 0.0] for x in np.arange(1.0, 18.0)]
+    left = [[x, 0.0, 0.0] for x in np.arange(1.0, 18.0)]
+    points = np.array([*trunk, *right, *left])
+    n, m = len(trunk), len(right)
+    parent = [-1, *range(n - 1), n - 1, *range(n, n + m - 1), n - 1, *range(n + m, n + 2 * m - 1)]
+    branch = [0] * n + [1] * m + [2] * m
+    names = (Branch(0, "Portal vein"), Branch(1, "Right portal vein"), Branch(2, "Left portal vein"))
+    radii = np.array([4.0] * n + [3.0] * m + [2.5] * m)
+    turned = points if turn is None else points @ turn.T
+    return VesselTree(turned, radii, np.array(parent, np.int32), np.array(branch, np.int32), names)
+
+
+def cut_at(grid: Geometry, plane: Plane, tree: VesselTree, lesion: bool = False):  # type: ignore[no-untyped-def]
+    organ = ball(grid, (0.0, 0.0, 0.0), 20.0)
+    lesions = [Structure("T", ball(grid, (12.0, 0.0, 6.0), 3.0))] if lesion else []
+    prepared = prepare(
+        Structure("Liver", organ), grid, Context(), lesions=lesions, trees=[("portal", tree)], is_liver=True
+    )
+    live = LiveCut(prepared)
+    return organ, live, live.evaluate([PlaneCut.of(plane)])
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_cut_through_one_branch_names_it_with_its_diameter_and_place(name: str) -> None:
+    _, _, numbers = cut_at(GRIDS[name], Plane((8.3, 0, 0), (1.0, 0, 0)), fork())
+
+    assert numbers.crossings is not None
+    (crossing,) = numbers.crossings
+    assert crossing.name == "Left portal vein" and crossing.branch == 2
+    assert crossing.diameter_mm == pytest.approx(5.0)
+    assert crossing.position_mm == pytest.approx((8.3, 0.0, 0.0), abs=max(GRIDS[name].spacing_mm))
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_what_a_removed_stretch_fed_beyond_the_cut_is_lost(name: str) -> None:
+    """A slab through the left branch is taken: what lies to the left of it stays, but nothing feeds it."""
+    grid = GRIDS[name]
+    organ = ball(grid, (0.0, 0.0, 0.0), 20.0)
+    tree = fork()
+    live = LiveCut(prepare(Structure("Liver", organ), grid, Context(), trees=[("portal", tree)]))
+    slab = PlaneCut.of(Plane((5.0, 0, 0), (1.0, 0, 0)), Plane((10.0, 0, 0), (-1.0, 0, 0)))
+
+    numbers = live.evaluate([slab])
+
+    x = centres(grid)[..., 0]
+    places = centres(grid)[organ]
+    fed = np.argmin(np.linalg.norm(places[:, None] - tree.points_mm[None], axis=2), axis=1)
+    removed = (x[organ] > 5.0) & (x[organ] < 10.0)
+    lost = (tree.points_mm[:, 0] > 5.0)[fed] & ~removed
+    slack = int(np.count_nonzero(np.abs(x[organ] - 5.5) < max(grid.spacing_mm)))
+    assert numbers.lost_voxels["portal"] == pytest.approx(int(np.count_nonzero(lost)), abs=slack)
+    assert numbers.lost_voxels["portal"] > 0.1 * organ.sum()
+    mask = live.lost([slab])["portal"]
+    assert np.count_nonzero(mask) == numbers.lost_voxels["portal"]
+    where = centres(grid)[live.prepared.box.slices][mask]
+    assert where[:, 0].min() > 5.0 - 3 * max(grid.spacing_mm)
+
+
+def test_a_cut_that_takes_a_whole_side_leaves_only_a_rim_without_inflow() -> None:
+    grid = GRIDS["odd spacing"]
+    organ, _, numbers = cut_at(grid, Plane((0.6, 0, 0), (1.0, 0, 0)), fork())
+
+    assert numbers.lost_voxels["portal"] < 0.02 * organ.sum()
+
+
+def test_the_trunk_outside_the_organ_is_never_removed() -> None:
+    """A plane below the organ would take the trunk; the cut ends with the organ."""
+    _, _, numbers = cut_at(GRIDS["oblique"], Plane((0, 0, 12.0), (0, 0, 1.0)), fork())
+
+    assert numbers.crossings == ()
+    low = fork()
+    above = VesselTree(low.points_mm * [1, 1, -1], low.radii_mm, low.parent, low.branch, low.branches)
+    _, _, numbers = cut_at(GRIDS["oblique"], Plane((0, 0, 25.0), (0, 0, 1.0)), above)
+    assert numbers.crossings == ()
+
+
+def test_where_the_root_enters_removed_organ_all_is_lost() -> None:
+    grid = GRIDS["odd spacing"]
+    organ, _, numbers = cut_at(grid, Plane((0, 0, -6.0), (0, 0, -1.0)), fork())
+
+    assert numbers.lost_voxels["portal"] == numbers.remnant_voxels
+    assert organ.sum() == numbers.organ_voxels
+    assert [one.name for one in numbers.crossings or ()] == ["Portal vein"]
+    assert numbers.perfused_voxels == 0
+
+
+def test_without_a_tree_nothing_is_said_instead_of_nothing_being_lost() -> None:
+    grid = GRIDS["odd spacing"]
+    live = LiveCut(prepare(Structure("Liver", ball(grid, (0, 0, 0), 20.0)), grid, Context()))
+
+    document = live.evaluate([PlaneCut.of(Plane((0, 0, 0), (1.0, 0, 0)))]).as_json()
+
+    for key in ("crossed_vessels", "devascularised_ml", "congested_ml", "arterial_lost_ml", "remnant_perfused_ml"):
+        assert document[key] is None
+    assert not any(document["assessed"].values())
+
+
+def test_perfused_remnant_leaves_out_lesions_and_what_has_lost_its_inflow() -> None:
+    grid = GRIDS["odd spacing"]
+    _, live, numbers = cut_at(grid, Plane((-9.0, 0, 0), (-1.0, 0, 0)), fork(), lesion=True)
+
+    tumour = int(live.prepared.tumour.sum())
+    assert tumour > 0 and numbers.perfused_voxels is not None
+    lost = numbers.lost_voxels["portal"]
+    assert numbers.perfused_voxels == numbers.remnant_voxels - tumour - lost  # none of the lesion has lost its inflow
+
+
+def test_two_trees_of_one_system_share_the_organ_between_them() -> None:
+    """Two hepatic veins: with one of them gone at its root, its half is congested, the other's is not."""
+    grid = GRIDS["odd spacing"]
+    organ = ball(grid, (0.0, 0.0, 0.0), 20.0)
+
+    def vein(x: float, name: str) -> VesselTree:
+        points = np.array([[x, 0.0, z] for z in np.arange(25.0, -18.0, -1.0)])
+        n = len(points)
+        return VesselTree(
+            points, np.full(n, 2.0), np.arange(-1, n - 1, dtype=np.int32), np.zeros(n, np.int32), (Branch(0, name),)
+        )
+
+    trees = [("hepatic", vein(-8.0, "Right hepatic vein")), ("hepatic", vein(8.0, "Left hepatic vein"))]
+    live = LiveCut(prepare(Structure("Liver", organ), grid, Context(), trees=trees))  # type: ignore[arg-type]
+    corner = PlaneCut.of(Plane((0.0, 0, 0), (1.0, 0, 0)), Plane((0, 0, 10.0), (0, 0, 1.0)))
+
+    numbers = live.evaluate([corner])
+
+    x, z = centres(grid)[organ][:, 0], centres(grid)[organ][:, 2]
+    assert numbers.lost_voxels["hepatic"] == pytest.approx(np.count_nonzero((x > 0) & (z < 10.0)), rel=0.02)
+    assert [one.name for one in numbers.crossings or ()] == []  # its root itself is gone
+
+
+def random_tree(seed: int, count: int) -> VesselTree:
+    rng = np.random.default_rng(seed)
+    parent = np.array(
+        [-1, *(int(rng.integers(-1, n)) if rng.random() < 0.9 else -1 for n in range(1, count))], np.int32
+    )
+    points = rng.normal(0, 10, (count, 3))
+    branches = tuple(Branch(n) for n in range(count))
+    return VesselTree(points, np.full(count, 1.0), parent, np.arange(count, dtype=np.int32), branches)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 100_000), st.integers(1, 60))
+def test_a_point_is_lost_exactly_if_a_removed_one_is_on_its_way_to_the_root(seed: int, count: int) -> None:
+    tree = random_tree(seed, count)
+    removed = np.random.default_rng(seed + 1).random(count) < 0.2
+
+    lost = lost_points(tree, removed)
+
+    for point in range(count):
+        way, here = [], point
+        while here >= 0:
+            way.append(here)
+            here = int(tree.parent[here])
+        assert lost[point] == any(removed[one] for one in way)
+
+
+def test_a_branch_that_is_grazed_is_crossed_once() -> None:
+    points = np.array([[x, 0.0, 0.0] for x in np.arange(0.0, 12.0)])
+    tree = VesselTree(
+        points, np.full(12, 2.0), np.arange(-1, 11, dtype=np.int32), np.zeros(12, np.int32), (Branch(0, "A"),)
+    )
+    grazed = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0], dtype=bool)
+    twice = np.array([0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1], dtype=bool)
+
+    assert len(crossings(tree, grazed, "portal")) == 1
+    assert len(crossings(tree, twice, "portal")) == 2
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_feeding_point_is_the_nearest_by_brute_force(name: str) -> None:
+    grid = GRIDS[name]
+    organ = ball(grid, (0.0, 0.0, 0.0), 12.0)
+    box = Box.of_mask(organ)
+    tree = random_tree(5, 40)
+
+    feeding, away = feeding_points(tree, organ[box.slices], box, grid)
+
+    distance = np.linalg.norm(centres(grid)[organ][:, None] - tree.points_mm[None], axis=2)
+    assert np.allclose(away, distance.min(axis=1), atol=1e-4)
+    assert np.allclose(distance[np.arange(len(feeding)), feeding], distance.min(axis=1))
+
+
+def test_a_point_goes_with_the_organs_voxel_nearest_to_it_and_one_far_away_with_none() -> None:
+    grid = GRIDS["oblique"]
+    organ = ball(grid, (0.0, 0.0, 0.0), 12.0)
+    box = Box.of_mask(organ)
+    points = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 13.0], [0.0, 0.0, 30.0]])
+    tree = VesselTree(
+        points, np.array([1.0, 1.0, 1.0]), np.array([-1, 0, 1], np.int32), np.zeros(3, np.int32), (Branch(0),)
+    )
+
+    supply = attach(tree, "portal", organ[box.slices], box, grid)
+
+    places = centres(grid)[organ]
+    for point in (0, 1):
+        truth = np.linalg.norm(places - points[point], axis=1)
+        assert truth[supply.voxel[point]] == pytest.approx(truth.min())
+    assert supply.voxel[2] == -1
