@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from surgitwin.core.geometry import Geometry
 from surgitwin.render.bounds import content_bounds
 from surgitwin.render.content import SceneContent, SegmentStyle, TreeContent
+from surgitwin.render.offscreen import render_offscreen
 from surgitwin.render.overlay import OverlayLook, overlay_patch
 from surgitwin.render.placement import Placement
 from surgitwin.render.slicing import Orientation, SliceGrid
@@ -104,7 +105,7 @@ def test_each_branch_is_one_line_that_begins_at_its_fork_with_its_own_radius() -
         4: ([0, 0, 30], [0, 0, 33]),
     }
     assert lines.radii_mm[lines.row == 1].tolist() == [2.0] * int((lines.row == 1).sum())
-    # 0.4 of a radius of 4 mm is 1.6 mm: of points 1 mm apart some go, of thin branches all stay.
+    # 0.6 of a radius of 4 mm is 2.4 mm: of points 1 mm apart some go, of thin branches all stay.
     assert (lines.row == 0).sum() < 21 and (lines.row == 3).sum() == 6
 
 
@@ -134,6 +135,14 @@ def test_tubes_have_the_radius_of_the_vessel_and_know_their_branch() -> None:
     away = np.hypot(left[:, 1], left[:, 2] - 20)
     assert away[(left[:, 0] > 1) & (left[:, 0] < 14)] == pytest.approx(2.0, abs=1e-4)
     assert data.GetPointData().GetNormals() is not None
+
+
+def test_tubes_for_while_the_view_turns_have_the_same_branches_and_far_fewer_points() -> None:
+    tree = fork()
+    (fine, _), (coarse, rows) = tube_data(tree), tube_data(tree, coarse=True)
+    assert set(rows.tolist()) == set(range(5))
+    assert coarse.GetNumberOfPoints() < 0.5 * fine.GetNumberOfPoints()
+    assert coarse.GetBounds() == pytest.approx(fine.GetBounds(), abs=2.0)
 
 
 def test_a_click_takes_the_vessel_in_front_even_where_another_lies_nearer_to_the_line() -> None:
@@ -272,6 +281,16 @@ def test_a_tree_of_the_scene_is_drawn_in_the_colour_of_what_it_carries_and_its_v
 def test_a_pick_on_a_branch_that_is_gone_is_none() -> None:
     scene, node, _ = a_scene()
     assert tree_contents(scene, picked=(node.id, 99))[0].picked is None
+
+
+def test_a_picture_shows_the_branches_in_their_colours_and_the_picked_one_in_the_accent() -> None:
+    picture = render_offscreen(SceneContent(trees=(content(picked=7),)), (200, 200), oversampling=1).astype(int)
+    red, green, blue = picture[..., 0], picture[..., 1], picture[..., 2]
+    accent = (green > 1.5 * red) & (blue > 1.5 * red) & (green > 60)
+    right = (red > 100) & (green < red / 3) & (blue < red / 3)
+    assert accent.sum() > 150 and right.sum() > 50
+    # Seen from the front the patient's left is on the right.
+    assert np.nonzero(accent)[1].mean() > np.nonzero(right)[1].mean() + 50
 
 
 def test_a_tree_alone_is_framed() -> None:

@@ -160,6 +160,8 @@ class Scene3D:
             self._moving = moving
             for surface in self._surfaces.values():
                 surface.set_moving(moving)
+            for tree in self._trees.values():
+                tree.set_moving(moving)
 
     @property
     def uploading(self) -> bool:
@@ -316,6 +318,7 @@ class Scene3D:
             known = self._trees.get(key)
             if known is None:
                 self._trees[key] = TreeActors(content, self.tokens, self.renderer, self.front)
+                self._trees[key].set_moving(self._moving)
             elif known.content is not content:
                 known.update(content)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +20,16 @@ from surgitwin.render.vtk_arrays import from_vtk, to_vtk
 if TYPE_CHECKING:
     from surgitwin.vessels.tree import VesselTree
 
-SIDES = 10
-STEP_OF_RADIUS = 0.4  # points nearer to each other than this share of the radius would not be told apart
-LEAST_STEP_MM = 0.25
+SIDES = 9
+STEP_OF_RADIUS = 0.6  # points nearer to each other than this share of the radius would not be told apart
+LEAST_STEP_MM = 0.5
+# While the view turns, where the processor draws.
+COARSE_SIDES, COARSE_STEP_OF_RADIUS, COARSE_LEAST_STEP_MM = 5, 2.0, 3.0
 LIGHTER = 0.45
 DASH_MM = 1.2
 LABEL_AT_MM = 6.0
 LABEL_PX = 11
-GAP_ABOVE_PX = 14  # so that the dashes do not run through the text
+ABOVE_PX = 14  # texts of gaps and of the picked branch do not lie on what they name
 MOST_LABELS, MOST_GAP_LABELS = 24, 8
 SYSTEM_COLOURS: dict[str, Rgb] = {
     "portal": (136, 56, 170),
@@ -83,8 +85,10 @@ class BranchLines:
     offsets: NDArray[np.int64]
 
 
-def branch_lines(tree: VesselTree) -> BranchLines:
-    """Lines to draw tubes along: at least two points each, no two alike, and no more than can be seen."""
+def branch_lines(
+    tree: VesselTree, step_of_radius: float = STEP_OF_RADIUS, least_step_mm: float = LEAST_STEP_MM
+) -> BranchLines:
+    """Lines to draw tubes along: at least two points each, no two alike, and none closer than the steps."""
     order = np.argsort(tree.branch, kind="stable")
     first = np.flatnonzero(np.diff(tree.branch[order], prepend=np.int32(-1)))
     fork = tree.parent[order[first]]
@@ -94,7 +98,7 @@ def branch_lines(tree: VesselTree) -> BranchLines:
     points = tree.points_mm[np.insert(order, where, fork)]
     branch = np.insert(tree.branch[order], where, tree.branch[order[where]])
     for thin in (False, True, False):
-        keep = _kept(points, radii, branch, thin)
+        keep = _kept(points, branch, np.maximum(step_of_radius * radii, least_step_mm) if thin else None)
         points, radii, branch = points[keep], radii[keep], branch[keep]
     starts = np.flatnonzero(np.diff(branch, prepend=np.int32(-1)))
     alone = starts[np.diff(starts, append=len(branch)) == 1]
@@ -107,24 +111,25 @@ def branch_lines(tree: VesselTree) -> BranchLines:
     return BranchLines(points, radii, np.repeat(rows, np.diff(offsets)), offsets)
 
 
-def _kept(points: FloatArray, radii: FloatArray, branch: NDArray[np.int32], thin: bool) -> NDArray[np.bool_]:
-    """Which points of the lines to keep: not those that repeat the one before; with ``thin`` none closer than seen."""
+def _kept(points: FloatArray, branch: NDArray[np.int32], steps_mm: FloatArray | None) -> NDArray[np.bool_]:
+    """Which points of the lines to keep: the ends, and between them one for each step; without steps all that do not
+    repeat the one before."""
     start = np.diff(branch, prepend=np.int32(-1)) != 0
-    step = np.linalg.norm(np.diff(points, axis=0, prepend=points[:1]), axis=1)
-    if not thin:
-        return np.asarray(start | (step > 1e-6))
-    along = np.floor(np.cumsum(step / np.maximum(STEP_OF_RADIUS * radii, LEAST_STEP_MM)))
+    way = np.linalg.norm(np.diff(points, axis=0, prepend=points[:1]), axis=1)
+    if steps_mm is None:
+        return np.asarray(start | (way > 1e-6))
+    along = np.floor(np.cumsum(way / steps_mm))
     end = np.append(start[1:], True)
     return np.asarray(start | end | (np.diff(along, prepend=-1.0) > 0))
 
 
-def tube_data(tree: VesselTree) -> tuple[Any, NDArray[np.int32]]:
+def tube_data(tree: VesselTree, coarse: bool = False) -> tuple[Any, NDArray[np.int32]]:
     """The tubes of a tree as a vtkPolyData with normals, and the branch row of each of its points."""
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
     from vtkmodules.vtkFiltersCore import vtkTubeFilter
 
-    lines = branch_lines(tree)
+    lines = branch_lines(tree, COARSE_STEP_OF_RADIUS, COARSE_LEAST_STEP_MM) if coarse else branch_lines(tree)
     data, places, cells = vtkPolyData(), vtkPoints(), vtkCellArray()
     places.SetData(to_vtk(lines.points_mm.astype(np.float32)))
     cells.SetData(to_vtk(lines.offsets), to_vtk(np.arange(len(lines.row), dtype=np.int64)))
@@ -138,7 +143,7 @@ def tube_data(tree: VesselTree) -> tuple[Any, NDArray[np.int32]]:
     tubes = vtkTubeFilter()
     tubes.SetInputData(data)
     tubes.SetVaryRadiusToVaryRadiusByAbsoluteScalar()
-    tubes.SetNumberOfSides(SIDES)
+    tubes.SetNumberOfSides(COARSE_SIDES if coarse else SIDES)
     tubes.CappingOn()
     tubes.Update()
     found = tubes.GetOutput()
@@ -150,12 +155,21 @@ def tube_data(tree: VesselTree) -> tuple[Any, NDArray[np.int32]]:
 
 @dataclass(frozen=True)
 class Label:
-    """A short text at a place of a tree; ``sure`` is False for a name that nobody confirmed and for a gap."""
+    """A short text at a place of a tree.
+
+    Attributes
+    ----------
+    sure
+        False for a name that nobody confirmed, and for a gap.
+    above
+        The text stands above its place and not on it.
+    """
 
     text: str
     point: Vec3
     sure: bool = True
     gap: bool = False
+    above: bool = False
 
 
 def tree_labels(tree: VesselTree, picked: int | None = None) -> tuple[Label, ...]:
@@ -166,11 +180,11 @@ def tree_labels(tree: VesselTree, picked: int | None = None) -> tuple[Label, ...
     if picked is not None and picked in tree.row_of:
         own = tree.branches[tree.row_of[picked]]
         text = own.name or tr("branch {number}").format(number=picked)
-        labels.append(_label(tree, picked, text, own.suggested))
+        labels.append(replace(_label(tree, picked, text, own.suggested), above=True))
     for gap in sorted(tree.breaks, key=lambda one: -one.gap_mm)[:MOST_GAP_LABELS]:
         middle = (tree.points_mm[gap.root] + tree.points_mm[gap.towards]) / 2
         text = tr("gap {mm} mm").format(mm=f"{gap.gap_mm:.0f}" if gap.gap_mm >= 1 else "<1")
-        labels.append(Label(text, vec3(middle), sure=False, gap=True))
+        labels.append(Label(text, vec3(middle), sure=False, gap=True, above=True))
     labels += [_label(tree, branch.id, branch.name, branch.suggested) for branch in named[:MOST_LABELS]]
     return tuple(labels)
 
@@ -218,14 +232,18 @@ class TreeActors:
         look.SetDiffuse(DIFFUSE)
         look.SetSpecular(SPECULAR)
         look.SetSpecularPower(SPECULAR_POWER)
-        self._gap_data, self._gaps = _dashes(tokens.unit_rgb("caution"))
+        look.BackfaceCullingOn()  # tubes are closed
+        self._gap_data, self._gaps = _line_actor(tokens.unit_rgb("caution"))
+        self._mark_data, self._mark = _line_actor(tokens.unit_rgb("accent"))
         self._labels: list[Label] = []
         self._texts: list[Any] = []
-        self._data: Any = None
-        self._rows: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        # The tubes in full and for while the view turns, each with the branch row of its points.
+        self._tubes: dict[bool, tuple[Any, NDArray[np.int32]]] = {}
+        self._moving = False
         self.content: TreeContent | None = None
         renderer.AddActor(self.actor)
         front.AddActor(self._gaps)
+        front.AddActor(self._mark)
         self.update(content)
 
     def update(self, content: TreeContent) -> None:
@@ -234,12 +252,21 @@ class TreeActors:
         if not content.visible:
             self._show(False)
             return
-        if self._data is None or before is None or not _same_shape(before.tree, content.tree):
+        if not self._tubes or before is None or not _same_shape(before.tree, content.tree):
             self._build(content.tree)
-        self._data.GetPointData().SetScalars(to_vtk(shown_colours(content, self._tokens.rgb("accent"))[self._rows]))
-        self._mapper.SetInputData(self._data)
+        colours = shown_colours(content, self._tokens.rgb("accent"))
+        for data, rows in self._tubes.values():
+            data.GetPointData().SetScalars(to_vtk(colours[rows]))
+        self._mapper.SetInputData(self._tubes[self._moving][0])
         self._write(tree_labels(content.tree, content.picked))
+        self._draw_mark(content)
         self._show(True)
+
+    def set_moving(self, moving: bool) -> None:
+        """Draw fewer and simpler tubes while the view turns."""
+        self._moving = moving
+        if self._tubes:
+            self._mapper.SetInputData(self._tubes[moving][0])
 
     def place(self, pixel_ratio: float, taken: FloatArray) -> FloatArray:
         """Before a frame: keep texts at their size, and hide those that would cover a more important one.
@@ -250,11 +277,12 @@ class TreeActors:
         """
         if self.content is None or not self.content.visible:
             return taken
-        self._gaps.GetProperty().SetLineWidth(2.0 * pixel_ratio)
+        for actor in (self._gaps, self._mark):
+            actor.GetProperty().SetLineWidth(2.0 * pixel_ratio)
         if not self._labels:
             return taken
         at = to_screen(self._renderer, np.array([label.point for label in self._labels]))[:, :2]
-        rise = np.array([GAP_ABOVE_PX * pixel_ratio if label.gap else 0.0 for label in self._labels])
+        rise = np.array([ABOVE_PX * pixel_ratio if label.above else 0.0 for label in self._labels])
         at = at - np.stack([np.zeros_like(rise), rise], axis=-1)
         widths = np.array([len(label.text) + 2 for label in self._labels]) * 0.30 * LABEL_PX * pixel_ratio
         half = np.stack([widths, np.full(len(widths), 0.75 * LABEL_PX * pixel_ratio)], axis=-1)
@@ -270,21 +298,22 @@ class TreeActors:
     def close(self) -> None:
         """Leave the scene."""
         self._renderer.RemoveActor(self.actor)
-        for actor in (self._gaps, *self._texts):
+        for actor in (self._gaps, self._mark, *self._texts):
             self._front.RemoveActor(actor)
         self._texts, self._labels = [], []
 
     def _build(self, tree: VesselTree) -> None:
-        from vtkmodules.vtkCommonDataModel import vtkCellArray
-
-        self._data, self._rows = tube_data(tree)
+        self._tubes = {coarse: tube_data(tree, coarse) for coarse in (False, True)}
         ends = [tree.points_mm[[gap.root, gap.towards]] for gap in tree.breaks]
         points = np.concatenate([_dashed(a, b) for a, b in ends]) if ends else np.zeros((0, 3))
-        cells = vtkCellArray()
-        for start in range(0, len(points), 2):
-            cells.InsertNextCell(2, (start, start + 1))
-        self._gap_data.SetPoints(_points(points))
-        self._gap_data.SetLines(cells)
+        _set_lines(self._gap_data, points, 2)
+
+    def _draw_mark(self, content: TreeContent) -> None:
+        """The course of the picked branch, in front of all that hides it."""
+        tree, picked = content.tree, content.picked
+        chosen = picked is not None and picked in tree.row_of
+        points = tree.points_mm[tree.points_of(picked)] if chosen and picked is not None else np.zeros((0, 3))
+        _set_lines(self._mark_data, points, max(len(points), 1))
 
     def _write(self, labels: tuple[Label, ...]) -> None:
         from vtkmodules.vtkRenderingCore import vtkBillboardTextActor3D
@@ -309,7 +338,7 @@ class TreeActors:
             self._texts.append(text)
 
     def _show(self, shown: bool) -> None:
-        for actor in (self.actor, self._gaps, *self._texts):
+        for actor in (self.actor, self._gaps, self._mark, *self._texts):
             actor.SetVisibility(shown)
 
 
@@ -327,7 +356,7 @@ def _dashed(start: FloatArray, end: FloatArray) -> FloatArray:
     return np.asarray(np.stack([corners[:-1:2], corners[1::2]], axis=1).reshape(-1, 3))
 
 
-def _dashes(colour: tuple[float, float, float]) -> tuple[Any, Any]:
+def _line_actor(colour: tuple[float, float, float]) -> tuple[Any, Any]:
     from vtkmodules.vtkCommonDataModel import vtkPolyData
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
@@ -337,6 +366,17 @@ def _dashes(colour: tuple[float, float, float]) -> tuple[Any, Any]:
     actor.GetProperty().SetColor(*colour)
     actor.GetProperty().LightingOff()
     return data, actor
+
+
+def _set_lines(data: Any, points: FloatArray, of: int) -> None:
+    """Lines through each ``of`` points that follow each other."""
+    from vtkmodules.vtkCommonDataModel import vtkCellArray
+
+    cells = vtkCellArray()
+    for start in range(0, len(points), of):
+        cells.InsertNextCell(of, tuple(range(start, start + of)))
+    data.SetPoints(_points(points))
+    data.SetLines(cells)
 
 
 def _points(array: FloatArray) -> Any:

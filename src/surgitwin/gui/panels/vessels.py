@@ -211,7 +211,7 @@ class VesselsBox(Section):
             self.found.setText(tr("No tree yet. It gives centre lines, radii and branches, which takes seconds."))
             return
         named = sum(bool(branch.name) for branch in node.branches)
-        open_names = sum(branch.suggested for branch in node.branches)
+        open_names = sum(bool(branch.name) and branch.suggested for branch in node.branches)
         many = tr("{count} branches").format(count=len(node.branches))
         parts = [tr("1 branch") if len(node.branches) == 1 else many, tr("{count} named").format(count=named)]
         if open_names:
