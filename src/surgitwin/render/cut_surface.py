@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -118,7 +119,7 @@ def section(content: CutSurfaceContent, orientation: Orientation, position_mm: f
     -------
     Points and directions in view millimetres (u, v).
     """
-    mesh = content.mesh
+    mesh, margins = by_margin(content)
     if mesh.empty:
         return ()
     height = mesh.points[:, orientation.axis].astype(np.float64) - position_mm
@@ -140,10 +141,68 @@ def section(content: CutSurfaceContent, orientation: Orientation, position_mm: f
     share = (height[low] / (height[low] - height[high]))[:, None]
     one, other = (orientation.to_view(mesh.points[end])[:, :2] for end in (low, high))
     points = one + share * (other - one)
-    sides = _removed(content, triangles, orientation)
-    margins = np.zeros(len(met), np.uint8) if content.classes is None else content.classes[triangles].max(axis=1)
+    sides = _removed(content, mesh, triangles, orientation)
+    margins = margins[met]
     return tuple(
         Run(points[ends], margins[links], sides[links]) for ends, links in _chains(place.reshape(-1, 2), len(keys))
+    )
+
+
+_split: WeakKeyDictionary[CutSurfaceContent, tuple[Mesh, NDArray[np.uint8]]] = WeakKeyDictionary()
+
+
+def by_margin(content: CutSurfaceContent) -> tuple[Mesh, NDArray[np.uint8]]:
+    """The surface in triangles of one margin class each, and those classes.
+
+    A triangle whose corners differ is cut half-way along its edges.
+    """
+    found = _split.get(content)
+    if found is None:
+        mesh, classes = content.mesh, content.classes
+        if classes is None or not classes.any():
+            found = mesh, np.zeros(len(mesh.triangles), np.uint8)
+        else:
+            found = _cut_by_class(mesh, classes)
+        _split[content] = found
+    return found
+
+
+def _cut_by_class(mesh: Mesh, classes: NDArray[np.uint8]) -> tuple[Mesh, NDArray[np.uint8]]:
+    corners = classes[mesh.triangles]
+    mixed = (corners != corners[:, :1]).any(axis=1)
+    triangles, corners = mesh.triangles[mixed].astype(np.int64), corners[mixed]
+    if not len(triangles):
+        return mesh, classes[mesh.triangles[:, 0]]
+    all_differ = (corners[:, 0] != corners[:, 1]) & (corners[:, 1] != corners[:, 2]) & (corners[:, 2] != corners[:, 0])
+    # Turned so that the corner that differs from the two others comes first.
+    alike = np.stack([corners[:, 1] == corners[:, 2], corners[:, 2] == corners[:, 0]], axis=1)
+    first = np.where(alike[:, 0], 0, np.where(alike[:, 1], 1, 2))
+    turn = (first[:, None] + np.arange(3)) % 3
+    triangles = np.take_along_axis(triangles, turn, axis=1)
+    a, b, c = triangles.T
+    edges = np.sort(np.stack([a, b, b, c, c, a], axis=-1).reshape(-1, 2), axis=1)
+    base = len(mesh.points)
+    keys, place = np.unique(edges[:, 0] * base + edges[:, 1], return_inverse=True)
+    ends = np.stack([keys // base, keys % base])
+    ab, bc, ca = (base + place.reshape(-1, 3)).T
+    three = np.flatnonzero(all_differ)
+    middle = np.full(len(triangles), -1)
+    middle[three] = base + len(keys) + np.arange(len(three))
+    points = [mesh.points, mesh.points[ends].mean(axis=0), mesh.points[triangles[three]].mean(axis=1)]
+    two = ~all_differ
+    parts = [
+        (a, ab, ca, a, two),
+        (ab, b, c, b, two),
+        (ab, c, ca, b, two),
+        *((one, m, middle, one, all_differ) for one, m in ((a, ab), (b, bc), (c, ca))),
+        *((one, middle, m, one, all_differ) for one, m in ((a, ca), (b, ab), (c, bc))),
+    ]
+    new = [np.stack([i[use], j[use], k[use]], axis=-1) for i, j, k, _, use in parts]
+    kinds = [classes[of[use]] for _, _, _, of, use in parts]
+    whole = np.concatenate([mesh.triangles[~mixed], *new]).astype(np.int32)
+    return (
+        Mesh(np.concatenate(points).astype(np.float32), whole),
+        np.concatenate([classes[mesh.triangles[~mixed][:, 0]], *kinds]),
     )
 
 
@@ -179,10 +238,10 @@ def _chains(links: IntArray, nodes: int) -> list[tuple[list[int], list[int]]]:
     return found
 
 
-def _removed(content: CutSurfaceContent, triangles: IntArray, orientation: Orientation) -> FloatArray:
+def _removed(content: CutSurfaceContent, mesh: Mesh, triangles: IntArray, orientation: Orientation) -> FloatArray:
     if content.remove_point is None:
         return np.zeros((len(triangles), 2))
-    normals = unit_normals(content.mesh, triangles) * removed_side(content.mesh, content.remove_point)
+    normals = unit_normals(mesh, triangles) * removed_side(content.mesh, content.remove_point)
     return np.asarray(orientation.to_view(normals)[:, :2])
 
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from surgitwin.render.bounds import content_bounds, unmeasured
 from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
-from surgitwin.render.content import SceneContent, Vec3
+from surgitwin.render.content import PatchContent, SceneContent, Vec3
 from surgitwin.render.figure import OrientationFigure, font_size, style_text
 from surgitwin.render.notes3d import FlatNotes
+from surgitwin.render.patch_props import CutSurfaceActors, PatchActors
 from surgitwin.render.plane_props import PlaneActors
 from surgitwin.render.prepared import MeshStore
 from surgitwin.render.surface_props import Piece, SurfaceActor
@@ -72,6 +73,7 @@ class Scene3D:
         self._surfaces: dict[str, SurfaceActor] = {}
         self._leaving: list[Any] = []
         self._planes: dict[str, PlaneActors] = {}
+        self._cuts: dict[tuple[str, bool], CutSurfaceActors] = {}
         self._trees: dict[str, TreeActors] = {}
         self._markers: list[Any] = []
         self._volume: VolumeActor | None = None
@@ -97,6 +99,7 @@ class Scene3D:
         self._whole = content if whole is None else whole
         self._update_surfaces()
         self._update_planes()
+        self._update_cuts()
         self._update_trees()
         self._update_markers()
         self._update_volume()
@@ -173,6 +176,9 @@ class Scene3D:
     def planes(self) -> tuple[PlaneActors, ...]:
         return tuple(self._planes.values())
 
+    def patches(self) -> tuple[PatchActors, ...]:
+        return tuple(cut for cut in self._cuts.values() if isinstance(cut, PatchActors))
+
     def pickable(self) -> tuple[Any, ...]:
         """The props that a click can hit: visible surfaces and the volume."""
         found = [actor for surface in self._surfaces.values() if surface.shown for actor in surface.actors]
@@ -191,6 +197,7 @@ class Scene3D:
         self._surfaces.clear()
         self._leaving.clear()
         self._planes.clear()
+        self._cuts.clear()
         self._trees.clear()
         self._markers.clear()
         self._drop_volume()
@@ -237,6 +244,8 @@ class Scene3D:
         scale = millimetres_per_pixel(self.renderer) * self.pixel_ratio
         for plane in self._planes.values():
             plane.resize(scale, self.pixel_ratio)
+        for cut in self._cuts.values():
+            cut.resize(scale, self.pixel_ratio)
         texts = np.zeros((0, 4))
         for tree in self._trees.values():
             texts = tree.place(self.pixel_ratio, texts)
@@ -308,6 +317,30 @@ class Scene3D:
                 for actor in known.front_actors:
                     self.front.AddActor(actor)
             elif known.content != content:
+                known.update(content)
+
+    def _update_cuts(self) -> None:
+        cuts = (*self.content.patches, *self.content.cut_surfaces)
+        wanted = {(cut.id, isinstance(cut, PatchContent)): cut for cut in cuts}
+        for gone in self._cuts.keys() - wanted.keys():
+            actors = self._cuts.pop(gone)
+            for actor in actors.scene_actors:
+                self.renderer.RemoveActor(actor)
+            for actor in actors.front_actors:
+                self.front.RemoveActor(actor)
+        for key, content in wanted.items():
+            known = self._cuts.get(key)
+            if known is None:
+                if isinstance(content, PatchContent):
+                    known = PatchActors(content, self.tokens)
+                else:
+                    known = CutSurfaceActors(content, self.tokens)
+                self._cuts[key] = known
+                for actor in known.scene_actors:
+                    self.renderer.AddActor(actor)
+                for actor in known.front_actors:
+                    self.front.AddActor(actor)
+            elif known.content is not content:
                 known.update(content)
 
     def _update_trees(self) -> None:

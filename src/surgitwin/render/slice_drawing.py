@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surgitwin.render.content import Vec3
+from surgitwin.render.content import MarginClass, Vec3
+from surgitwin.render.cut_surface import MARGIN_DASHES, MARGIN_TOKENS, SliceCurve, dashed
 from surgitwin.render.cutting import CutLine
 from surgitwin.render.overlay import OverlayLook, Patch
 from surgitwin.render.placement import Placement, Point, scale_bar
@@ -51,6 +53,8 @@ class SliceDrawing:
         self._replace(pixels)
         for line in picture.lines(position, self._placement):
             self._cut_line(line)
+        for curve in picture.curves(position, self._placement):
+            self._cut_curve(curve)
         if crosshair:
             self._crosshair(picture.crosshair(focus, self._placement))
         for spot in picture.markers(position, self._placement):
@@ -91,7 +95,24 @@ class SliceDrawing:
             self._stroke(_dashes(line.line, 6 * self._ratio), cut, 1.2, 0.55)
         if line.cutting is not None:
             self._stroke([line.cutting], cut, 2.0)
-        centre, way = np.asarray(line.centre), np.asarray(line.removed)
+        self._arrow(np.asarray(line.centre), np.asarray(line.removed))
+
+    def _cut_curve(self, curve: SliceCurve) -> None:
+        cut = self._tokens.rgb("cut")
+        for run in curve.runs:
+            for margin, points in run.parts():
+                if margin != MarginClass.NOTHING:
+                    pattern = [length * self._ratio for length in MARGIN_DASHES[margin]]
+                    lines = [_links(piece) for piece in dashed(points, pattern)]
+                    self._stroke(list(chain.from_iterable(lines)), self._tokens.rgb(MARGIN_TOKENS[margin]), 6.0)
+            self._stroke(_links(run.points), cut, 2.0)
+        if curve.arrow is not None:
+            start, end = np.asarray(curve.arrow[0]), np.asarray(curve.arrow[1])
+            self._arrow(start, (end - start) / np.linalg.norm(end - start))
+
+    def _arrow(self, centre: NDArray[np.float64], way: NDArray[np.float64]) -> None:
+        """To the side that goes."""
+        cut = self._tokens.rgb("cut")
         back, tip = centre + 13 * self._ratio * way, centre + 20 * self._ratio * way
         across = np.array([-way[1], way[0]]) * 4 * self._ratio
         self._stroke([(_pt(centre), _pt(back))], cut, 1.6)
@@ -232,6 +253,10 @@ def _dashes(line: tuple[Point, Point], length: float) -> list[tuple[Point, Point
     way = (end - start) / max(total, 1e-9)
     starts = np.arange(0.0, total, 2 * length)
     return [(_pt(start + s * way), _pt(start + min(s + length, total) * way)) for s in starts]
+
+
+def _links(points: NDArray[np.float64]) -> list[tuple[Point, Point]]:
+    return [(_pt(a), _pt(b)) for a, b in pairwise(points)]
 
 
 def _pt(values: NDArray[np.float64]) -> Point:

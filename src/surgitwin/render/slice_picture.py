@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.text import tr
-from surgitwin.render.content import ImageContent, LabelLayer, SliceContent, Vec3, same_image, same_memory
+from surgitwin.render.content import (
+    CutSurfaceContent,
+    ImageContent,
+    LabelLayer,
+    SliceContent,
+    Vec3,
+    same_image,
+    same_memory,
+)
+from surgitwin.render.cut_surface import Run, SliceCurve, section, slice_curve
 from surgitwin.render.cutting import CutLine, cut_lines
 from surgitwin.render.fusion import fused
 from surgitwin.render.overlay import OverlayLook, Patch, overlay_patch
@@ -86,6 +95,7 @@ class SlicePicture:
         self._layers: list[_Layer] = []
         self._pixels_key: tuple[Any, ...] | None = None
         self._pixels: NDArray[np.uint32] | None = None
+        self._sections: dict[CutSurfaceContent, tuple[float, tuple[Run, ...]]] = {}
         content, self.content = self.content, SliceContent()
         self.set_content(content)
 
@@ -184,6 +194,22 @@ class SlicePicture:
     def lines(self, position_mm: float, placement: Placement) -> list[CutLine]:
         """The cut planes that meet the slice."""
         return cut_lines(self.content.planes, self.orientation, position_mm, placement)
+
+    def curves(self, position_mm: float, placement: Placement) -> list[SliceCurve]:
+        """The cut surfaces that meet the slice, and patches with control points near it."""
+        known, self._sections = self._sections, {}
+        found: list[SliceCurve] = []
+        for content in (*self.content.cut_surfaces, *self.content.patches):
+            if not content.visible:
+                continue
+            kept = known.get(content)
+            if kept is None or kept[0] != position_mm:
+                kept = position_mm, section(content, self.orientation, position_mm)
+            self._sections[content] = kept
+            curve = slice_curve(content, kept[1], self.orientation, position_mm, placement)
+            if curve is not None:
+                found.append(curve)
+        return found
 
     def markers(self, position_mm: float, placement: Placement) -> list[MarkerSpot]:
         """The markers whose box the slice passes through."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from surgitwin.core.mesh import Mesh
 from surgitwin.render.content import SurfaceContent
+from surgitwin.render.hatching import bands, stripe_surface, texture
 from surgitwin.render.prepared import MeshStore, PreparedMesh
 
 # A dull, slightly wet look: highlights show the shape, colours stay those of the tree.
@@ -27,6 +28,13 @@ class Piece:
         self.actor.VisibilityOff()
         self.triangles = int(data.GetNumberOfPolys())
         self.uploaded = False
+
+    def set_hatching(self, pattern: Any) -> None:
+        """Draw in stripes by a vtkTexture, or, with None, plain."""
+        if pattern is not self.actor.GetTexture():
+            if pattern is not None:
+                stripe_surface(self.mapper.GetInput())
+            self.actor.SetTexture(pattern)
 
 
 class _Drawing:
@@ -69,6 +77,7 @@ class SurfaceActor:
         self._next: _Drawing | None = None
         self._moving = False
         self._solid = False
+        self._hatching: Any = None
 
     def wants(self, content: SurfaceContent) -> bool:
         """True if ``content`` has a mesh that is to be seen and is not there yet."""
@@ -95,6 +104,7 @@ class SurfaceActor:
         look.SetOpacity(content.opacity)
         # Seen through its front, the far side of a translucent organ would only add haze.
         look.SetBackfaceCulling(self._solid or content.opacity < 1.0)
+        self._set_apart()
         self._show()
 
     @property
@@ -152,6 +162,15 @@ class SurfaceActor:
             self._next = drawing  # what was there stays until then
         else:
             self._replace(drawing)
+
+    def _set_apart(self) -> None:
+        """Bring all pieces to their place, and hatch them or not; their triangles stay where they are drawn from."""
+        if self.content.hatched and self._hatching is None:
+            self._hatching = texture(bands())
+        for drawing in (self._drawing, self._next):
+            for piece in drawing.all if drawing is not None else ():
+                piece.actor.SetPosition(*self.content.offset_mm)
+                piece.set_hatching(self._hatching if self.content.hatched else None)
 
     def _replace(self, drawing: _Drawing) -> None:
         if self._drawing is not None:
