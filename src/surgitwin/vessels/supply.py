@@ -141,7 +141,7 @@ def attach(
     ctx = ctx or Context()
     ctx.progress(0.0, tr("Finding what each branch feeds"))
     feeding, away_mm = feeding_points(tree, organ, box, geometry, ctx)
-    return Supply(system, tree, feeding, away_mm, _own_voxels(tree, organ, box, geometry))
+    return Supply(system, tree, feeding, away_mm, own_voxels(tree.points_mm, tree.radii_mm, organ, box, geometry))
 
 
 def feeding_points(
@@ -168,15 +168,17 @@ def feeding_points(
     return nearest, away
 
 
-def _own_voxels(tree: VesselTree, organ: BoolArray, box: Box, geometry: Geometry) -> IndexArray:
-    """The organ's voxel that each point goes with."""
+def own_voxels(
+    points_mm: FloatArray, radii_mm: FloatArray, organ: BoolArray, box: Box, geometry: Geometry
+) -> IndexArray:
+    """The organ's voxel nearest to each point of a vessel, by its number in the mask; -1 if none is near (`attach`)."""
     number = np.cumsum(organ.reshape(-1), dtype=np.int32) - 1
     spacing = np.asarray(geometry.spacing_mm)
-    at = geometry.to_index(tree.points_mm) - np.asarray(box.start)
+    at = geometry.to_index(points_mm) - np.asarray(box.start)
     size = np.asarray(box.size_ijk)
     found = np.full(len(at), -1, dtype=np.int32)
     _, nj, ni = organ.shape
-    for point, (place, radius) in enumerate(zip(at, tree.radii_mm, strict=True)):
+    for point, (place, radius) in enumerate(zip(at, radii_mm, strict=True)):
         reach = radius + NEAR_VOXELS * float(spacing.max())
         low = np.clip(np.floor(place - reach / spacing), 0, size).astype(int)
         high = np.clip(np.ceil(place + reach / spacing) + 1, 0, size).astype(int)

@@ -1,0 +1,202 @@
+"""An organ divided by vessel branches: every voxel in one part, borders where the formulas put them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.vessels.territories import METHODS, divide, groups_by_branch, groups_by_name
+from surgitwin.vessels.tree import Branch, VesselTree
+
+TURN = np.linalg.qr(np.array([[0.8, -0.5, 0.2], [0.5, 0.7, -0.1], [-0.1, 0.3, -0.9]]))[0]
+GRIDS = {
+    "odd spacing": Geometry.from_parts((60, 50, 30), (0.9, 1.1, 2.3), (-27.0, -27.0, -34.0), np.eye(3)),
+    "flipped": Geometry.from_parts((60, 50, 30), (0.9, 1.1, 2.3), (27.0, 27.0, -34.0), np.diag([-1.0, -1.0, 1.0])),
+    "oblique": Geometry.from_parts((60, 50, 40), (1.0, 1.2, 1.7), tuple(-TURN @ [30.0, 30.0, 34.0]), TURN),
+}
+
+
+def centres(grid: Geometry) -> NDArray[np.float64]:
+    k, j, i = np.meshgrid(*(np.arange(n) for n in grid.shape_kji), indexing="ij")
+    return grid.to_lps(np.stack([i, j, k], axis=-1))
+
+
+def pair(apart: float, radii: tuple[float, float], half: float = 40.0) -> VesselTree:
+    """Two straight vessels along z, at x = -apart/2 and x = +apart/2, of one trunk far below."""
+    z = np.arange(-half, half + 0.1, 0.5)
+    one, other = (np.column_stack([np.full_like(z, x), np.zeros_like(z), z]) for x in (-apart / 2, apart / 2))
+    points = np.concatenate([[[0.0, 0.0, -half - 20.0]], one, other])
+    n = len(z)
+    parent = np.array([-1, 0, *range(1, n), 0, *range(n + 1, 2 * n)], dtype=np.int32)
+    branch = np.array([0] + [1] * n + [2] * n, dtype=np.int32)
+    widths = np.array([5.0] + [radii[0]] * n + [radii[1]] * n)
+    branches = (Branch(0, "Trunk"), Branch(1, "Right"), Branch(2, "Left"))
+    return VesselTree(points, widths, parent, branch, branches)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_two_equal_parallel_vessels_halve_an_organ_by_every_method(name: str) -> None:
+    grid = GRIDS[name]
+    organ = np.linalg.norm(centres(grid), axis=-1) <= 20.0
+    tree = pair(16.0, (2.0, 2.0))
+
+    found = divide(organ, grid.full_box, grid, tree, {"Right": [1], "Left": [2]})
+
+    x = centres(grid)[organ][:, 0]
+    for method in METHODS:
+        slack = max(grid.spacing_mm) if method == "geodesic" else 1e-6  # sweeps are exact to a voxel
+        assert ((found.labels[method] == 2) == (x > 0))[np.abs(x) > slack].all()
+    assert found.disagreement_percent < 100.0 * np.mean(np.abs(x) <= max(grid.spacing_mm))
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_by_radius_the_border_moves_away_from_the_thicker_vessel_as_far_as_the_formula_says(name: str) -> None:
+    grid = GRIDS[name]
+    organ = np.linalg.norm(centres(grid), axis=-1) <= 20.0
+    tree = pair(14.0, (6.0, 1.0))
+
+    found = divide(organ, grid.full_box, grid, tree, {"Right": [1], "Left": [2]})
+
+    border = (6.0**2 - 1.0**2) / (2 * 14.0)
+    x = centres(grid)[organ][:, 0]
+    clear = np.abs(x - border) > 0.02
+    assert ((found.labels["weighted"] == 2) == (x > border))[clear].all()
+    between = (x > 0.1) & (x < border - 0.1)
+    assert found.unsure[between].all() and between.any()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_every_voxel_of_the_organ_is_in_exactly_one_territory_by_every_method(name: str) -> None:
+    grid = GRIDS[name]
+    places = centres(grid)
+    organ = (np.linalg.norm(places, axis=-1) <= 19.0) | (np.linalg.norm(places - [0, 22.0, 0], axis=-1) <= 2.0)
+    box = Box.of_mask(organ)
+    tree = pair(16.0, (2.0, 3.0))
+
+    found = divide(organ[box.slices], box, grid, tree, {"Right": [1], "Left": [2]})
+
+    for method in METHODS:
+        assert len(found.labels[method]) == organ.sum()
+        assert set(np.unique(found.labels[method])) == {1, 2}
+        assert sum(found.voxels(method)) == organ.sum()
+
+
+def test_an_island_that_no_way_leads_to_goes_to_the_nearest_branch_and_is_said() -> None:
+    grid = GRIDS["odd spacing"]
+    places = centres(grid)
+    island = np.linalg.norm(places - np.array([8.0, 22.0, 0]), axis=-1) <= 2.5
+    organ = (np.linalg.norm(places, axis=-1) <= 14.0) | island
+
+    found = divide(organ, grid.full_box, grid, pair(16.0, (2.0, 2.0)), {"Right": [1], "Left": [2]})
+
+    assert (found.labels["geodesic"][island[organ]] == 2).all()
+    (notice,) = found.notices
+    assert notice.code == "territory-unreached"
+    assert notice.details["unreached_ml"] == pytest.approx(island.sum() * grid.voxel_volume_mm3 / 1000)
+
+
+def test_where_the_organ_folds_the_shortest_way_inside_decides() -> None:
+    """A horseshoe: the tip of its left arm is straight across from the right one, but far by the way round."""
+    grid = Geometry.from_parts((80, 80, 8), (1.0, 1.0, 1.0), (-40.0, -40.0, -4.0), np.eye(3))
+    places = centres(grid)
+    x, y = places[..., 0], places[..., 1]
+    organ = (np.abs(x) < 20) & (np.abs(x) > 4) & (y > -30) & (y < 30) | ((np.abs(x) < 20) & (y > 20) & (y < 30))
+    right = np.array([[-8.0, v, 0.0] for v in np.arange(-28.0, 10.0)])
+    left = np.array([[12.0, v, 0.0] for v in np.arange(10.0, 28.0)])
+    points = np.concatenate([[[0.0, 25.0, 0.0]], right, left])
+    parent = np.array([-1, *range(len(right)), 0, *range(len(right) + 1, len(right) + len(left))], dtype=np.int32)
+    branch = np.array([0] + [1] * len(right) + [2] * len(left), dtype=np.int32)
+    names = (Branch(0, "Trunk"), Branch(1, "Right"), Branch(2, "Left"))
+    tree = VesselTree(points, np.full(len(points), 1.0), parent, branch, names)
+
+    found = divide(organ, grid.full_box, grid, tree, {"Right": [1], "Left": [2]})
+
+    tip = (x[organ] > 4) & (y[organ] < -25) & (x[organ] < 8)
+    assert (found.labels["nearest"][tip] == 1).all()
+    assert (found.labels["geodesic"][tip] == 2).all()
+    assert found.unsure[tip].all()
+
+
+def test_geodesic_distances_are_straight_ones_in_a_convex_organ() -> None:
+    """A single source in a ball: the sweeps give its distance to within the scheme's first-order error."""
+    from surgitwin.vessels.territory_kernels import sweep
+
+    grid = GRIDS["odd spacing"]
+    away = np.linalg.norm(centres(grid) - grid.to_lps(np.array([30.0, 25.0, 15.0])), axis=-1)
+    inside = np.ascontiguousarray(away < 24.0, dtype=np.uint8)
+    time, label = np.full(inside.shape, 1e30, np.float32), np.zeros(inside.shape, np.uint8)
+    time[away < 4.0], label[away < 4.0] = away[away < 4.0], 1
+    hi, hj, hk = grid.spacing_mm
+
+    for _ in range(3):
+        changed = sum(sweep(time, label, inside, hk, hj, hi, way) for way in range(8))
+
+    assert changed == 0
+    error = time[inside == 1] - away[inside == 1]
+    assert np.abs(error).max() < 0.09 * 24.0 and np.abs(error).mean() < 1.0
+    assert (label[inside == 1] == 1).all()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_nearest_branch_is_that_of_brute_force(name: str) -> None:
+    grid = GRIDS[name]
+    organ = np.linalg.norm(centres(grid), axis=-1) <= 12.0
+    rng = np.random.default_rng(4)
+    points = rng.normal(0, 9, (30, 3))
+    branch = np.arange(30, dtype=np.int32)
+    tree = VesselTree(
+        points, np.full(30, 1.0), np.arange(-1, 29, dtype=np.int32), branch, tuple(Branch(n) for n in range(30))
+    )
+    groups = {f"T{n}": list(range(n, 30, 3)) for n in range(3)}
+
+    found = divide(organ, grid.full_box, grid, tree, groups)
+
+    nearest = np.linalg.norm(centres(grid)[organ][:, None] - points[None], axis=2).argmin(axis=1)
+    assert np.array_equal(found.labels["nearest"], nearest % 3 + 1)
+
+
+def named() -> VesselTree:
+    """A trunk of two names with side branches, then three named territories; one of them with a named part."""
+    parents = [-1, 0, 1, 1, 0, 4, 4, 2, 2, 3, 3, 5, 5, 6, 6, 4, 11, 11]
+    names = {0: "Main", 1: "Right", 2: "5", 3: "8", 4: "Left", 5: "2", 6: "3", 11: "2 dorsal"}
+    count = len(parents)
+    points = np.arange(count * 3, dtype=np.float64).reshape(count, 3)
+    branches = tuple(Branch(n, names.get(n, "")) for n in range(count))
+    return VesselTree(points, np.ones(count), np.array(parents, np.int32), np.arange(count, dtype=np.int32), branches)
+
+
+def test_names_with_end_branches_of_their_own_make_territories_and_trunks_make_none() -> None:
+    groups = groups_by_name(named())
+
+    assert set(groups) == {"5", "8", "2", "3", "2 dorsal"}
+    assert groups["5"] == (2, 7, 8) and groups["2"] == (5, 12) and groups["2 dorsal"] == (11, 16, 17)
+
+
+def test_a_tree_without_names_cannot_be_divided_by_name() -> None:
+    with pytest.raises(BadInput, match="Name at least two branches"):
+        groups_by_name(pair_without_names())
+
+
+def pair_without_names() -> VesselTree:
+    tree = pair(10.0, (1.0, 1.0))
+    return VesselTree(tree.points_mm, tree.radii_mm, tree.parent, tree.branch, tuple(Branch(n) for n in range(3)))
+
+
+def test_each_branch_of_the_first_generation_makes_a_territory() -> None:
+    assert groups_by_branch(pair_without_names()) == {"Branch 1": (1,), "Branch 2": (2,)}
+    assert groups_by_branch(pair(10.0, (1.0, 1.0))) == {"Right": (1,), "Left": (2,)}
+
+
+def test_an_organ_without_voxels_and_a_group_without_branches_are_refused() -> None:
+    grid = GRIDS["odd spacing"]
+    tree = pair(10.0, (1.0, 1.0))
+
+    with pytest.raises(BadInput, match="no voxel"):
+        divide(np.zeros(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1], "Left": [2]})
+    with pytest.raises(BadInput, match="no branch"):
+        divide(np.ones(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1], "Other": [7]})
+    with pytest.raises(BadInput, match="2 to 250"):
+        divide(np.ones(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1]})
