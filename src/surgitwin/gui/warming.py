@@ -30,13 +30,20 @@ MODULES = (
     "surgitwin.render.prepared",
     "surgitwin.resection",
     "surgitwin.resection.volumetry",
+    "scipy.spatial",  # margins of a plan
+    "surgitwin.render.volume_props",
+    "vtkmodules.vtkRenderingVolumeOpenGL2",
     "surgitwin.segmentation.methods",
     "surgitwin.segmentation.labelmaps",
+    "surgitwin.segmentation.scissors",
+    "surgitwin.segmentation.edges",
     "skimage.graph",  # live-wire
     "skimage.measure",  # level tracing
     "scipy.ndimage",
+    "scipy.sparse",  # the surface that follows a brush
     "surgitwin.surfaces",
     "surgitwin.exchange.names",
+    "numba",  # compiled loops
 )
 
 
