@@ -42,5 +42,6 @@ def linked_groups(one: NDArray[np.integer], two: NDArray[np.integer], size: int)
         one_root, two_root = parent[low], parent[high]
         low, high = np.minimum(one_root, two_root), np.maximum(one_root, two_root)
     # A group's label is its first member.
-    number = np.cumsum(label == np.arange(size)) - 1
+    # A sum that converts on its way keeps Python's lock until it is over; a sum of numbers of its own kind does not.
+    number = np.cumsum((label == np.arange(size)).astype(np.int64)) - 1
     return np.asarray(number[label], dtype=np.int64)
