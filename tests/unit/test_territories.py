@@ -47,9 +47,8 @@ def test_two_equal_parallel_vessels_halve_an_organ_by_every_method(name: str) ->
 
     x = centres(grid)[organ][:, 0]
     for method in METHODS:
-        slack = max(grid.spacing_mm) if method == "geodesic" else 1e-6  # sweeps are exact to a voxel
-        assert ((found.labels[method] == 2) == (x > 0))[np.abs(x) > slack].all()
-    assert found.disagreement_percent < 100.0 * np.mean(np.abs(x) <= max(grid.spacing_mm))
+        assert ((found.labels[method] == 2) == (x > 0))[np.abs(x) > 1e-6].all()
+    assert found.disagreement_percent < 0.5
 
 
 @pytest.mark.parametrize("name", GRIDS)
