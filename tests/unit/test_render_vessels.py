@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from surgitwin.core.geometry import Geometry
 from surgitwin.render.bounds import content_bounds
 from surgitwin.render.content import SceneContent, SegmentStyle, TreeContent
+from surgitwin.render.lost import lost_layer
 from surgitwin.render.offscreen import render_offscreen
 from surgitwin.render.overlay import OverlayLook, overlay_patch
 from surgitwin.render.placement import Placement
@@ -314,3 +315,14 @@ def test_voxels_on_which_methods_disagree_are_hatched_in_slices() -> None:
         assert patch is not None
         shares.append(np.count_nonzero(patch.argb) / patch.argb.size)
     assert shares[0] == 1.0 and shares[1] == pytest.approx(0.5, abs=0.03)
+
+
+def test_what_loses_inflow_outflow_or_both_is_told_apart_and_what_was_not_assessed_is_not_drawn() -> None:
+    grid = Geometry.from_parts((4, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    inflow, outflow = np.array([[[False, True, False, True]]]), np.array([[[False, False, True, True]]])
+    both = lost_layer(inflow, outflow, grid)
+    assert both is not None and both.array.ravel().tolist() == [0, 1, 2, 3]
+    assert all(style.hatched for style in both.styles) and len({style.colour for style in both.styles}) == 3
+    alone = lost_layer(None, outflow, grid)
+    assert alone is not None and alone.array.ravel().tolist() == [0, 0, 2, 2]
+    assert lost_layer(None, None, grid) is None
