@@ -20,7 +20,7 @@ from surgitwin.commands import COMMANDS
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
-from surgitwin.gui.panels.territories import TerritoriesBox
+from surgitwin.gui.panels.territories import TerritoriesBox, disagreement_text
 from surgitwin.gui.panels.vessel_branches import listed_branches
 from surgitwin.gui.panels.vessels import VesselsBox
 from surgitwin.gui.vessel_hand import VesselHand
@@ -339,6 +339,10 @@ def test_a_tree_is_made_a_branch_picked_in_3d_named_and_cut_where_it_is_clicked(
     assert only_tree(hand).branches[TIP].color == (10, 200, 30)
     assert hand.window.stage.view3d.content.trees[0].colours[TIP] == (10, 200, 30)
 
+    box.branches.renamed.emit(TIP, "P8 dorsal")
+    hand.rest()
+    assert (EditTree.asked[-1].name_, EditTree.asked[-1].colour) == ("P8 dorsal", "10,200,30")  # the colour stays
+
     hand.press_button("Cut …", box)
     assert box.hint.isVisible() and box.modes["cut"].isChecked()
     hand.picture("cutting")
@@ -443,3 +447,13 @@ def test_the_list_shows_roots_named_branches_and_the_picked_one_below_those_that
     )
     assert listed_branches(tree, None) == [(0, None), (2, 0), (4, 2), (5, None)]
     assert listed_branches(tree, 3) == [(0, None), (2, 0), (3, 2), (4, 3), (5, None)]
+
+
+def test_a_little_disagreement_is_not_said_to_be_none() -> None:
+    said = [disagreement_text(share) for share in (0.0, 0.04, 0.06, None)]
+    assert [text.split(" on ")[-1] for text in said[:3]] == [
+        "0.0 % of the organ.",
+        "less than 0.1 % of the organ.",
+        "0.1 % of the organ.",
+    ]
+    assert "not assessed" in said[3]

@@ -133,13 +133,7 @@ class TerritoriesBox(Section):
         self.state.setText(text)
         set_role(self.state, "caution" if stale else "muted")
         self._show_parts(node)
-        share = node.disagreement_percent
-        if share is None:
-            self.disagreement.setText(tr("Whether the methods agree was not assessed."))
-        else:
-            self.disagreement.setText(
-                tr("The three methods disagree on {percent:.1f} % of the organ.").format(percent=share)
-            )
+        self.disagreement.setText(disagreement_text(node.disagreement_percent))
         unsure = self._desk.scene.get(node.unsure, SegmentNode)
         self.unsure.setVisible(unsure is not None)
         self.unsure.setChecked(unsure is not None and unsure.visible)
@@ -187,3 +181,11 @@ class TerritoriesBox(Section):
         node = self.node
         if node is not None and node.unsure is not None and self._desk.scene.get(node.unsure, SegmentNode):
             self._desk.do_now(EditNode(node=node.unsure, visible=shown))
+
+
+def disagreement_text(percent: float | None) -> str:
+    """How far the methods disagree; a little is never said to be nothing."""
+    if percent is None:
+        return tr("Whether the methods agree was not assessed.")
+    amount = tr("less than 0.1 %") if 0 < percent < 0.05 else tr("{percent:.1f} %").format(percent=percent)
+    return tr("The three methods disagree on {amount} of the organ.").format(amount=amount)

@@ -103,7 +103,7 @@ class VesselsBox(Section):
     def _build_branches(self, theme: Theme) -> None:
         self.branches = BranchList(theme)
         self.branches.chosen.connect(self._branch_chosen)
-        self.branches.renamed.connect(lambda branch, name: self._edit("name", branch, name=name))
+        self.branches.renamed.connect(self._take_name)
         self.body.addWidget(self.branches)
         self.confirm = button(tr("Confirm names"), self.confirm_names, tip=tr("Take every suggested name as right"))
         self.body.addWidget(self.confirm, alignment=Qt.AlignmentFlag.AlignLeft)
@@ -351,6 +351,12 @@ class VesselsBox(Section):
             self.hand.edit(node.id, action, branch=str(branch), **values)
             self._later.start(0)
 
+    def _take_name(self, branch: int, name: str) -> None:
+        """Give a branch another name; a colour of its own stays."""
+        node = self.tree_node
+        own = next((one.color for one in node.branches if one.id == branch), None) if node is not None else None
+        self._edit("name", branch, name=name, **({"colour": _as_text(own)} if own is not None else {}))
+
     def _rename(self) -> None:
         picked = self._picked_here()
         if picked is not None:
@@ -369,7 +375,7 @@ class VesselsBox(Section):
     def _recolour(self, colour: tuple[int, int, int]) -> None:
         picked = self._picked_here()
         if picked is not None:
-            self._edit("colour", picked, colour=",".join(str(channel) for channel in colour))
+            self._edit("colour", picked, colour=_as_text(colour))
 
     def _toggle(self, mode: str) -> None:
         if self.hand.mode == mode:
@@ -394,3 +400,7 @@ class VesselsBox(Section):
 
 def _grid_of(segment: SegmentNode | None) -> NodeId | None:
     return segment.parent if segment is not None else None
+
+
+def _as_text(colour: tuple[int, int, int]) -> str:
+    return ",".join(str(channel) for channel in colour)
