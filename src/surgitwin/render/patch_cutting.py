@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from surgitwin.core.geometry import FloatArray
 from surgitwin.core.mesh import Mesh
 from surgitwin.render.content import PatchContent, Vec3, vec3
-from surgitwin.render.cut_surface import centre_of, removed_side
+from surgitwin.render.cut_surface import centre_of, side_of
 from surgitwin.resection.bezier import BezierPatch
 
 DRAWN_CELLS = 40
@@ -76,7 +76,7 @@ def middle(content: PatchContent) -> tuple[FloatArray, FloatArray]:
     around = content.mesh.triangles[(content.mesh.triangles == nearest).any(axis=1)]
     a, b, c = (content.mesh.points[around[:, corner]].astype(np.float64) for corner in range(3))
     alike = 1.0 if float(np.cross(b - a, c - a).sum(axis=0) @ normal) >= 0 else -1.0
-    return place, normal / length * alike * removed_side(content.mesh, content.remove_point)
+    return place, normal / length * alike * side_of(content)
 
 
 def point_moved(content: PatchContent, row: int, column: int, by_lps: ArrayLike) -> PatchContent:
@@ -89,10 +89,9 @@ def point_moved(content: PatchContent, row: int, column: int, by_lps: ArrayLike)
     changed = content.with_points(points)
     if content.remove_point is None or content.mesh.empty or changed.mesh.empty:
         return changed
-    side = removed_side(content.mesh, content.remove_point)
-    if removed_side(changed.mesh, content.remove_point) == side:
+    if side_of(changed) == side_of(content):
         return changed
-    found = centre_of(changed.mesh, content.remove_point)
+    found = centre_of(changed)
     assert found is not None
     place, towards = found
     return replace(changed, remove_point=vec3(place - BESIDE_MM * towards))

@@ -98,7 +98,7 @@ class CutSurfaceActors:
         return self._centre is not None and bool(self._centre[1].any())
 
     def _middle(self, content: CutSurfaceContent) -> tuple[FloatArray, FloatArray] | None:
-        return centre_of(content.mesh, content.remove_point)
+        return centre_of(content)
 
     def _show(self, shown: bool) -> None:
         for actor in (*self.scene_actors, *self.front_actors):

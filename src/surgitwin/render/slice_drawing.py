@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.render.content import MarginClass, Vec3
-from surgitwin.render.cut_surface import MARGIN_DASHES, MARGIN_TOKENS, SliceCurve, dashed
+from surgitwin.render.cut_surface import MARGIN_TOKENS
 from surgitwin.render.cutting import CutLine
 from surgitwin.render.overlay import OverlayLook, Patch
 from surgitwin.render.placement import Placement, Point, scale_bar
+from surgitwin.render.slice_curve import MARGIN_DASHES, SliceCurve, dashed
 from surgitwin.render.slice_picture import Slab, SliceNotes, SlicePicture
 from surgitwin.render.tokens import FONT_FILES, Rgb, Tokens
 from surgitwin.render.windowing import Window

@@ -19,11 +19,11 @@ from surgitwin.render.content import (
     same_image,
     same_memory,
 )
-from surgitwin.render.cut_surface import Run, SliceCurve, section, slice_curve
 from surgitwin.render.cutting import CutLine, cut_lines
 from surgitwin.render.fusion import fused
 from surgitwin.render.overlay import OverlayLook, Patch, overlay_patch
 from surgitwin.render.placement import Placement, Point
+from surgitwin.render.slice_curve import Run, SliceCurve, section, slice_curve
 from surgitwin.render.slicing import Orientation, SlabMode, SliceGrid, Slicer
 from surgitwin.render.windowing import Window
 
@@ -197,6 +197,7 @@ class SlicePicture:
 
     def curves(self, position_mm: float, placement: Placement) -> list[SliceCurve]:
         """The cut surfaces that meet the slice, and patches with control points near it."""
+        slice_mm = self.grid.spacing[2] if self.grid is not None else 1.0
         known, self._sections = self._sections, {}
         found: list[SliceCurve] = []
         for content in (*self.content.cut_surfaces, *self.content.patches):
@@ -206,7 +207,7 @@ class SlicePicture:
             if kept is None or kept[0] != position_mm:
                 kept = position_mm, section(content, self.orientation, position_mm)
             self._sections[content] = kept
-            curve = slice_curve(content, kept[1], self.orientation, position_mm, placement)
+            curve = slice_curve(content, kept[1], self.orientation, position_mm, placement, slice_mm)
             if curve is not None:
                 found.append(curve)
         return found

@@ -10,6 +10,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 
+from surgitwin.gui.views.slice_patches import SlicePatchHand
 from surgitwin.render.content import PlaneContent
 from surgitwin.render.cutting import CutLine, distance_to_segment, moved, turned
 from surgitwin.render.windowing import window_presets
@@ -33,6 +34,7 @@ class Grip(Enum):
     ZOOM = auto()
     MOVE_PLANE = auto()
     TURN_PLANE = auto()
+    PATCH = auto()
     TOOL = auto()
 
 
@@ -48,6 +50,7 @@ class SliceInput:
         self._wheel = 0
         self._plane: PlaneContent | None = None
         self._line: CutLine | None = None
+        self.patches = SlicePatchHand(view)
 
     @property
     def dragged_plane(self) -> str | None:
@@ -142,12 +145,20 @@ class SliceInput:
         elif button == Qt.MouseButton.LeftButton and self._view.tool is not None:
             self._grip = Grip.TOOL
             self._view.tool.press(self._view, event.position(), event.modifiers())
+        elif button == Qt.MouseButton.LeftButton and self._hold(event):
+            self._grip = Grip.PATCH
         elif button == Qt.MouseButton.LeftButton:
             self._grip, self._line = self._grip_at(event.position())
             self._plane = None if self._line is None else self._line.plane
             if self._plane is not None:
                 self._view.plane_drag_started.emit(self._plane.id)
         event.accept()
+
+    def _hold(self, event: QMouseEvent) -> bool:
+        hold = self.patches.find(event.position(), event.modifiers())
+        if hold is not None:
+            self.patches.start(hold, event.position())
+        return hold is not None
 
     def move(self, event: QMouseEvent) -> None:
         view, at = self._view, event.position()
@@ -156,7 +167,7 @@ class SliceInput:
                 view.move_focus(view.crosshair_point(at))
             elif view.tool is not None:
                 view.tool.hover(view, at)
-            self._show_cursor(at)
+            self._show_cursor(at, event.modifiers())
         elif self._grip is Grip.TOOL:
             if view.tool is not None:
                 view.tool.move(view, at)
@@ -171,6 +182,8 @@ class SliceInput:
         if grip is Grip.TOOL:
             if view.tool is not None and event.button() == Qt.MouseButton.LeftButton:
                 view.tool.release(view, event.position())
+        elif self.patches.finish():
+            pass
         elif plane is not None:
             current = next((p for p in view.content.planes if p.id == plane.id), plane)
             view.plane_drag_finished.emit(current)
@@ -178,7 +191,7 @@ class SliceInput:
             view.picked.emit(view.point_at(event.position()))
         elif not self._travelled and grip is Grip.ZOOM:
             view.menu_requested.emit(event.globalPosition().toPoint())
-        self._show_cursor(event.position())
+        self._show_cursor(event.position(), event.modifiers())
         event.accept()
 
     def _drag(self, at: QPointF) -> None:
@@ -194,6 +207,8 @@ class SliceInput:
         elif self._grip is Grip.ZOOM:
             about = (self._start.x(), self._start.y())
             view.set_placement(view.placement.zoomed(1.01 ** -step.y(), about))
+        elif self._grip is Grip.PATCH:
+            self.patches.drag(at)
         else:
             self._drag_plane(at)
 
@@ -225,6 +240,9 @@ class SliceInput:
 
     def _abort_drag(self) -> bool:
         plane, view = self._plane, self._view
+        if self.patches.abort():
+            self._grip = Grip.NOTHING
+            return True
         if plane is None:
             return False
         self._grip, self._plane, self._line = Grip.NOTHING, None, None
@@ -247,6 +265,10 @@ class SliceInput:
                 return Grip.MOVE_PLANE, line
         return Grip.WINDOW, None
 
+    def leave(self) -> None:
+        """The mouse has left the view."""
+        self.patches.hover(None)
+
     def double_click(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
             return
@@ -254,15 +276,19 @@ class SliceInput:
         if tool is None or not tool.double_click(self._view, event.position()):
             self._view.maximise_requested.emit()
 
-    def _show_cursor(self, at: QPointF) -> None:
+    def _show_cursor(self, at: QPointF, keys: Qt.KeyboardModifier) -> None:
         if self._view.tool is not None:
             self._view.setCursor(self._view.tool.cursor)
             return
-        grip, _ = self._grip_at(at)
+        hold = self.patches.find(at, keys)
+        self.patches.hover(hold)
+        grip = Grip.PATCH if hold is not None else self._grip_at(at)[0]
         shape = {
             Grip.MOVE_PLANE: Qt.CursorShape.SizeAllCursor,
             Grip.TURN_PLANE: Qt.CursorShape.PointingHandCursor,
         }.get(grip, Qt.CursorShape.ArrowCursor)
+        if hold is not None:
+            shape = hold.cursor
         if self._view.cursor().shape() != shape:
             self._view.setCursor(shape)
 

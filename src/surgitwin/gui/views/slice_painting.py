@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from surgitwin.core.text import tr
+from surgitwin.gui.views.slice_curves import CurvePainter, draw_arrow
 from surgitwin.render.cutting import CutLine
 from surgitwin.render.placement import scale_bar
 from surgitwin.render.slice_picture import SliceNotes
@@ -38,6 +39,7 @@ class SlicePainter:
         self._plate = theme.colour("annotation-shadow", 0.5)
         self._cut = theme.colour("cut")
         self._canvas = theme.colour("canvas")
+        self._curves = CurvePainter(theme)
         self._edge = theme.colour(f"view-{view.orientation}")
         self._line_height = QFontMetricsF(self._text_font).height()
 
@@ -53,6 +55,8 @@ class SlicePainter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             for line in view.picture.lines(view.picture.position_at(view.focus), view.placement):
                 self._cut_line(painter, line)
+            for curve in view.picture.curves(view.picture.position_at(view.focus), view.placement):
+                self._curves.paint(painter, curve, view.hot_knob)
             if view.crosshair_visible:
                 self._crosshair(painter)
             self._markers(painter)
@@ -117,15 +121,7 @@ class SlicePainter:
 
     def _removed_arrow(self, painter: QPainter, line: CutLine) -> None:
         """A short arrow towards the side that goes."""
-        centre, way = np.asarray(line.centre), np.asarray(line.removed)
-        tip, back = centre + 20 * way, centre + 13 * way
-        across = np.array([-way[1], way[0]]) * 4
-        painter.setPen(QPen(self._cut, 1.6))
-        painter.drawLine(QPointF(*(centre + 4 * way)), QPointF(*back))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._cut)
-        painter.drawPolygon(QPolygonF([QPointF(*tip), QPointF(*(back + across)), QPointF(*(back - across))]))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        draw_arrow(painter, self._cut, np.asarray(line.centre), np.asarray(line.removed))
 
     def _crosshair(self, painter: QPainter) -> None:
         view = self._view

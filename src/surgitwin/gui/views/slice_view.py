@@ -27,6 +27,7 @@ from surgitwin.render.content import (
     ImageContent,
     LabelLayer,
     MarkerContent,
+    PatchContent,
     PlaneContent,
     SliceContent,
     Vec3,
@@ -60,6 +61,8 @@ class SliceView(QWidget):
         As they say; `menu_requested` carries the global position of a right click.
     plane_drag_started(str), plane_dragged(PlaneContent), plane_drag_finished(PlaneContent), plane_drag_cancelled(str)
         The id, or the plane where it is now.
+    patch_drag_started(str), patch_dragged(PatchContent), patch_drag_finished(PatchContent), patch_drag_cancelled(str)
+        The same of a Bézier patch.
     """
 
     focus_moved = Signal(object)
@@ -73,6 +76,10 @@ class SliceView(QWidget):
     plane_dragged = Signal(object)
     plane_drag_finished = Signal(object)
     plane_drag_cancelled = Signal(str)
+    patch_drag_started = Signal(str)
+    patch_dragged = Signal(object)
+    patch_drag_finished = Signal(object)
+    patch_drag_cancelled = Signal(str)
 
     def __init__(self, theme: Theme, orientation: Orientation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -142,6 +149,14 @@ class SliceView(QWidget):
 
     def set_planes(self, planes: tuple[PlaneContent, ...]) -> None:
         self.set_content(replace(self.content, planes=planes))
+
+    def set_patches(self, patches: tuple[PatchContent, ...]) -> None:
+        self.set_content(replace(self.content, patches=patches))
+
+    @property
+    def hot_knob(self) -> tuple[str, tuple[int, int]] | None:
+        """The patch and its control point that are held or under the mouse."""
+        return self._input.patches.hot
 
     def set_markers(self, markers: tuple[MarkerContent, ...]) -> None:
         self.set_content(replace(self.content, markers=markers))
@@ -320,6 +335,7 @@ class SliceView(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:
         self.hovered.emit(None, None)
+        self._input.leave()
         if self.tool is not None:
             self.tool.leave(self)
         super().leaveEvent(event)

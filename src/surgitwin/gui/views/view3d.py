@@ -16,7 +16,16 @@ from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.views.background import Background
 from surgitwin.gui.views.lasso import Lasso
-from surgitwin.render.content import ImageContent, PlaneContent, SceneContent, SurfaceContent, Vec3, same_image
+from surgitwin.render.content import (
+    ImageContent,
+    PatchContent,
+    PlaneContent,
+    SceneContent,
+    SurfaceContent,
+    Vec3,
+    same_cuts,
+    same_image,
+)
 
 # A frame that takes longer than this is not drawn for every step of a drag elsewhere.
 SLOW_FRAME_MS = 25.0
@@ -51,6 +60,8 @@ class View3D(QWidget):
         Double click; right click (global position).
     plane_drag_started(str), plane_dragged(PlaneContent), plane_drag_finished(PlaneContent), plane_drag_cancelled(str)
         As in the slice views.
+    patch_drag_started(str), patch_dragged(PatchContent), patch_drag_finished(PatchContent), patch_drag_cancelled(str)
+        As in the slice views.
     failed(str)
         The 3D view could not be made; a sentence says why.
     camera_moved(CameraState)
@@ -65,6 +76,10 @@ class View3D(QWidget):
     plane_dragged = Signal(object)
     plane_drag_finished = Signal(object)
     plane_drag_cancelled = Signal(str)
+    patch_drag_started = Signal(str)
+    patch_dragged = Signal(object)
+    patch_drag_finished = Signal(object)
+    patch_drag_cancelled = Signal(str)
     failed = Signal(str)
     outlined = Signal(object, object, object)
     camera_moved = Signal(object)
@@ -120,7 +135,8 @@ class View3D(QWidget):
             if content.focus != before.focus:
                 self._request(quiet=True)
             return
-        if content.planes != before.planes and content.surfaces == before.surfaces:
+        cuts_moved = content.planes != before.planes or not same_cuts(content, before)
+        if cuts_moved and content.surfaces == before.surfaces:
             self.set_moving()
         self._prepare_missing()
         self._show_ready()
@@ -128,6 +144,13 @@ class View3D(QWidget):
 
     def set_planes(self, planes: tuple[PlaneContent, ...]) -> None:
         self.set_content(replace(self.content, planes=planes))
+
+    def set_patches(self, patches: tuple[PatchContent, ...]) -> None:
+        self.set_content(replace(self.content, patches=patches))
+
+    def redraw(self) -> None:
+        """Draw once more: something changed that is no content."""
+        self._request()
 
     def set_focus_point(self, point: Vec3 | None) -> None:
         """Mark an LPS point; drawn when the slices have come to rest, since it changes with each of their steps."""
@@ -301,7 +324,8 @@ class View3D(QWidget):
         """What brings something into an empty view."""
         content = self.content
         shown = [s.visible for s in content.surfaces] + [t.visible for t in content.trees]
-        empty = not any(shown) and content.volume_preset is None and not content.planes
+        cuts = content.planes or content.patches or content.cut_surfaces
+        empty = not any(shown) and content.volume_preset is None and not cuts
         return (
             tr("Nothing here yet: make surfaces (step Segment)\nor turn volume rendering on (step Study).")
             if empty

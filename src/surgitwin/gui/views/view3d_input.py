@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from pyvistaqt import QtInteractor
 
 from surgitwin.core.text import tr
+from surgitwin.gui.views.view3d_patches import PatchHand
 from surgitwin.render.camera import Side, from_screen, millimetres_per_pixel, screen_axes, to_screen
 from surgitwin.render.content import PlaneContent, Vec3, vec3
 from surgitwin.render.cutting import corners, moved_along_normal, turned_between
@@ -76,6 +77,7 @@ class View3DInput:
         self._travelled = False
         self._plane: PlaneContent | None = None
         self._corner: Any = None
+        self._patches = PatchHand(view, interactor)
         interactor.installEventFilter(view)
 
     def detach(self) -> None:
@@ -101,6 +103,9 @@ class View3DInput:
             return False
         if self._view.scene is None:
             return kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease)
+        if kind == QEvent.Type.Leave:
+            self._patches.hover(None)
+            return False
         if isinstance(event, QMouseEvent):
             return self._mouse(event)
         if kind == QEvent.Type.Wheel:
@@ -136,6 +141,8 @@ class View3DInput:
             assert self._plane is not None
             self._view.plane_drag_started.emit(self._plane.id)
             return
+        if event.button() == Qt.MouseButton.LeftButton and self._view.lasso is None and self._patches.press(event):
+            return
         self._hand_on(self._interactor.mousePressEvent, event)
 
     def _move(self, event: QMouseEvent) -> None:
@@ -148,14 +155,19 @@ class View3DInput:
             if self._travelled:
                 self._drag(event.position())
             return
+        if self._patches.dragged_patch is not None:
+            if self._travelled:
+                self._patches.drag(event.position(), event.modifiers())
+            return
         if event.buttons() == Qt.MouseButton.NoButton and self._view.lasso is not None:
             self._interactor.setCursor(Qt.CursorShape.CrossCursor)
             return
         if event.buttons() == Qt.MouseButton.NoButton:
             handle = self._handle_at(event.position())
-            self._interactor.setCursor(
-                Qt.CursorShape.ArrowCursor if handle is None else Qt.CursorShape.PointingHandCursor
-            )
+            hold = None if handle is not None else self._patches.find(event.position(), event.modifiers())
+            self._patches.hover(hold)
+            shape = Qt.CursorShape.ArrowCursor if hold is None else hold.cursor
+            self._interactor.setCursor(shape if handle is None else Qt.CursorShape.PointingHandCursor)
             return
         self._view.set_moving()
         self._hand_on(self._interactor.mouseMoveEvent, event)
@@ -171,6 +183,8 @@ class View3DInput:
             self._plane = None
             current = next((p for p in view.content.planes if p.id == plane.id), plane)
             view.plane_drag_finished.emit(current)
+            return
+        if self._patches.finish():
             return
         self._hand_on(self._interactor.mouseReleaseEvent, event)
         # The last frame of a turn is drawn in full quality.
@@ -304,7 +318,7 @@ class View3DInput:
     def _abort(self) -> bool:
         plane, view = self._plane, self._view
         if plane is None:
-            return False
+            return self._patches.abort()
         self._plane = None
         view.set_planes(tuple(plane if p.id == plane.id else p for p in view.content.planes))
         view.plane_drag_cancelled.emit(plane.id)
