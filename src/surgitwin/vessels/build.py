@@ -15,7 +15,7 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.vessels.centring import Spheres, fit_ends, recentred, resampled, smoothed
 from surgitwin.vessels.chains import Chains
-from surgitwin.vessels.forest import Part, assembled, link_parts, parts_of, picked_first, widest_end
+from surgitwin.vessels.forest import Part, assembled, link_parts, mark_trunks, parts_of, picked_first, trunk_end
 from surgitwin.vessels.net import Net, Opened, net_of, open_loops, open_rings, prune_spurs, shrink_junctions
 from surgitwin.vessels.thinning import Mask, Padded, thinned
 from surgitwin.vessels.tree import VesselTree
@@ -96,14 +96,16 @@ def build_tree(
     step = geometry.voxel_volume_mm3 ** (1 / 3)
     _centre(net, padded, box, geometry, spheres, settings.stiffness)
     ctx.progress(0.9, tr("Ordering the branches"))
+    mark_trunks(net)
     parts = parts_of(net)
     _refuse_unless(bool(parts))
     kept = [parts[0], *(part for part in parts[1:] if part.length_mm >= settings.least_part_mm)]
     kept = [part for part in kept if part.length_mm > 2.0 * part.widest_mm]
     _refuse_unless(bool(kept))
-    first = widest_end(kept[0])
     if root_mm is not None:
         kept, first = picked_first(kept, root_mm)
+    else:
+        first = trunk_end(kept[0])
     tree = assembled(kept, link_parts(kept, first, 0.5 * step))
     dropped = [part for part in parts if part not in kept]
     notices = _notices(tree, holes, opened, spurs, dropped)

@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 PICK_REACH_MM = 10.0
 """How far outside every vessel a picked root may lie."""
 _END_MM = 10.0
+_TRUNK = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +48,33 @@ class Part:
     def radii_mm(self) -> FloatArray:
         return np.concatenate([self.net.edges[number].radii_mm for number in self.edges])
 
-    def ends(self) -> list[tuple[int, FloatArray, float, float]]:
-        """Free ends: the node, its place, its radius, and the median radius of the vessel behind it."""
+    def ends(self) -> list[End]:
         found = []
         for number in self.edges:
             for node in self.net.edges[number].nodes:
                 if self.net.degree(node) == 1:
                     edge = self.net.edges[number].leaving(node)
-                    along = np.cumsum(
-                        np.linalg.norm(np.diff(edge.points_mm, axis=0, prepend=edge.points_mm[:1]), axis=1)
-                    )
-                    size = float(np.median(edge.radii_mm[along <= _END_MM]))
-                    found.append((node, edge.points_mm[0], float(edge.radii_mm[0]), size))
+                    found.append(End(node, edge.points_mm[0], float(edge.radii_mm[0]), _width_at_end(self.net, edge)))
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """A free end: its node, place and radius, and how wide the vessel behind it is."""
+
+    node: int
+    place_mm: FloatArray
+    radius_mm: float
+    width_mm: float
+
+
+def _width_at_end(net: Net, edge: Edge) -> float:
+    """The median radius of the last stretch before an edge's first node, of what lies outside the vessel it leaves."""
+    from_end = np.linalg.norm(edge.points_mm - edge.points_mm[0], axis=1)
+    own = from_end <= _END_MM
+    if net.degree(edge.nodes[1]) > 1:
+        own &= np.linalg.norm(edge.points_mm - edge.points_mm[-1], axis=1) > edge.radii_mm[-1]
+    return float(np.median(edge.radii_mm[own])) if own.any() else float(edge.radii_mm.min())
 
 
 def parts_of(net: Net) -> list[Part]:
@@ -101,7 +116,7 @@ def picked_first(parts: Sequence[Part], root_mm: Sequence[float] | NDArray[np.fl
         )
         raise BadInput(message.format(away=away[nearest]))
     ends = parts[nearest].ends()
-    node = min(ends, key=lambda end: float(np.linalg.norm(end[1] - place)))[0]
+    node = min(ends, key=lambda end: float(np.linalg.norm(end.place_mm - place))).node
     return [parts[nearest], *(part for n, part in enumerate(parts) if n != nearest)], node
 
 
@@ -120,24 +135,20 @@ def link_parts(parts: Sequence[Part], first: int, near_mm: float) -> list[Link |
     The parts are linked in the order of their gaps. A part begins at its widest end; of ends whose widths differ by
     less than ``near_mm``, at the one nearest to what is linked already. Gaps run from wall to wall.
     """
-    candidates = []
-    for part in parts:
-        ends = part.ends()
-        widest = max(end[3] for end in ends)
-        candidates.append([end for end in ends if end[3] >= widest - near_mm])
+    candidates = [_candidates(part, near_mm) for part in parts]
     best: list[Link | None] = [None] * len(parts)
     waiting = set(range(1, len(parts)))
     newest = 0
     while waiting:
         points, radii = parts[newest].points_mm, parts[newest].radii_mm
         for n in waiting:
-            for node, place, radius, _ in candidates[n]:
-                gaps = np.linalg.norm(points - place, axis=1) - radii - radius
+            for end in candidates[n]:
+                gaps = np.linalg.norm(points - end.place_mm, axis=1) - radii - end.radius_mm
                 least = int(np.argmin(gaps))
                 gap, known = max(float(gaps[least]), 0.0), best[n]
                 if known is None or gap < known.gap_mm:
                     x, y, z = (float(v) for v in points[least])
-                    best[n] = Link(node, (x, y, z), gap)
+                    best[n] = Link(end.node, (x, y, z), gap)
         newest = min(waiting, key=lambda n: _gap(best[n]))
         waiting.remove(newest)
     best[0] = Link(first, (0.0, 0.0, 0.0), 0.0)
@@ -148,9 +159,43 @@ def _gap(link: Link | None) -> float:
     return np.inf if link is None else link.gap_mm
 
 
-def widest_end(part: Part) -> int:
-    """The node of the part's widest free end."""
-    return max(part.ends(), key=lambda end: end[3])[0]
+def mark_trunks(net: Net) -> None:
+    """Give each part that has no end as wide as a trunk a node in the middle of its widest place, to begin at.
+
+    Where trunks run into one another at their ends, none of them has a free end.
+    """
+    for part in parts_of(net):
+        if max(end.width_mm for end in part.ends()) >= _TRUNK * part.widest_mm:
+            continue
+        number = max(part.edges, key=lambda one: float(net.edges[one].radii_mm.max()))
+        edge = net.edges[number]
+        at = int(np.argmax(edge.radii_mm))
+        if at in (0, len(edge.radii_mm) - 1):
+            net.trunks.add(edge.nodes[0 if at == 0 else 1])
+            continue
+        net.take(number)
+        node = net.node()
+        net.trunks.add(node)
+        net.add(Edge((edge.nodes[0], node), edge.points_mm[: at + 1], edge.radii_mm[: at + 1]))
+        net.add(Edge((node, edge.nodes[1]), edge.points_mm[at:], edge.radii_mm[at:]))
+
+
+def _candidates(part: Part, near_mm: float) -> list[End]:
+    """The ends that a part may begin at: its trunk, if one was marked, or the widest and those hardly narrower."""
+    for number in part.edges:
+        edge = part.net.edges[number]
+        for node in edge.nodes:
+            if node in part.net.trunks:
+                edge = edge.leaving(node)
+                return [End(node, edge.points_mm[0], float(edge.radii_mm[0]), float(edge.radii_mm[0]))]
+    ends = part.ends()
+    widest = max(end.width_mm for end in ends)
+    return [end for end in ends if end.width_mm >= widest - near_mm]
+
+
+def trunk_end(part: Part) -> int:
+    """The node that a part begins at."""
+    return max(_candidates(part, 0.0), key=lambda end: end.width_mm).node
 
 
 def assembled(parts: Sequence[Part], links: Sequence[Link | None]) -> VesselTree:
@@ -193,19 +238,28 @@ class _Rows:
 
     def lay(self, net: Net, root: int) -> None:
         """Lay down all that hangs on ``root``."""
-        waiting: list[tuple[int, int, int]] = [(number, root, -1) for number in net.at[root]]
+        before = -1
+        if net.degree(root) > 1:
+            # A root where branches meet is a branch of one point: none of them leads to the others.
+            edge = net.edges[net.at[root][0]].leaving(root)
+            before = self.count
+            self._add(edge.points_mm[:1], edge.radii_mm[:1], -1)
+        waiting: list[tuple[int, int, int]] = [(number, root, before) for number in net.at[root]]
         while waiting:
             number, node, before = waiting.pop()
             edge = net.edges[number].leaving(node)
             skipped = 0 if before < 0 else 1
-            start, size = self.count, len(edge.points_mm) - skipped
-            self.points.append(edge.points_mm[skipped:])
-            self.radii.append(edge.radii_mm[skipped:])
-            self.parents.append(np.concatenate([[before], np.arange(start, start + size - 1)]))
-            self.sizes.append(size)
+            self._add(edge.points_mm[skipped:], edge.radii_mm[skipped:], before)
             below = [other for other in net.at[edge.nodes[1]] if other != number]
             below.sort(key=lambda other: _width(net.edges[other]))
-            waiting += [(other, edge.nodes[1], start + size - 1) for other in below]
+            waiting += [(other, edge.nodes[1], self.count - 1) for other in below]
+
+    def _add(self, points: FloatArray, radii: FloatArray, before: int) -> None:
+        start, size = self.count, len(points)
+        self.points.append(points)
+        self.radii.append(radii)
+        self.parents.append(np.concatenate([[before], np.arange(start, start + size - 1)]))
+        self.sizes.append(size)
 
 
 def _width(edge: Edge) -> float:

@@ -44,10 +44,14 @@ class Opened:
 
 @dataclass(eq=False)
 class Net:
-    """Edges by number; ``at`` says which meet at a node. Changed in place while a tree is made."""
+    """Edges by number; ``at`` says which meet at a node, ``trunks`` where parts begin that have no free end for it.
+
+    Changed in place while a tree is made.
+    """
 
     edges: dict[int, Edge] = field(default_factory=dict)
     at: dict[int, list[int]] = field(default_factory=dict)
+    trunks: set[int] = field(default_factory=set)
     count: int = 0
 
     def node(self) -> int:
