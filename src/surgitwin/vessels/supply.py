@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.vessels.nearest import nearest_points
 from surgitwin.vessels.tree import System, VesselTree
 
 FloatArray = NDArray[np.float64]
@@ -147,25 +148,17 @@ def attach(
 def feeding_points(
     tree: VesselTree, organ: BoolArray, box: Box, geometry: Geometry, ctx: Context | None = None
 ) -> tuple[IndexArray, NDArray[np.float32]]:
-    """The nearest point of the tree for each voxel of the organ, in the order of its mask, and how far it is, mm."""
-    from scipy.spatial import cKDTree
+    """The nearest point of the tree for each voxel of the organ, in the order of its mask, and how far it is, mm.
 
-    ctx = ctx or Context()
-    search = cKDTree(tree.points_mm)
-    voxels = np.flatnonzero(organ.reshape(-1))
-    nearest = np.empty(len(voxels), dtype=np.int32)
-    away = np.empty(len(voxels), dtype=np.float32)
-    _, nj, ni = organ.shape
-    for start in range(0, len(voxels), 200_000):
-        part = voxels[start : start + 200_000]
-        k, rest = np.divmod(part, nj * ni)
-        j, i = np.divmod(rest, ni)
-        places = geometry.to_lps(np.stack([i, j, k], axis=1) + np.asarray(box.start))
-        found = slice(start, start + len(part))
-        away[found], nearest[found] = search.query(places, workers=2)
-        ctx.progress(start / max(len(voxels), 1))
-        ctx.check()
-    return nearest, away
+    Exact; of equally near points the one of the smaller index.
+
+    Raises
+    ------
+    BadInput
+        If the tree has no point.
+    Cancelled
+    """
+    return nearest_points(tree.points_mm, organ, box, geometry, ctx or Context())
 
 
 def own_voxels(

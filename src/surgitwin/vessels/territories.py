@@ -21,6 +21,7 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.vessels.nearest import nearest_points
 from surgitwin.vessels.supply import own_voxels
 from surgitwin.vessels.tree import VesselTree
 
@@ -34,7 +35,6 @@ MOST = 250
 TRUNK_SHARE = 0.25
 """A name whose own end branches are fewer than this share of those beyond it is a trunk's, not a territory's."""
 
-_CHUNK = 200_000
 _ROUNDS = 12
 _NEAR_VOXELS, _NEAR_MM = 3.0, 4.0
 _TOO_LONG = 1.1
@@ -185,27 +185,12 @@ def _straight(
 
     Power distance is a distance too, in four dimensions.
     """
-    from scipy.spatial import cKDTree
-
     points, radii = tree.points_mm[chosen], tree.radii_mm[chosen]
     lift = np.sqrt(np.maximum(radii.max() ** 2 - radii**2, 0.0))
-    plain, power = cKDTree(points), cKDTree(np.column_stack([points, lift]))
-    voxels = np.flatnonzero(organ.reshape(-1))
-    nearest, weighted = np.empty(len(voxels), np.uint8), np.empty(len(voxels), np.uint8)
-    away = np.empty(len(voxels), np.float32)
-    _, nj, ni = organ.shape
-    for start in range(0, len(voxels), _CHUNK):
-        part = voxels[start : start + _CHUNK]
-        k, rest = np.divmod(part, nj * ni)
-        j, i = np.divmod(rest, ni)
-        places = geometry.to_lps(np.stack([i, j, k], axis=1) + np.asarray(box.start))
-        found = slice(start, start + len(part))
-        away[found], index = plain.query(places, workers=2)
-        nearest[found] = owner[chosen[index]]
-        lifted = np.column_stack([places, np.zeros(len(places))])
-        weighted[found] = owner[chosen[power.query(lifted, workers=2)[1]]]
-        ctx.progress(start / len(voxels))
-        ctx.check()
+    plain, away = nearest_points(points, organ, box, geometry, ctx.part(0.0, 0.4))
+    power, _ = nearest_points(points, organ, box, geometry, ctx.part(0.4, 1.0), lift)
+    own = owner[chosen]
+    nearest, weighted = own[plain], own[power]
     return nearest, away, weighted
 
 
