@@ -14,10 +14,11 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
-from tests.gui.steps import PICTURES
+from tests.gui.steps import PICTURES, Hand, close_window, open_window, write_small_study
 
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
+from surgitwin.gui.plan_shown import PlanShown
 from surgitwin.gui.theme import Theme, apply_theme
 from surgitwin.gui.views.slice_view import SliceView
 from surgitwin.gui.views.view3d import View3D
@@ -33,6 +34,7 @@ from surgitwin.render.content import (
 )
 from surgitwin.render.patch_cutting import bezier_content, middle, normal_at
 from surgitwin.render.slicing import Orientation
+from surgitwin.session import Session
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
 PLAIN, SHIFT, CTRL = (
@@ -440,3 +442,105 @@ def test_the_margin_is_drawn_along_the_curve_in_colour_and_pattern(qtbot: QtBot,
 
 def distance(one: QColor, other: QColor) -> float:
     return float(np.linalg.norm(np.subtract(one.getRgb()[:3], other.getRgb()[:3])))
+
+
+# In the window -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hand(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Hand]:
+    write_small_study(tmp_path / "study")
+    with Session() as session:
+        session.save_as(tmp_path / "case.twin")
+        session.run("new", path=tmp_path / "study", pseudonym="Case 4")
+        session.run("segment", method="threshold", into="Liver", settings={"lower": 80, "upper": 250})
+        session.run("mesh")
+    hand = open_window(qtbot, qapp, "patch")
+    hand.window.opener.open(tmp_path / "case.twin")
+    hand.wait(lambda: hand.desk.volume is not None)
+    hand.wait_for_3d()
+    hand.rest()
+    yield hand
+    close_window(hand)
+
+
+def liver_patch() -> PatchContent:
+    """Across the phantom's liver, which lies around `LIVER_AT`."""
+    y, z = np.meshgrid(np.linspace(-60, 60, 4), np.linspace(-70, 70, 4), indexing="ij")
+    points = np.stack([-45 + 12 * np.cos(y / 30), y, z], axis=-1)
+    return with_margins(bezier_content("patch", points, (-90.0, 0.0, 0.0)))
+
+
+def test_all_views_follow_a_patch_that_is_dragged_in_one_of_them(hand: Hand, qtbot: QtBot) -> None:
+    stage, patch = hand.window.stage, liver_patch()
+    hand.window.desk.move_crosshair(tuple(patch.control_points[1, 1]))
+    stage.show_plan(PlanShown(patches=(patch,)))
+    hand.rest()
+    told: list[tuple[str, object]] = []
+    stage.patch_drag_started.connect(lambda name: told.append(("start", name)))
+    stage.patch_dragged.connect(lambda moved: told.append(("move", moved)))
+    stage.patch_dropped.connect(lambda moved: told.append(("drop", moved)))
+    stage.patch_drag_cancelled.connect(lambda name: told.append(("cancel", name)))
+    views = (*stage.slices, stage.view3d)
+
+    start = knob(stage.coronal, 1, 1)
+    drag(stage.coronal, start, start + QPointF(15, 12))
+    assert [word for word, _ in told] == ["start", "move", "move", "drop"]
+    dropped = told[-1][1]
+    assert all(view.content.patches == (dropped,) for view in views)
+    stage.refresh()
+    hand.rest()
+    assert all(view.content.patches == (dropped,) for view in views), "it stays where it was dropped"
+
+    told.clear()
+    start = on_screen(stage.view3d, dropped.control_points[2, 2])
+    drag(stage.view3d.interactor, start, start + QPointF(25, -9), drop=False)
+    stage.refresh()
+    hand.rest()
+    held = told[-1][1]
+    assert all(view.content.patches == (held,) for view in views), "a refresh does not pull it out of the hand"
+    hand.picture("dragged in 3D")
+    qtbot.keyClick(stage.view3d.interactor, Qt.Key.Key_Escape)
+    assert [word for word, _ in told] == ["start", "move", "move", "cancel"]
+    hand.rest()
+    assert all(view.content.patches == (dropped,) for view in views)
+    mouse(stage.view3d.interactor, QEvent.Type.MouseButtonRelease, start, LEFT)
+
+
+def test_a_specimen_beside_the_organ_and_lost_tissue_are_shown_in_the_window(hand: Hand) -> None:
+    stage, patch = hand.window.stage, liver_patch()
+    (organ,) = stage.view3d.content.surfaces
+    specimen = SurfaceContent("specimen", ball(30.0, (-70.0, 0.0, 0.0)), (200, 120, 90))
+    remnant = SurfaceContent("remnant", ball(40.0, (-20.0, 0.0, 0.0)), (180, 100, 80), hatched=True)
+    volume = hand.desk.volume
+    k, j, i = np.indices(volume.geometry.shape_kji)
+    at = volume.geometry.to_lps(np.stack([i, j, k], axis=-1).reshape(-1, 3)).reshape(*volume.geometry.shape_kji, 3)
+    lost = (((at - (-20.0, 10.0, 0.0)) ** 2).sum(axis=-1) < 18**2).astype(np.uint8)
+    layer = LabelLayer(lost, volume.geometry, (SegmentStyle(1, (120, 120, 230), hatched=True),))
+    curtain = CutSurfaceContent("curtain", ball(25.0, (-20.0, 10.0, 0.0)))
+    stage.show_plan(
+        PlanShown(
+            patches=(patch,),
+            cut_surfaces=(curtain,),
+            parts=(specimen, remnant),
+            instead_of=frozenset({organ.id}),
+            layers=(layer,),
+        )
+    )
+    hand.window.desk.move_crosshair((-40.0, 0.0, 0.0))
+    hand.rest()
+    shown = {surface.id: surface for surface in stage.view3d.content.surfaces}
+    assert not shown[organ.id].visible
+    assert shown["specimen"].offset_mm == (0.0, 0.0, 0.0)
+    assert layer in stage.axial.content.layers
+    stage.move_aside({"specimen": (-60.0, 0.0, 0.0)})
+    hand.rest()
+    hand.picture("specimen aside")
+    shown = {surface.id: surface for surface in stage.view3d.content.surfaces}
+    assert shown["specimen"].offset_mm == (-60.0, 0.0, 0.0)
+    assert shown["specimen"].mesh is specimen.mesh
+    stage.move_aside({})
+    stage.show_plan(PlanShown())
+    hand.rest()
+    assert [surface.visible for surface in stage.view3d.content.surfaces] == [True]
+    assert stage.axial.content.patches == () == stage.view3d.content.cut_surfaces

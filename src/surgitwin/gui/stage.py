@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.gui.desk import APART_MS, Desk
 from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.live_segments import LiveSegments
+from surgitwin.gui.plan_shown import PlanShown
 from surgitwin.gui.second_look import SecondLook
 from surgitwin.gui.spans import SegmentSpans
 from surgitwin.gui.theme import Theme
@@ -26,11 +28,13 @@ from surgitwin.gui.widgets.four_views import FourViews
 from surgitwin.render.content import (
     ImageContent,
     LabelLayer,
+    PatchContent,
     PlaneContent,
     SegmentStyle,
     SliceContent,
     SurfaceContent,
     TreeContent,
+    Vec3,
     same_slices,
 )
 from surgitwin.render.slice_picture import Slab
@@ -47,11 +51,24 @@ SLAB_MODES = {"mip": "max", "minip": "min", "mean": "mean"}
 
 
 class Stage(QWidget):
-    """Signals: what is under the cursor; a point was picked."""
+    """The four views.
+
+    Signals
+    -------
+    hovered(Point or None, float or None)
+        What is under the cursor.
+    patch_drag_started(str), patch_dragged(PatchContent), patch_dropped(PatchContent), patch_drag_cancelled(str)
+        Of a Bézier patch that `show_plan` was given: the id, or the patch where it is now. All views show it there,
+        also after it was dropped, until `show_plan` is called again.
+    """
 
     hovered = Signal(object, object)  # Point or None, value or None
     window_changed = Signal(object)
     branch_picked = Signal(object)  # PickedBranch or None
+    patch_drag_started = Signal(str)
+    patch_dragged = Signal(object)
+    patch_dropped = Signal(object)
+    patch_drag_cancelled = Signal(str)
 
     def __init__(
         self,
@@ -74,6 +91,8 @@ class Stage(QWidget):
         self._scissors: ScissorsTool | None = None
         self._loading: LoadingImage | None = None
         self._dragged: tuple[PlaneContent, ...] | None = None
+        self._plan_shown = PlanShown()
+        self._dragged_patch: PatchContent | None = None
         self._volume_preset: str | None = None
         self._planning = False
         self._surfaces: dict[NodeId, SurfaceContent] = {}
@@ -104,6 +123,10 @@ class Stage(QWidget):
             source.plane_dragged.connect(self._plane_dragged)
             source.plane_drag_finished.connect(self._plane_dropped)
             source.plane_drag_cancelled.connect(lambda _: self._plane_abandoned())
+            source.patch_drag_started.connect(self.patch_drag_started)
+            source.patch_dragged.connect(self._patch_dragged)
+            source.patch_drag_finished.connect(self._patch_dropped)
+            source.patch_drag_cancelled.connect(self._patch_abandoned)
         # Several signals of one change ask for a refresh; one is enough.
         self._arrived = QTimer(self)
         self._arrived.setSingleShot(True)
@@ -157,6 +180,17 @@ class Stage(QWidget):
         span = organ_span(self._desk.scene, self._desk.plan, self._spans.spans)
         if span is not None:
             self._desk.move_crosshair(span.centre)
+
+    def show_plan(self, shown: PlanShown) -> None:
+        """Show curved cuts, parts and lost tissue; a patch that is being dragged stays where the hand has it."""
+        self._plan_shown = shown
+        self.refresh()
+
+    def move_aside(self, offsets_mm: Mapping[str, Vec3]) -> None:
+        """Move surfaces in 3D away from where they lie, by their ids, the others back; for every step of a slider."""
+        self._plan_shown = replace(self._plan_shown, offsets_mm=dict(offsets_mm))
+        content = self.view3d.content
+        self.view3d.set_content(replace(content, surfaces=self._plan_shown.placed(content.surfaces)))
 
     def show_picked(self, picked: tuple[NodeId, int] | None) -> None:
         """Mark a branch of a vessel tree in 3D."""
@@ -232,6 +266,7 @@ class Stage(QWidget):
         self._preview, self._stroke, self._loading, self._dragged = None, None, None, None
         self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
         self._trees, self._picked = {}, None
+        self._plan_shown, self._dragged_patch = PlanShown(), None
         self.refresh()
 
     def _refresh(self) -> None:
@@ -242,6 +277,7 @@ class Stage(QWidget):
         content = slice_content(scene, volume, plan, self._spans.spans, self._layers)
         shown = [layer for layer in (self._preview, self._stroke) if layer is not None]
         content = replace(content, layers=(*content.layers, *self._second.layers(), *shown), second=self._second.image)
+        content = self._shown_now().in_slices(content)
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
         for number, view in enumerate(self._in_order()):
@@ -273,6 +309,7 @@ class Stage(QWidget):
         if self._dragged is not None:
             whole = replace(whole, planes=self._dragged)
         self._surfaces = {NodeId(surface.id): surface for surface in whole.surfaces}
+        whole = self._shown_now().in_3d(whole)
         self.view3d.set_content(whole)
 
     def _look_at(self, image: ImageContent, modality: str) -> None:
@@ -344,6 +381,34 @@ class Stage(QWidget):
     def _with(self, moved: PlaneContent) -> tuple[PlaneContent, ...]:
         shown = self._dragged if self._dragged is not None else self.axial.content.planes
         return tuple(moved if plane.id == moved.id else plane for plane in shown)
+
+    # ---- patches -----------------------------------------------------------------------------------------------
+
+    def _shown_now(self) -> PlanShown:
+        shown, moved = self._plan_shown, self._dragged_patch
+        return shown if moved is None else shown.with_patch(moved)
+
+    def _patch_dragged(self, moved: PatchContent) -> None:
+        self._dragged_patch = moved
+        self._show_patches(self.sender())
+        self.patch_dragged.emit(moved)
+
+    def _patch_dropped(self, moved: PatchContent) -> None:
+        self._plan_shown, self._dragged_patch = self._plan_shown.with_patch(moved), None
+        self.patch_dropped.emit(moved)
+
+    def _patch_abandoned(self, patch: str) -> None:
+        self._dragged_patch = None
+        self._show_patches(self.sender())
+        self.patch_drag_cancelled.emit(patch)
+
+    def _show_patches(self, source: object) -> None:
+        patches = self._shown_now().patches
+        others = [view for view in self.slices if view is not source]
+        for number, view in enumerate(others):
+            view.set_content(replace(view.content, patches=patches), number * APART_MS)
+        if self.view3d is not source:
+            self.view3d.set_patches(patches)
 
     def close_views(self) -> None:
         """Give the render window back; nothing may be drawn afterwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,9 @@ from surgitwin.core.geometry import FloatArray
 from surgitwin.core.mesh import Mesh
 from surgitwin.render.content import PatchContent, Vec3, vec3
 from surgitwin.render.cut_surface import centre_of, side_of
-from surgitwin.resection.bezier import BezierPatch
+
+if TYPE_CHECKING:
+    from surgitwin.resection.bezier import BezierPatch
 
 DRAWN_CELLS = 40
 FLAT = 1e-9
@@ -21,10 +23,17 @@ EDGE_ON = 0.2
 BESIDE_MM = 2.0
 
 
+def _patch(control_points: FloatArray) -> BezierPatch:
+    # Imported here: a window that starts does not wait for the cutting of organs.
+    from surgitwin.resection.bezier import BezierPatch
+
+    return BezierPatch(control_points)
+
+
 def bezier_mesh(control_points: ArrayLike) -> Mesh:
     """A Bézier patch as a view draws it, `DRAWN_CELLS` squared cells; the numbers of a plan come from a finer one."""
     t = np.linspace(0.0, 1.0, DRAWN_CELLS + 1)
-    points = BezierPatch(np.asarray(control_points, dtype=np.float64)).at(t, t)
+    points = _patch(np.asarray(control_points, dtype=np.float64)).at(t, t)
     return Mesh(points.reshape(-1, 3).astype(np.float32), _grid_triangles(DRAWN_CELLS))
 
 
@@ -54,7 +63,7 @@ def normal_at(control_points: FloatArray, row: int, column: int) -> FloatArray |
     """
     rows, columns = control_points.shape[:2]
     u, v = np.array([row / (rows - 1)]), np.array([column / (columns - 1)])
-    by_u, by_v = BezierPatch(control_points).slopes(u, v)
+    by_u, by_v = _patch(control_points).slopes(u, v)
     normal = np.cross(by_u[0, 0], by_v[0, 0])
     length = float(np.linalg.norm(normal))
     scale = float(np.linalg.norm(by_u)) * float(np.linalg.norm(by_v))
@@ -64,7 +73,7 @@ def normal_at(control_points: FloatArray, row: int, column: int) -> FloatArray |
 def middle(content: PatchContent) -> tuple[FloatArray, FloatArray]:
     """The middle of a patch, and the unit direction there to the side that goes (zero if it has none)."""
     half = np.array([0.5])
-    patch = BezierPatch(content.control_points)
+    patch = _patch(content.control_points)
     by_u, by_v = patch.slopes(half, half)
     normal = np.cross(by_u[0, 0], by_v[0, 0])
     length = float(np.linalg.norm(normal))
