@@ -9,11 +9,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from surgitwin.commands import COMMANDS
 from surgitwin.session import Session
 from terminal import (
+    LIVER,
     Answer,
     Phantom,
     copy_of,
@@ -22,6 +24,7 @@ from terminal import (
     make_case,
     make_phantom,
     surgitwin,
+    write_nifti,
 )
 
 BAD_INPUT, USAGE = 3, 2
@@ -43,10 +46,25 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Phantom:
     return make_phantom(tmp_path_factory.mktemp("phantom"))
 
 
+def forked_vein(phantom: Phantom, folder: Path) -> Path:
+    """A Y in the liver, as a label map."""
+    mask = np.zeros(phantom.geometry.shape_kji, np.uint8)
+    k, j, i = (part.start for part in LIVER)
+    for step in range(9):
+        mask[k + 4 : k + 7, j + 8 : j + 11, i + 3 + step : i + 6 + step] = 1
+        for way in (-1, 1):
+            at = j + 8 + way * (step * 2 // 3)
+            mask[k + 4 : k + 7, at : at + 3, i + 11 + step : i + 14 + step] = 1
+    return write_nifti(folder / "vein.nii.gz", mask, phantom.geometry)
+
+
 @pytest.fixture(scope="module")
 def master(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A case with surfaces, two plans and two segments of one name."""
-    case = make_case(phantom, tmp_path_factory.mktemp("master") / "case.twin")
+    folder = tmp_path_factory.mktemp("master")
+    case = make_case(phantom, folder / "case.twin")
+    done("add", case, forked_vein(phantom, folder), "--as", "labelmap", "--name", "Hepatic veins")
+    done("vessels", case, "--segment", "Hepatic veins")
     with Session.open(case) as session:
         session.run("mesh", segment="Liver")
         for name in ("P1", "P2"):
@@ -114,6 +132,10 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "carry": lambda b, case: (case, "Liver", "--onto", "Moved"),
     "unite": lambda b, case: (case, "Liver", "--with", "Tumour 1"),
     "mesh": lambda b, case: (case,),
+    "vessels": lambda b, case: (case, "--segment", "Portal vein"),
+    "vessel": lambda b, case: (case, "Hepatic veins", "name", "--branch", "0", "--name", "Trunk"),
+    "territories": lambda b, case: (case, "--organ", "Liver", "--vessels", "Hepatic veins", "--by", "branch"),
+    "duplicate": lambda b, case: (case, "P1", "--as", "P3"),
     "plan": lambda b, case: (case, "New", "--organ", "Liver", "--plane", b.phantom.plane_between(20)),
     "compare": lambda b, case: (case, "P1", "P2"),
     "export": lambda b, case: (case, b["new.stl"]),

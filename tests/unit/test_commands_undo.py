@@ -25,13 +25,17 @@ Step = tuple[str, dict[str, Any]]
 
 
 def small_session() -> Session:
-    """An image with a liver, a tumour in it and a vein, in memory."""
+    """An image with a liver, a tumour in it and a forked vein, in memory."""
     session = Session()
     labels = np.zeros(GEOMETRY.shape_kji, np.uint8)
     labels[2:11, 2:13, 2:15] = 1
     labels[4:7, 4:7, 4:7] = 2
     voxels = np.full(labels.shape, -900, np.int16)
     voxels[labels > 0] = 100 * labels[labels > 0]
+    vein = np.zeros_like(labels)
+    vein[8, 7, 2:8] = 1
+    for step in range(6):
+        vein[8, 7 - step, 8 + step] = vein[8, 7 + step, 8 + step] = 1
     with session.transaction("New case") as tx:
         case = tx.add(CaseNode(name="Case", pseudonym="Case"))
         ct = ImageIdentity(modality="CT")
@@ -43,11 +47,15 @@ def small_session() -> Session:
         tx.add(segmentation)
         layer = LabelLayerNode(name="Layer 1", parent=segmentation.id, labels=ArrayData.of(labels, constant=False))
         tx.add(layer)
-        for value, name, kind in ((1, "Liver", "organ"), (2, "Tumour", "lesion")):
+        other = LabelLayerNode(name="Layer 2", parent=segmentation.id, labels=ArrayData.of(vein, constant=False))
+        tx.add(other)
+        for on, value, name, kind in (
+            (layer, 1, "Liver", "organ"),
+            (layer, 2, "Tumour", "lesion"),
+            (other, 1, "Vein", "vessel"),
+        ):
             tx.add(
-                SegmentNode(
-                    name=name, parent=segmentation.id, layer=layer.id, value=value, color=(1, 2, value), kind=kind
-                )
+                SegmentNode(name=name, parent=segmentation.id, layer=on.id, value=value, color=(1, 2, value), kind=kind)
             )
     session.history.clear()
     return session
@@ -85,6 +93,13 @@ def steps(label_map: Path) -> list[Step]:
         ("mesh", {"segment": "Liver"}),
         ("plan", {"name": "P", "organ": "Liver", "plane": plane}),
         ("plan", {"name": "P", "organ": "Liver", "plane": "0,-10,40,-1,0,0"}),
+        ("plan", {"name": "P", "organ": "Liver", "margin": "Tumour:4", "wish": 5}),
+        ("duplicate", {"plan": "P", "as": "P2"}),
+        ("vessels", {"segment": "Vein"}),
+        ("vessel", {"tree": "Vein", "action": "name", "branch": "1", "name": "Right"}),
+        ("territories", {"organ": "Liver", "vessels": "Vein", "by": "branch"}),
+        ("territories", {"organ": "Liver", "vessels": "Vein", "by": "branch", "method": "weighted"}),
+        ("vessel", {"tree": "Vein", "action": "delete", "branch": "Right"}),
         ("edit", {"node": "Liver", "rename": "Foie"}),
         ("edit", {"node": "Foie", "rename": "Liver"}),
         ("edit", {"node": "Tumour", "type": "other", "visible": False, "color": (9, 8, 7), "opacity": 0.5}),

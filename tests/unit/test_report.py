@@ -159,7 +159,7 @@ def test_a_structure_cut_off_by_the_image_is_marked_with_its_volumes_and_plans()
 
 def test_what_was_not_assessed_says_so_and_is_never_0() -> None:
     found = text(content())
-    for label in ("Vessels crossed", "Without inflow", "Without outflow"):
+    for label in ("Vessels crossed", "Loses portal inflow", "Loses venous outflow"):
         assert f"{label} not assessed" in found
     assert "not assessed DRAFT" not in found  # a status is of a number
 
@@ -302,7 +302,7 @@ def test_numbers_are_formatted_as_surgeons_read_them() -> None:
 
 
 def test_a_plane_is_told_in_words() -> None:
-    line = plane_line(1, (-10.0, 0.0, 42.25), (-2.0, 0.1, 1.5))
+    line = plane_line("1", (-10.0, 0.0, 42.25), (-2.0, 0.1, 1.5))
     assert line == (
         "Plane 1 through −10.0, 0.0, 42.2 mm (LPS), normal −0.80, 0.04, 0.60; what lies right-superior of it goes."
     )

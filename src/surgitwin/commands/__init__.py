@@ -5,7 +5,7 @@ from surgitwin.commands.comparing import ComparePlans
 from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
-from surgitwin.commands.planning import PlanResection
+from surgitwin.commands.planning import DuplicatePlan, PlanResection
 from surgitwin.commands.properties import (
     ConfirmPatient,
     ConfirmSide,
@@ -21,6 +21,9 @@ from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import MakeSurfaces, Unite
 from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.commands.signing import SignOffNode
+from surgitwin.commands.territories import MakeTerritories
+from surgitwin.commands.vessel_edits import EditVessels
+from surgitwin.commands.vessels import ExtractVessels
 from surgitwin.commands.volumes import CropVolume, MaskVolume
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
@@ -45,7 +48,11 @@ COMMANDS: dict[str, type[Command]] = {
         AcceptRegistration,
         CarrySegment,
         MakeSurfaces,
+        ExtractVessels,
+        EditVessels,
+        MakeTerritories,
         PlanResection,
+        DuplicatePlan,
         ComparePlans,
         ExportCase,
         MakeReport,

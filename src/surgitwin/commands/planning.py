@@ -1,32 +1,39 @@
-"""Plans: cut an organ by planes, and hold the numbers of several plans side by side."""
+"""Plans: cut an organ in any number of ways, count what goes and what stays, and hold it against the limits."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from surgitwin.commands.base import Arg, Bench, Command, Document, Work
+from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
 from surgitwin.commands.images import describe, provenance
-from surgitwin.commands.placement import crop_of
+from surgitwin.commands.plan_cuts import (
+    Fate,
+    format_cut,
+    format_plane,
+    hepatectomy_cut,
+    margin_cut,
+    parse_cut,
+    parse_plane,
+    read_surface,
+    territories_cut,
+)
+from surgitwin.commands.plan_parts import FrozenPlan, freeze_plan, lesions_in, lesions_of, vessels_of
 from surgitwin.commands.points import numbers_as_text
-from surgitwin.commands.registered import PlanRegistration, plan_registration, with_margin_bands
+from surgitwin.commands.registered import plan_registration, with_margin_bands
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
-from surgitwin.core.ids import new_node_id
+from surgitwin.core.ids import Revision, new_node_id, new_revision
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.scene.nodes import CaseNode, CutModel, Node, PlaneModel, PlanNode, SegmentNode
+from surgitwin.scene.nodes import CaseNode, CutModel, Node, PlanNode, SegmentNode
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from surgitwin.resection import PartitionInput, PlaneCut, Structure
     from surgitwin.resection.volumetry import Patient
 
-LIVER_TERMS = ("liver",)
 # As in `resection.volumetry.OPERATIONS`, which costs an import at start-up; a test holds them together.
 Operation = Literal[
     "right hepatectomy", "left hepatectomy", "extended right hepatectomy", "extended left hepatectomy", "other"
@@ -34,11 +41,13 @@ Operation = Literal[
 
 
 class PlanResection(Command):
-    """Cut an organ with planes and count what goes and what stays."""
+    """Cut an organ and count what goes and what stays; cuts of every kind unite."""
 
     name: ClassVar[str] = "plan"
     title: ClassVar[str] = tr("Plan a resection")
-    summary: ClassVar[str] = tr("Cut an organ with planes; removed, remnant, margins. An existing name is replaced.")
+    summary: ClassVar[str] = tr(
+        "Cut an organ: removed, remnant, margins, what the vessels lose. An existing name is replaced."
+    )
 
     plan: Annotated[str, Arg(tr("name of the plan"), positional=True, option="name")] = Field(
         min_length=1, max_length=200
@@ -48,7 +57,21 @@ class PlanResection(Command):
         tuple[str, ...],
         Arg(tr("px,py,pz,nx,ny,nz in LPS mm; the side that the normal points to goes; several planes intersect")),
     ] = ()
+    surface: Annotated[
+        tuple[str, ...], Arg(tr("a JSON file with a Bézier patch or a drawn curve, LPS mm; each is one cut"))
+    ] = ()
+    territories: Annotated[
+        tuple[str, ...], Arg(tr("territories or named branches that go, commas between them; each option is one cut"))
+    ] = ()
+    margin: Annotated[tuple[str, ...], Arg(tr("LESION:MM, a wedge: what lies within MM of the lesion goes"))] = ()
+    hepatectomy: Annotated[str, Arg(tr("a standard hepatectomy, such as right or H5678"))] = ""
+    segment_1: Annotated[Fate | None, Arg(tr("whether segment 1 goes with the standard hepatectomy"))] = None
+    middle_hepatic_vein: Annotated[Fate | None, Arg(tr("whether the middle hepatic vein goes with it"))] = None
+    cut: Annotated[tuple[str, ...], Arg(tr("a cut as the case holds it, JSON"))] = ()
     lesion: Annotated[tuple[str, ...], Arg(tr("a lesion to take out; without it all lesions of the case"))] = ()
+    wish: Annotated[float | None, Arg(tr("the margin that is wished for; there is no default"), unit="mm")] = Field(
+        default=None, ge=0, le=200
+    )
     operation: Annotated[
         Operation | None, Arg(tr("what kind of operation this is; some limits were published for one kind only"))
     ] = None
@@ -63,10 +86,7 @@ class PlanResection(Command):
     def start(self, bench: Bench) -> Work[Any]:
         scene = bench.scene
         organ = scene.resolve(self.organ, SegmentNode)
-        planes = tuple(parse_plane(text) for text in self.plane)
-        if not planes:
-            raise BadInput(tr("A plan needs at least one --plane px,py,pz,nx,ny,nz."))
-        cuts = (CutModel(planes=planes),)
+        cuts, operation = self._cuts(scene, organ)
         lesions = (
             [scene.resolve(name, SegmentNode) for name in self.lesion] if self.lesion else lesions_of(scene, organ)
         )
@@ -80,139 +100,101 @@ class PlanResection(Command):
             organ=organ.id,
             cuts=cuts,
             lesions=tuple(node.id for node in lesions) if self.lesion else None,
-            operation=self.operation or (old[0].operation if old else ""),
+            wish_mm=self.wish,
+            operation=self.operation or operation or (old[0].operation if old else ""),
             notes=self.notes or (old[0].notes if old else ""),
         )
-        frozen = freeze_plan(scene, organ, lesions)
+        frozen = freeze_plan(scene, organ, lesions, cuts)
         patient = patient_of(scene.case, plan)
 
         def compute(ctx: Context) -> Document:
             return plan_document(plan, frozen, patient, ctx)
 
         def commit(document: Document) -> Document:
-            return put_plan(bench, plan, bool(old), document, organ, lesions, frozen.registration)
+            return put_plan(bench, plan, bool(old), document, frozen)
 
         return Work(compute, commit)
 
+    def _cuts(self, scene: Scene, organ: SegmentNode) -> tuple[tuple[CutModel, ...], str]:
+        """All cuts that were asked for, and what published limits call the operation.
 
-def parse_plane(text: str) -> PlaneModel:
-    """Read ``px,py,pz,nx,ny,nz``.
-
-    Raises
-    ------
-    BadInput
-        If it is not six numbers, or the normal has no length.
-    """
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != 6 or not all(math.isfinite(number) for number in numbers):
-        message = tr("A plane is six numbers px,py,pz,nx,ny,nz (a point in LPS mm and the normal), not “{text}”.")
-        raise BadInput(message.format(text=text))
-    if not any(numbers[3:]):
-        raise BadInput(tr("The plane {text} has a normal without length.").format(text=text))
-    px, py, pz, nx, ny, nz = numbers
-    return PlaneModel(point_mm=(px, py, pz), normal=(nx, ny, nz))
-
-
-def format_plane(plane: PlaneModel) -> str:
-    """The text that `parse_plane` reads, without loss."""
-    return ",".join(repr(float(number)) for number in (*plane.point_mm, *plane.normal))
-
-
-def lesions_of(scene: Scene, organ: SegmentNode) -> list[SegmentNode]:
-    """All lesions on the organ's grid."""
-    return [
-        s for s in scene.of_type(SegmentNode) if s.kind == "lesion" and s.parent == organ.parent and s.id != organ.id
-    ]
-
-
-def vessels_of(scene: Scene, organ: SegmentNode) -> list[SegmentNode]:
-    """All vessels on the organ's grid."""
-    return [
-        s for s in scene.of_type(SegmentNode) if s.kind == "vessel" and s.parent == organ.parent and s.id != organ.id
-    ]
+        Raises
+        ------
+        BadInput
+            If one of them does not read, or there is none.
+        """
+        cuts: list[CutModel] = []
+        operation = ""
+        planes = tuple(parse_plane(text) for text in self.plane)
+        if planes:
+            cuts.append(CutModel(planes=planes))
+        cuts += [read_surface(Path(file)) for file in self.surface]
+        cuts += [territories_cut(scene, organ, text) for text in self.territories]
+        cuts += [margin_cut(scene, organ, text) for text in self.margin]
+        if self.hepatectomy:
+            standard, operation = hepatectomy_cut(
+                scene, organ, self.hepatectomy, self.segment_1, self.middle_hepatic_vein
+            )
+            cuts.append(standard)
+        elif self.segment_1 is not None or self.middle_hepatic_vein is not None:
+            raise BadInput(tr("--segment-1 and --middle-hepatic-vein go with --hepatectomy only."))
+        cuts += [parse_cut(text) for text in self.cut]
+        if not cuts:
+            raise BadInput(
+                tr(
+                    "A plan needs a cut: --plane px,py,pz,nx,ny,nz, --surface FILE, --territories, --margin LESION:MM"
+                    " or --hepatectomy."
+                )
+            )
+        return tuple(cuts), operation
 
 
-def is_liver(segment: SegmentNode) -> bool:
-    """Liver limits appear only for a segment whose terminology says liver."""
-    return segment.term.casefold() in LIVER_TERMS
+class DuplicatePlan(Command):
+    """A second plan with the same organ, cuts and numbers; undoable."""
 
+    name: ClassVar[str] = "duplicate"
+    title: ClassVar[str] = tr("Duplicate a plan")
+    summary: ClassVar[str] = tr("A second plan with the same cuts, to change on; a draft of its own.")
 
-@dataclass(frozen=True, eq=False)
-class FrozenPlan:
-    """An organ, its lesions and its vessels, as no later edit can change them."""
-
-    geometry: Geometry
-    organ: tuple[SegmentNode, NDArray[Any]]
-    lesions: tuple[tuple[SegmentNode, NDArray[Any]], ...]
-    vessels: tuple[tuple[SegmentNode, NDArray[Any]], ...]
-    registration: PlanRegistration = field(default_factory=PlanRegistration)
-
-    def prepare(self, ctx: Context) -> PartitionInput:
-        """Crop and count, once for any number of cuts; takes long, so it belongs on a worker thread."""
-        from surgitwin.resection import Structure
-
-        def structure(segment: SegmentNode, labels: NDArray[Any]) -> Structure:
-            return Structure(segment.name, *crop_of(labels, segment.value, ctx))
-
-        organ = structure(*self.organ)
-        lesions = [structure(*lesion) for lesion in self.lesions]
-        vessels = [structure(*vessel) for vessel in self.vessels]
-        return ctx.apart(_prepared, organ, lesions, vessels, self.geometry, is_liver(self.organ[0]))
-
-
-def _prepared(
-    organ: Structure,
-    lesions: list[Structure],
-    vessels: list[Structure],
-    geometry: Geometry,
-    of_liver: bool,
-    ctx: Context,
-) -> PartitionInput:
-    from surgitwin.resection import prepare
-
-    return prepare(organ, geometry, ctx, lesions=lesions, vessels=vessels, is_liver=of_liver)
-
-
-def freeze_plan(scene: Scene, organ: SegmentNode, lesions: list[SegmentNode]) -> FrozenPlan:
-    """What a plan needs of the scene; costs no copy.
-
-    Raises
-    ------
-    BadInput
-        If a lesion lies on another grid, or a structure came by a registration that nobody accepted.
-    """
-    for lesion in lesions:
-        if lesion.parent != organ.parent:
-            message = tr("“{lesion}” lies on another image than “{organ}”. Bring both onto one grid first.")
-            raise BadInput(message.format(lesion=lesion.name, organ=organ.name))
-
-    def frozen(segment: SegmentNode) -> tuple[SegmentNode, NDArray[Any]]:
-        return segment, scene.layer_of(segment).labels.frozen()
-
-    vessels = vessels_of(scene, organ)
-    registration = plan_registration(scene, organ, [*lesions, *vessels])
-    registration.check()
-    return FrozenPlan(
-        scene.segmentation_of(organ).geometry,
-        frozen(organ),
-        tuple(frozen(lesion) for lesion in lesions),
-        tuple(frozen(vessel) for vessel in vessels),
-        registration,
+    plan: Annotated[str, Arg(tr("the plan to copy"), positional=True)] = Field(min_length=1)
+    into: Annotated[str, Arg(tr("the name of the copy; without it the old name with a number"), option="as")] = Field(
+        default="", max_length=200
     )
 
+    def start(self, bench: Bench) -> Work[None]:
+        scene = bench.scene
+        plan = scene.resolve(self.plan, PlanNode)
+        taken = {one.name.casefold() for one in scene.of_type(PlanNode)}
+        if self.into.casefold() in taken:
+            raise BadInput(tr("There is a plan “{name}” already. Give the copy another name.").format(name=self.into))
+        names = (f"{plan.name} {number}" for number in range(2, 10_000))
+        name = self.into or next(one for one in names if one.casefold() not in taken)
 
-def plane_cuts(plan: PlanNode) -> list[PlaneCut]:
-    """The plan's enabled cuts as the resection functions take them."""
-    from surgitwin.resection import Plane, PlaneCut
+        def apply() -> Document:
+            copy = plan.model_copy(
+                update={
+                    "id": new_node_id(),
+                    "name": name,
+                    "revision": new_revision(),
+                    "order": time.time_ns(),
+                    "status": "draft",
+                    "sign_off": None,
+                    "provenance": None,
+                }
+            )
+            with bench.transaction(tr("Duplicate: {name}").format(name=plan.name)) as tx:
+                tx.add(copy)
+                tx.bump_revisions()
+                old = plan.provenance
+                if old is not None:
+                    # Its numbers are as current, or as stale, as those of the plan that it was copied from.
+                    kept = {key: revision for key, revision in old.inputs.items() if key != plan.id}
+                    own = scene.node(copy.id).revision if old.inputs.get(plan.id) == plan.revision else Revision("")
+                    tx.set(copy.id, provenance=old.model_copy(update={"inputs": {copy.id: own, **kept}}))
+            stored = scene.expect(copy.id, PlanNode)
+            return {"node": describe(stored), "name": stored.name, "status": stored.status}
 
-    return [
-        PlaneCut(tuple(Plane(plane.point_mm, plane.normal) for plane in cut.planes))
-        for cut in plan.cuts
-        if cut.enabled and cut.planes
-    ]
+        return at_once(apply)
 
 
 def patient_of(case: CaseNode, plan: PlanNode) -> Patient:
@@ -239,7 +221,9 @@ def plan_document(plan: PlanNode, frozen: FrozenPlan, patient: Patient, ctx: Con
 
     prepared = frozen.prepare(ctx)
     ctx.check()
-    document = numbers_document(LiveCut(prepared).evaluate(plane_cuts(plan)), patient)
+    cuts = frozen.cuts(plan.cuts, prepared, ctx)
+    document = numbers_document(LiveCut(prepared).evaluate(cuts), patient)
+    document["warnings"] += [notice.as_json() for notice in frozen.notices()]
     return with_margin_bands(document, frozen.registration, frozen.geometry)
 
 
@@ -247,8 +231,7 @@ def moved_document(scene: Scene, plan: PlanNode, numbers: Any) -> Document:
     """The same for a plan whose cut is being moved."""
     document = numbers_document(numbers, patient_of(scene.case, plan))
     organ = scene.expect(plan.organ, SegmentNode)
-    chosen = [scene.get(node_id, SegmentNode) for node_id in plan.lesions or ()]
-    lesions = [node for node in chosen if node is not None] if plan.lesions else lesions_of(scene, organ)
+    lesions = lesions_in(scene, plan, organ)
     registration = plan_registration(scene, organ, [*lesions, *vessels_of(scene, organ)])
     return with_margin_bands(document, registration, scene.segmentation_of(organ).geometry)
 
@@ -262,40 +245,34 @@ def numbers_document(numbers: Any, patient: Patient) -> Document:
     return document
 
 
-def put_plan(
-    bench: Bench,
-    plan: PlanNode,
-    replaces: bool,
-    document: Document,
-    organ: SegmentNode,
-    lesions: list[SegmentNode],
-    registration: PlanRegistration | None = None,
-) -> Document:
+def put_plan(bench: Bench, plan: PlanNode, replaces: bool, document: Document, frozen: FrozenPlan) -> Document:
     """Write the plan and its numbers as one undoable step."""
     scene = bench.scene
     title = tr("Move cut: {name}") if replaces else tr("Plan: {name}")
     with bench.transaction(title.format(name=plan.name)) as tx:
         if replaces and plan.id in scene:
-            tx.set(
-                plan.id,
-                organ=plan.organ,
-                cuts=plan.cuts,
-                lesions=plan.lesions,
-                operation=plan.operation,
-                notes=plan.notes,
-            )
+            fields = ("organ", "cuts", "lesions", "wish_mm", "operation", "notes")
+            tx.set(plan.id, **{name: getattr(plan, name) for name in fields})
         else:
             tx.add(plan)
         # The plan's own revision is an input: a cut that moves makes its old numbers stale. It is given here, so
         # that the numbers belong to exactly the revision that this step makes.
         tx.bump_revisions()
-        read = dict.fromkeys(node.id for node in (organ, *lesions, *vessels_of(scene, organ)))
-        errors = dict(registration.errors) if registration is not None else {}
-        inputs: list[Node] = [scene.node(plan.id), *(scene.node(node_id) for node_id in (*read, *errors)), scene.case]
+        errors = dict(frozen.registration.errors)
+        read = [scene.get(node_id, Node) for node_id in errors]
+        inputs = [scene.node(plan.id), *frozen.nodes, *(node for node in read if node is not None), scene.case]
         made_from = provenance(bench, "plan", inputs)
         if errors:
             made_from = made_from.model_copy(update={"parameters": {"registrations": errors}})
         tx.set(plan.id, numbers=document, provenance=made_from)
     stored = scene.expect(plan.id, PlanNode)
     planes = [format_plane(plane) for cut in stored.cuts for plane in cut.planes]
-    return {"node": describe(stored), "name": stored.name, "status": stored.status, "planes": planes, **document}
+    cuts = [format_cut(cut) for cut in stored.cuts]
+    return {
+        "node": describe(stored),
+        "name": stored.name,
+        "status": stored.status,
+        "planes": planes,
+        "cuts": cuts,
+        **document,
+    }

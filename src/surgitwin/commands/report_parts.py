@@ -24,7 +24,7 @@ from surgitwin.exchange.report_content import (
     VolumeRow,
 )
 from surgitwin.exchange.report_documents import plan_part, plane_line, volume_row
-from surgitwin.scene.nodes import CaseNode, Node, PlanNode, ReportSettingsNode, SegmentNode, VolumeNode
+from surgitwin.scene.nodes import CaseNode, CutModel, Node, PlanNode, ReportSettingsNode, SegmentNode, VolumeNode
 from surgitwin.scene.scene import Scene
 from surgitwin.scene.signing import SIGNED_TYPES
 
@@ -101,9 +101,35 @@ def _plan(scene: Scene, plan: PlanNode) -> PlanPart:
     statuses = [Status.DRAFT] if plan.status == "draft" else []
     if scene.is_stale(plan):
         statuses.append(Status.STALE)
-    planes = [plane for cut in plan.cuts if cut.enabled for plane in cut.planes]
-    cuts = [plane_line(number, plane.point_mm, plane.normal) for number, plane in enumerate(planes, start=1)]
+    enabled = [cut for cut in plan.cuts if cut.enabled]
+    cuts = [line for number, cut in enumerate(enabled, start=1) for line in _cut_lines(scene, number, cut)]
+    if plan.wish_mm is not None:
+        cuts.append(tr("Wished margin: {mm:g} mm.").format(mm=plan.wish_mm))
     return plan_part(plan.name, plan.numbers or {}, tuple(statuses), cuts=cuts, notes=plan.notes)
+
+
+def _cut_lines(scene: Scene, number: int, cut: CutModel) -> list[str]:
+    """A cut in words."""
+    if cut.kind == "planes":
+        if len(cut.planes) == 1:
+            return [plane_line(str(number), cut.planes[0].point_mm, cut.planes[0].normal)]
+        numbered = enumerate(cut.planes, start=1)
+        return [plane_line(f"{number}.{index}", plane.point_mm, plane.normal) for index, plane in numbered]
+    if cut.kind == "patch":
+        rows, columns = len(cut.control_points_mm), len(cut.control_points_mm[0])
+        text = tr("Cut {number}: a curved surface of {rows} by {columns} control points.")
+        return [text.format(number=number, rows=rows, columns=columns)]
+    if cut.kind == "curve" and cut.curve is not None:
+        text = tr("Cut {number}: straight in from a ring of {count} points drawn on the organ.")
+        if not cut.curve.closed:
+            text = tr("Cut {number}: straight in from a line of {count} points drawn across the organ.")
+        return [text.format(number=number, count=len(cut.curve.points_mm))]
+    if cut.kind == "wedge":
+        lesion = scene.get(cut.lesion, SegmentNode)
+        name = lesion.name if lesion is not None else tr("a lesion")
+        text = tr("Cut {number}: a wedge, what lies within {mm:g} mm of {lesion}.")
+        return [text.format(number=number, mm=cut.margin_mm, lesion=name)]
+    return [tr("Cut {number}: {name} removed.").format(number=number, name=cut.name or tr("territories"))]
 
 
 def _name(node: Node, identity: bool) -> str:

@@ -19,6 +19,7 @@ from surgitwin.exchange.report_content import (
 )
 
 Document = Mapping[str, Any]
+VESSELS_NAMED = 4
 Statuses = tuple[Status, ...]
 
 _SIDES = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
@@ -75,8 +76,11 @@ def plan_part(
         figures.append((tr("Remnant / organ"), number("remnant_percent", "%", 1)))
     figures += [
         (tr("Vessels crossed"), _crossed(document.get("crossed_vessels"), statuses)),
-        (tr("Without inflow"), volume("devascularised_ml")),
-        (tr("Without outflow"), volume("congested_ml")),
+        (tr("Loses portal inflow"), volume("devascularised_ml")),
+        (tr("Loses venous outflow"), volume("congested_ml")),
+        (tr("Loses its artery"), volume("arterial_lost_ml")),
+        (tr("Loses its bile duct"), volume("biliary_lost_ml")),
+        *_sensitivity(document, statuses),
     ]
     return PlanPart(
         name=name,
@@ -106,10 +110,28 @@ def _standard(document: Document) -> Quantity:
     return Quantity(value, "ml", 0, text=text)
 
 
-def _crossed(vessels: Sequence[str] | None, statuses: Statuses) -> Quantity:
+def _crossed(vessels: Sequence[Document] | None, statuses: Statuses) -> Quantity:
+    """How many vessels the cut crosses, and the thickest of them by name."""
     if vessels is None:
         return Quantity(None)
-    return Quantity(len(vessels), "", 0, statuses, text=", ".join(vessels) or tr("none"))
+    thickest = sorted(vessels, key=lambda vessel: -vessel["diameter_mm"])
+    named = [f"{v['name'] or tr('unnamed')} {v['diameter_mm']:.1f}\u00a0mm" for v in thickest[:VESSELS_NAMED]]
+    more = len(thickest) - len(named)
+    if more > 0:
+        named.append(tr("{count} more").format(count=more))
+    return Quantity(len(thickest), "", 0, statuses, text=", ".join(named) or tr("none"))
+
+
+def _sensitivity(document: Document, statuses: Statuses) -> list[tuple[str, Quantity]]:
+    """How remnant and margin change when the cut or the segmentation is a little off, where that was computed."""
+    found = []
+    for entry in document.get("sensitivity") or ():
+        remnant, margin = entry.get("remnant_percent"), entry.get("margin_mm")
+        texts = [f"{remnant:.1f}\u00a0%" if remnant is not None else tr("not assessed")]
+        texts.append(f"{margin:.1f}\u00a0mm" if margin is not None else tr("no margin"))
+        label = tr("{change}: remnant, smallest margin").format(change=entry["label"])
+        found.append((label, Quantity(remnant, "", 1, statuses, text=", ".join(texts))))
+    return found
 
 
 def _lesion(entry: Document, statuses: Statuses, approximate: bool) -> PlanLesion:
@@ -158,7 +180,7 @@ def _small(entry: Document) -> bool:
     return float(entry.get("limit") or 0) < 1
 
 
-def plane_line(number: int, point_mm: Sequence[float], normal: Sequence[float]) -> str:
+def plane_line(number: str, point_mm: Sequence[float], normal: Sequence[float]) -> str:
     """A plane in words: where it lies, and which side of the patient goes."""
     length = sum(v * v for v in normal) ** 0.5 or 1.0
     unit = [v / length for v in normal]

@@ -6,28 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from surgitwin.commands.base import Document
-from surgitwin.commands.planning import (
-    PlanResection,
-    format_plane,
-    freeze_plan,
-    lesions_of,
-    moved_document,
-    plane_cuts,
-    vessels_of,
-)
-from surgitwin.commands.registered import plan_registration
-from surgitwin.core.errors import SurgitwinError
+from surgitwin.commands.plan_cuts import format_cut
+from surgitwin.commands.plan_parts import CutMaker, FrozenPlan, freeze_plan, lesions_in
+from surgitwin.commands.planning import PlanResection, moved_document
+from surgitwin.core.errors import BadInput, SurgitwinError
 from surgitwin.core.ids import NodeId
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.jobs import Job
-from surgitwin.render.content import PlaneContent
+from surgitwin.render.content import PlaneContent, Vec3
 from surgitwin.scene.nodes import CutModel, PlaneModel, PlanNode, SegmentNode
 
 Key = tuple[tuple[NodeId, str], ...]
+REST_MS = 80  # without a move for so long the hand is at rest, and what was coarse is made exact
 
 
 @dataclass(frozen=True)
@@ -37,36 +32,70 @@ class PlanNumbers:
     Attributes
     ----------
     moving
-        True while a cut is dragged; such numbers are shown with ≈ until the plan is written.
+        True while a cut is dragged, until the plan is written.
     stale
         True if they were computed from something that has changed since.
+    approximate
+        True if some of them are estimates that are made exact when the hand is at rest; shown with ≈.
     """
 
     document: Document | None
     moving: bool
     stale: bool
+    approximate: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """An organ ready for cutting."""
+
+    frozen: FrozenPlan
+    live: Any  # resection.LiveCut
+    maker: CutMaker
+
+    def cuts(self, models: Sequence[CutModel]) -> list[Any]:
+        """The enabled cuts as the resection functions take them; those that were made before cost nothing."""
+        return [self.maker.cut(model, Context()) for model in models if model.enabled]
 
 
 class LivePlan(QObject):
-    """Keeps the organ of the current plan ready for cutting."""
+    """Keeps the organ of the current plan ready for cutting.
 
-    numbers_changed = Signal(object)  # PlanNumbers
-    planes_changed = Signal(object)  # tuple of PlaneContent while dragging
+    Signals
+    -------
+    numbers_changed(PlanNumbers), refused(str)
+        New numbers; a place of the cut that cannot be, in words: the plan keeps its last good state.
+    ready_changed(Ready or None)
+        An organ was made ready, or is no more.
+    """
+
+    numbers_changed = Signal(object)
+    refused = Signal(str)
+    ready_changed = Signal(object)
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
         self._key: Key | None = None
-        self._live: Any = None  # LiveCut once the organ is prepared
+        self._ready: Ready | None = None
         self._job: Job | None = None
         self._moving: tuple[CutModel, ...] | None = None
+        self._good: tuple[CutModel, ...] | None = None
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._make_exact)
         desk.plan_changed.connect(lambda _: self.refresh())
         desk.session_changed.connect(lambda _: self._forget())
 
     @property
     def ready(self) -> bool:
-        """True if a dragged plane's numbers can follow the hand."""
-        return self._live is not None
+        """True if a dragged cut's numbers can follow the hand."""
+        return self._ready is not None
+
+    @property
+    def prepared(self) -> Ready | None:
+        return self._ready
 
     def refresh(self) -> None:
         """Show the stored numbers, and get the organ ready for dragging if it is not."""
@@ -77,31 +106,78 @@ class LivePlan(QObject):
         if plan is not None:
             self._prepare(plan)
 
+    # ---- while a cut is held -----------------------------------------------------------------------------------
+
     def drag(self, planes: Sequence[PlaneContent]) -> None:
         """The planes are here now: numbers at once, nothing stored."""
         plan = self._desk.plan
-        if plan is None:
-            return
-        self._moving = _cuts_from(plan, planes)
-        if self._live is None:
-            return
-        moved = plan.model_copy(update={"cuts": self._moving})
-        numbers = self._live.evaluate(plane_cuts(moved))
-        document = moved_document(self._desk.scene, plan, numbers)
-        self.numbers_changed.emit(PlanNumbers(document, True, False))
+        if plan is not None:
+            self._move(plan, _with_planes(plan, planes))
 
     def drop(self, planes: Sequence[PlaneContent]) -> None:
         """The drag is over: write the plan as one undoable step."""
         plan = self._desk.plan
-        self._moving = None
-        if plan is None:
-            return
-        self.write(plan, _cuts_from(plan, planes))
+        if plan is not None:
+            self._drop(plan, _with_planes(plan, planes))
+
+    def drag_patch(self, number: int, control_points: Sequence[Sequence[Vec3]]) -> None:
+        """The control points of a curved surface are here now."""
+        plan = self._desk.plan
+        if plan is not None:
+            self._move(plan, _with_patch(plan, number, control_points))
+
+    def drop_patch(self, number: int, control_points: Sequence[Sequence[Vec3]]) -> None:
+        plan = self._desk.plan
+        if plan is not None:
+            self._drop(plan, _with_patch(plan, number, control_points))
 
     def abort(self) -> None:
         """Esc: back to what is stored."""
-        self._moving = None
+        self._let_go()
         self.refresh()
+
+    def _move(self, plan: PlanNode, cuts: tuple[CutModel, ...]) -> None:
+        self._moving = cuts
+        if self._show(plan, cuts, coarse=True):
+            self._good = cuts
+            self._rest.start()
+
+    def _make_exact(self) -> None:
+        plan = self._desk.plan
+        if plan is not None and self._moving is not None:
+            self._show(plan, self._moving, coarse=False)
+
+    def _show(self, plan: PlanNode, cuts: tuple[CutModel, ...], coarse: bool) -> bool:
+        """The numbers of these cuts; False if there are none, because nothing is ready or the cut cannot be."""
+        if self._ready is None:
+            return False
+        try:
+            numbers = self._ready.live.evaluate(self._ready.cuts(cuts), coarse=coarse)
+        except BadInput as error:
+            self.refused.emit(str(error))
+            return False
+        document = moved_document(self._desk.scene, plan, numbers)
+        self.numbers_changed.emit(PlanNumbers(document, True, False, bool(numbers.approximate)))
+        return True
+
+    def _drop(self, plan: PlanNode, cuts: tuple[CutModel, ...]) -> None:
+        """Write where the cut was let go, or, where it cannot be, nothing: the plan keeps its last good state."""
+        self._let_go()
+        if self._ready is not None:
+            try:
+                self._ready.cuts(cuts)
+            except BadInput as error:
+                self._desk.say(str(error), "caution")
+                self.refresh()
+                self._desk.plan_changed.emit(plan)
+                return
+        self.write(plan, cuts)
+
+    def _let_go(self) -> None:
+        self._rest.stop()
+        self._moving, self._good = None, None
+
+    # ---- writing -----------------------------------------------------------------------------------------------
 
     def write(self, plan: PlanNode, cuts: tuple[CutModel, ...]) -> None:
         """Run the plan command for these cuts."""
@@ -110,12 +186,12 @@ class LivePlan(QObject):
         if organ is None:
             self._desk.say(tr("The organ of “{name}” is gone. Choose another one.").format(name=plan.name), "caution")
             return
-        planes = tuple(format_plane(plane) for cut in cuts for plane in cut.planes)
         command = PlanResection(
             plan=plan.id,
             organ=organ.id,
-            plane=planes,
+            cut=tuple(format_cut(cut) for cut in cuts),
             lesion=plan.lesions or (),
+            wish=plan.wish_mm,
             operation=plan.operation or None,
             notes=plan.notes,
         )
@@ -126,50 +202,85 @@ class LivePlan(QObject):
         self.refresh()
         self._desk.plan_changed.emit(self._desk.plan)
 
+    # ---- getting ready -----------------------------------------------------------------------------------------
+
     def _prepare(self, plan: PlanNode) -> None:
         scene = self._desk.scene
         organ = scene.get(plan.organ, SegmentNode)
         session = self._desk.session
         if organ is None or session is None:
-            self._live, self._key = None, None
+            self._set(None, None)
             return
-        chosen = [scene.get(node_id, SegmentNode) for node_id in plan.lesions or ()]
-        lesions = [node for node in chosen if node is not None] if plan.lesions else lesions_of(scene, organ)
-        refusal = plan_registration(scene, organ, [*lesions, *vessels_of(scene, organ)]).refusal
-        key: Key = (*((node.id, node.revision) for node in (organ, *lesions)), (NodeId(""), refusal))
+        try:
+            frozen = freeze_plan(scene, organ, lesions_in(scene, plan, organ), plan.cuts)
+        except SurgitwinError as error:
+            key: Key = ((organ.id, organ.revision), (NodeId(""), str(error)))
+            if key != self._key:
+                self._set(key, None)
+                self._desk.report(error)
+            return
+        key = tuple((node.id, node.revision) for node in frozen.nodes)
         if key == self._key:
             return
         if self._job is not None:
             self._job.context.cancel()
-        self._key, self._live = key, None
-        try:
-            frozen = freeze_plan(scene, organ, lesions)
-        except SurgitwinError as error:
-            self._desk.report(error)
-            return
+        self._set(key, None)
+        cuts = plan.cuts
 
-        def done(prepared: Any) -> None:
+        def work(ctx: Context) -> Ready:
             from surgitwin.resection import LiveCut
 
+            prepared = frozen.prepare(ctx)
+            maker = CutMaker(frozen, prepared)
+            for cut in cuts:
+                if cut.enabled:
+                    _made(maker, cut, ctx)
+            return Ready(frozen, LiveCut(prepared), maker)
+
+        def done(ready: Ready) -> None:
             if self._key == key:
-                self._live = LiveCut(prepared)
                 self._job = None
+                self._set(key, ready)
 
         self._job = session.runner.submit(
-            tr("Preparing {organ}").format(organ=organ.name), frozen.prepare, done, self._desk.report
+            tr("Preparing {organ}").format(organ=organ.name), work, done, self._desk.report
         )
 
+    def _set(self, key: Key | None, ready: Ready | None) -> None:
+        changed = ready is not self._ready
+        self._key, self._ready = key, ready
+        if changed:
+            self.ready_changed.emit(ready)
+
     def _forget(self) -> None:
-        self._key, self._live, self._job, self._moving = None, None, None, None
+        self._let_go()
+        self._job = None
+        self._set(None, None)
 
 
-def _cuts_from(plan: PlanNode, planes: Sequence[PlaneContent]) -> tuple[CutModel, ...]:
+def _made(maker: CutMaker, cut: CutModel, ctx: Context) -> None:
+    """Make a cut ahead; one that cannot be made says so when its numbers are asked for."""
+    try:
+        maker.cut(cut, ctx)
+    except BadInput:
+        return
+
+
+def _with_planes(plan: PlanNode, planes: Sequence[PlaneContent]) -> tuple[CutModel, ...]:
     """The plan's cuts with its planes where the views have them."""
     moved = {content.id: PlaneModel(point_mm=content.point, normal=content.normal) for content in planes}
     return tuple(
-        CutModel(
-            planes=tuple(moved.get(f"{number}:{index}", plane) for index, plane in enumerate(cut.planes)),
-            enabled=cut.enabled,
+        cut.model_copy(
+            update={
+                "planes": tuple(moved.get(f"{number}:{index}", plane) for index, plane in enumerate(cut.planes)),
+            }
         )
         for number, cut in enumerate(plan.cuts)
     )
+
+
+def _with_patch(plan: PlanNode, number: int, control_points: Sequence[Sequence[Vec3]]) -> tuple[CutModel, ...]:
+    """The plan's cuts with one curved surface where the views have it."""
+    rows = tuple(tuple(point for point in row) for row in control_points)
+    moved = plan.cuts[number].model_copy(update={"control_points_mm": rows})
+    return (*plan.cuts[:number], moved, *plan.cuts[number + 1 :])

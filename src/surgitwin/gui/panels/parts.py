@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -215,8 +215,11 @@ class NodePicks(QListWidget):
         self.itemChanged.connect(lambda _: self.changed.emit())
 
     def fill(self, nodes: list[Node]) -> None:
-        wanted = [(node.name, node.id) for node in nodes]
-        if wanted == [(self.item(row).text(), self.item(row).data(USER_ROLE)) for row in range(self.count())]:
+        self.fill_with([(node.name, node.id) for node in nodes])
+
+    def fill_with(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Names, and what `node_ids` tells of those that are ticked."""
+        if list(wanted) == [(self.item(row).text(), self.item(row).data(USER_ROLE)) for row in range(self.count())]:
             return
         ticked = set(self.node_ids())
         self.blockSignals(True)

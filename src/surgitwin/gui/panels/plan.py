@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from surgitwin.commands.comparing import compare_document, margin_band, smallest_margin
-from surgitwin.commands.planning import Operation, PlanResection, format_plane
+from surgitwin.commands.plan_cuts import format_plane
+from surgitwin.commands.planning import Operation, PlanResection
 from surgitwin.commands.properties import ConfirmPatient, Formula, LiverQuality
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import Unite
