@@ -12,7 +12,7 @@ from test_resection_kinds import GRIDS, ball, centres
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.resection import LiveCut, Plane, PlaneCut, Structure, prepare
-from surgitwin.vessels.supply import attach, crossings, feeding_points, lost_points
+from surgitwin.vessels.supply import attach, crossings, feeding_points, lost_points, way_from_root
 from surgitwin.vessels.tree import Branch, VesselTree
 
 
@@ -101,7 +101,8 @@ def test_where_the_root_enters_removed_organ_all_is_lost() -> None:
 
     assert numbers.lost_voxels["portal"] == numbers.remnant_voxels
     assert organ.sum() == numbers.organ_voxels
-    assert [one.name for one in numbers.crossings or ()] == ["Portal vein"]
+    found = [(one.name, one.outwards) for one in numbers.crossings or ()]
+    assert found == [("Portal vein", True), ("Portal vein", False)]  # where it enters, and its stump in the remnant
     assert numbers.perfused_voxels == 0
 
 
@@ -146,7 +147,10 @@ def test_two_trees_of_one_system_share_the_organ_between_them() -> None:
 
     x, z = centres(grid)[organ][:, 0], centres(grid)[organ][:, 2]
     assert numbers.lost_voxels["hepatic"] == pytest.approx(np.count_nonzero((x > 0) & (z < 10.0)), rel=0.02)
-    assert [one.name for one in numbers.crossings or ()] == []  # its root itself is gone
+    # Its root itself is gone: what is left of the vein begins at the cut.
+    (stump,) = numbers.crossings or ()
+    assert (stump.name, stump.outwards, stump.generation) == ("Left hepatic vein", False, 0)
+    assert stump.position_mm == pytest.approx((8.0, 0.0, 10.0), abs=max(grid.spacing_mm))
 
 
 def random_tree(seed: int, count: int) -> VesselTree:
@@ -184,7 +188,70 @@ def test_a_branch_that_is_grazed_is_crossed_once() -> None:
     twice = np.array([0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1], dtype=bool)
 
     assert len(crossings(tree, grazed, "portal")) == 1
-    assert len(crossings(tree, twice, "portal")) == 2
+    assert [one.position_mm[0] for one in crossings(tree, twice, "portal")] == [1.5, 8.5]
+
+
+def test_a_stretch_that_is_taken_out_of_a_branch_is_crossed_at_both_ends() -> None:
+    tree = fork()
+    x = tree.points_mm[:, 0]
+
+    first, second = crossings(tree, (x > 4.5) & (x < 12.5), "portal")
+
+    assert (first.position_mm, first.outwards) == ((4.5, 0.0, 0.0), True)
+    assert (second.position_mm, second.outwards) == ((12.5, 0.0, 0.0), False)
+    assert first.name == second.name == "Left portal vein"
+    assert first.diameter_mm == second.diameter_mm == 5.0 and first.generation == second.generation == 1
+
+
+def test_a_fork_that_is_taken_crosses_what_leads_to_it_and_both_that_leave_it() -> None:
+    tree = fork()
+
+    found = crossings(tree, np.linalg.norm(tree.points_mm, axis=1) < 5.5, "portal")
+
+    assert [(one.branch, one.outwards) for one in found] == [(0, True), (1, False), (2, False)]
+    assert [one.diameter_mm for one in found] == [8.0, 6.0, 5.0]
+    assert [one.generation for one in found] == [0, 1, 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 100_000), st.integers(1, 60))
+def test_the_way_from_the_root_is_what_walking_to_the_root_passes(seed: int, count: int) -> None:
+    tree = random_tree(seed, count)
+    wanted = np.random.default_rng(seed + 1).random(count) < 0.2
+    passed = np.zeros(count, dtype=bool)
+    for point in np.flatnonzero(wanted).tolist():
+        while point >= 0:
+            passed[point] = True
+            point = int(tree.parent[point])
+
+    assert np.array_equal(way_from_root(tree, wanted), passed)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_vessel_that_is_to_stay_keeps_its_way_through_what_is_removed(name: str) -> None:
+    """All but the left end is removed: the trunk and the left branch go with it, unless their lumen is kept."""
+    grid = GRIDS[name]
+    organ = ball(grid, (0.0, 0.0, 0.0), 20.0)
+    box = Box.of_mask(organ)
+    tree = fork()
+    supply = attach(tree, "portal", organ[box.slices], box, grid)
+    places = centres(grid)[organ]
+    removed = places[:, 0] < 8.0
+    assert supply.lost_voxels(removed).sum() == (~removed).sum()
+
+    staying = way_from_root(tree, (tree.branch == 2) & (tree.points_mm[:, 0] > 8.0))
+    lumen = supply.lumen(staying)
+    kept = removed & ~lumen
+
+    assert supply.lost_voxels(kept).sum() == 0
+    assert {one.branch for one in supply.crossings(kept)} == {1}
+    # What is kept of it is the vessel: capsules of radius 4 along the trunk and 2.5 along the left branch.
+    trunk = np.hypot(places[:, 0], places[:, 1]) + 1e9 * (places[:, 2] > 4.0)
+    left = np.hypot(places[:, 1], places[:, 2]) + 1e9 * ((places[:, 0] < 0.0) | (places[:, 0] > 19.5))
+    slack = max(grid.spacing_mm)
+    assert (np.minimum(trunk - 4.0, left - 2.5)[lumen] < slack).all()
+    deep = (trunk < 3.4) & (places[:, 2] < -4.0) | (left < 1.9) & (places[:, 0] > 5.0) & (places[:, 0] < 17.0)
+    assert lumen[deep].all() and deep.sum() > 100
 
 
 @pytest.mark.parametrize("name", GRIDS)

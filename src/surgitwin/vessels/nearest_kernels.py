@@ -20,6 +20,7 @@ TIE_MM2 = 1e-9
 """Squared distances that differ by less are equal, so that rounding decides nothing."""
 INNER = 4  # blocks along each edge of a large block
 
+_BOOL = numba.boolean[::1]
 _I64 = numba.int64[::1]
 _F64 = numba.float64[::1]
 _POINTS = numba.float64[:, ::1]
@@ -150,3 +151,19 @@ def nearest_of_layer(
                                     squares[row] = best
                                     row += 1
                                 cursor[k, j] = row
+
+
+@compiled(numba.void(numba.int32[::1], _BOOL))
+def carry_outwards(parent: Any, lost: Any) -> None:  # pragma: no cover
+    """Whoever's parent is lost is lost; parents come before their children."""
+    for n in range(len(parent)):
+        if parent[n] >= 0 and lost[parent[n]]:
+            lost[n] = True
+
+
+@compiled(numba.void(numba.int32[::1], _BOOL))
+def carry_inwards(parent: Any, needed: Any) -> None:  # pragma: no cover
+    """Whoever has a needed child is needed; parents come before their children."""
+    for n in range(len(parent) - 1, -1, -1):
+        if parent[n] >= 0 and needed[n]:
+            needed[parent[n]] = True

@@ -31,12 +31,19 @@ NEAR_VOXELS = 2.0
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where a cut crosses a vessel, going outwards from its root.
+    """Where a cut crosses a vessel.
 
     Attributes
     ----------
+    diameter_mm
+        Twice the radius, midway between the point that stays and the one that goes.
     position_mm
-        LPS, midway between the last point that stays and the first that goes.
+        LPS, midway between them.
+    generation
+        How many forks lie between the branch and its root.
+    outwards
+        True where the way from the root leads out of what is kept; False where it leads back into it: the stump beyond
+        a removed stretch, or of a vein whose mouth is removed.
     """
 
     system: System
@@ -44,6 +51,8 @@ class Crossing:
     name: str
     diameter_mm: float
     position_mm: tuple[float, float, float]
+    generation: int = 0
+    outwards: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +91,17 @@ class Supply:
         """Where the cut crosses the tree, from the root outwards."""
         return crossings(self.tree, self.removed_points(removed), self.system)
 
+    def lumen(self, points: BoolArray) -> BoolArray:
+        """The organ's voxels in the vessel around some points of the tree, and those that these points go with.
+
+        ``removed & ~lumen(points)`` keeps a vessel that runs through what is removed, such as a portal trunk on the
+        way to what stays, or a hepatic vein in the border; ``removed | lumen(points)`` takes it.
+        """
+        inside = points[self.feeding] & (self.away_mm <= self.tree.radii_mm.astype(np.float32)[self.feeding])
+        own = self.voxel[points]
+        inside[own[own >= 0]] = True
+        return np.asarray(inside)
+
 
 def lost_to_all(supplies: Sequence[Supply], removed: BoolArray) -> BoolArray:
     """Which kept voxels have lost one vessel system that comes as several trees: the nearest of them feeds a voxel."""
@@ -96,36 +116,42 @@ def lost_to_all(supplies: Sequence[Supply], removed: BoolArray) -> BoolArray:
 
 def lost_points(tree: VesselTree, removed: BoolArray) -> BoolArray:
     """Which points are removed, or have a removed one on the way to their root."""
-    lost = removed.copy()
-    above = np.where(tree.parent < 0, np.arange(len(tree.parent)), tree.parent)
-    # Every round looks twice as far towards the root.
-    while True:
-        lost |= lost[above]
-        further = above[above]
-        if np.array_equal(further, above):
-            return lost
-        above = further
+    from surgitwin.vessels.nearest_kernels import carry_outwards
+
+    lost = np.array(removed, dtype=np.bool_)
+    carry_outwards(np.ascontiguousarray(tree.parent, dtype=np.int32), lost)
+    return lost
+
+
+def way_from_root(tree: VesselTree, points: BoolArray) -> BoolArray:
+    """These points, and all that lie on the way from a root to one of them."""
+    from surgitwin.vessels.nearest_kernels import carry_inwards
+
+    needed = np.array(points, dtype=np.bool_)
+    carry_inwards(np.ascontiguousarray(tree.parent, dtype=np.int32), needed)
+    return needed
 
 
 def crossings(tree: VesselTree, removed: BoolArray, system: System) -> list[Crossing]:
-    """Where the way outwards leads from a point that stays to one that goes.
+    """Where the way outwards leads from a point that stays to one that goes, or back.
 
-    A branch that the cut grazes is crossed once: crossings nearer together than the vessel is wide count as one.
+    A branch that the cut grazes is crossed once: crossings that follow each other within its width count as one.
     """
     inner = np.maximum(tree.parent, 0)
-    edges = np.flatnonzero((tree.parent >= 0) & removed & ~removed[inner])
+    edges = np.flatnonzero((tree.parent >= 0) & (removed != removed[inner]))
     found: list[Crossing] = []
+    last: dict[int, FloatArray] = {}  # where each branch was crossed before
     for outer in edges.tolist():
-        before = int(tree.parent[outer])
+        before, branch = int(tree.parent[outer]), int(tree.branch[outer])
         middle = (tree.points_mm[before] + tree.points_mm[outer]) / 2
-        x, y, z = (float(value) for value in middle)
         diameter = float(tree.radii_mm[before] + tree.radii_mm[outer])
-        branch = int(tree.branch[outer])
-        near = any(
-            one.branch == branch and np.linalg.norm(np.asarray(one.position_mm) - middle) < diameter for one in found
-        )
-        if not near:
-            found.append(Crossing(system, branch, tree.name_of(branch), diameter, (x, y, z)))
+        grazes = branch in last and float(np.linalg.norm(last[branch] - middle)) < diameter
+        last[branch] = middle
+        if grazes:
+            continue
+        place = (float(middle[0]), float(middle[1]), float(middle[2]))
+        generation, outwards = tree.generation(branch), bool(removed[outer])
+        found.append(Crossing(system, branch, tree.name_of(branch), diameter, place, generation, outwards))
     return found
 
 
@@ -165,18 +191,22 @@ def own_voxels(
     points_mm: FloatArray, radii_mm: FloatArray, organ: BoolArray, box: Box, geometry: Geometry
 ) -> IndexArray:
     """The organ's voxel nearest to each point of a vessel, by its number in the mask; -1 if none is near (`attach`)."""
-    number = np.cumsum(organ.reshape(-1), dtype=np.int32) - 1
+    number = np.cumsum(organ.reshape(-1), dtype=np.int32).reshape(organ.shape) - 1
     spacing = np.asarray(geometry.spacing_mm)
     at = geometry.to_index(points_mm) - np.asarray(box.start)
     size = np.asarray(box.size_ijk)
     found = np.full(len(at), -1, dtype=np.int32)
-    _, nj, ni = organ.shape
-    for point, (place, radius) in enumerate(zip(at, radii_mm, strict=True)):
+    # The grid's axes are orthogonal, so that the voxel around a point is also the nearest.
+    around = np.rint(at).astype(np.int64)
+    within = np.all((around >= 0) & (around < size), axis=1)
+    i, j, k = around[within].T
+    found[within] = np.where(organ[k, j, i], number[k, j, i], -1)
+    for point in np.flatnonzero(found < 0).tolist():
+        place, radius = at[point], float(radii_mm[point])
         reach = radius + NEAR_VOXELS * float(spacing.max())
         low = np.clip(np.floor(place - reach / spacing), 0, size).astype(int)
         high = np.clip(np.ceil(place + reach / spacing) + 1, 0, size).astype(int)
-        window = organ[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
-        kji = np.argwhere(window)
+        kji = np.argwhere(organ[low[2] : high[2], low[1] : high[1], low[0] : high[0]])
         if len(kji) == 0:
             continue
         ijk = kji[:, ::-1] + low
@@ -184,5 +214,5 @@ def own_voxels(
         best = int(away.argmin())
         if away[best] <= reach**2:
             i, j, k = ijk[best]
-            found[point] = number[(k * nj + j) * ni + i]
+            found[point] = number[k, j, i]
     return found
