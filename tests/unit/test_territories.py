@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
-from surgitwin.vessels.territories import METHODS, divide, groups_by_branch, groups_by_name
+from surgitwin.vessels.supply import attach
+from surgitwin.vessels.territories import METHODS, divide, groups_by_branch, groups_by_name, taken
 from surgitwin.vessels.tree import Branch, VesselTree
 
 TURN = np.linalg.qr(np.array([[0.8, -0.5, 0.2], [0.5, 0.7, -0.1], [-0.1, 0.3, -0.9]]))[0]
@@ -199,3 +200,57 @@ def test_an_organ_without_voxels_and_a_group_without_branches_are_refused() -> N
         divide(np.ones(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1], "Other": [7]})
     with pytest.raises(BadInput, match="2 to 250"):
         divide(np.ones(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1]})
+
+
+def crossed_trunk() -> VesselTree:
+    """A trunk along x whose first branch, Near, leaves at x = -6 for y < 0 and whose second, Far, ends it at x = 6."""
+    trunk = np.array([[x, 0.0, 0.0] for x in np.arange(-30.0, 6.1, 1.0)])
+    near = np.array([[-6.0, y, 0.0] for y in np.arange(-1.0, -14.0, -1.0)])
+    far = np.array([[6.0, y, 0.0] for y in np.arange(1.0, 14.0, 1.0)])
+    n, m = len(trunk), len(near)
+    fork = int(np.flatnonzero(trunk[:, 0] == -6.0)[0])
+    parent = [*range(-1, n - 1), fork, *range(n, n + m - 1), n - 1, *range(n + m, n + m + len(far) - 1)]
+    # The trunk is one branch up to its fork and another beyond it.
+    branch = [0] * (fork + 1) + [1] * (n - fork - 1) + [2] * m + [3] * len(far)
+    radii = np.array([3.0] * n + [2.0] * (m + len(far)))
+    names = tuple(Branch(b, name) for b, name in enumerate(("Main", "", "Near", "Far")))
+    points = np.concatenate([trunk, near, far])
+    return VesselTree(points, radii, np.array(parent, np.int32), np.array(branch, np.int32), names)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_territory_is_taken_without_the_trunk_that_leads_through_it_to_what_stays(name: str) -> None:
+    grid = GRIDS[name]
+    organ = np.linalg.norm(centres(grid), axis=-1) <= 18.0
+    box = Box.of_mask(organ)
+    tree = crossed_trunk()
+    groups = {"Near": (2,), "Far": (3,)}
+    found = divide(organ[box.slices], box, grid, tree, groups)
+    supply = attach(tree, "portal", organ[box.slices], box, grid)
+    whole = found.labels["nearest"] == 1
+    assert supply.lost_voxels(whole).sum() == (~whole).sum()  # the trunk lies in it
+
+    removed = taken(found, "nearest", ["Near"], groups, supply)
+
+    assert supply.lost_voxels(removed).sum() == 0
+    assert [(one.name, one.outwards) for one in supply.crossings(removed)] == [("Near", True)]
+    places = centres(grid)[organ]
+    spared = places[whole & ~removed]
+    assert len(spared) and np.hypot(spared[:, 1], spared[:, 2]).max() <= 3.0 + max(grid.spacing_mm)
+    assert not (removed & ~whole).any()
+    # The other way round nothing leads through what is removed: all of it goes, the trunk beyond the fork with it.
+    other = taken(found, "nearest", ["Far"], groups, supply)
+    beyond = places[(found.labels["nearest"] == 2) & ~other]
+    assert (beyond[:, 0] < -6.0 + 3.0).all()
+    assert taken(found, "nearest", ["Near", "Far"], groups, supply).all()
+
+
+def test_a_territory_that_there_is_not_is_not_taken() -> None:
+    grid = GRIDS["odd spacing"]
+    organ = np.linalg.norm(centres(grid), axis=-1) <= 8.0
+    tree = crossed_trunk()
+    groups = {"Near": (2,), "Far": (3,)}
+    found = divide(organ, grid.full_box, grid, tree, groups)
+
+    with pytest.raises(BadInput, match="no territory “5”"):
+        taken(found, "nearest", ["5"], groups, attach(tree, "portal", organ, grid.full_box, grid))
