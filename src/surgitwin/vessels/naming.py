@@ -44,8 +44,10 @@ _SEVERAL = 0.1
 _MOSTLY = 0.8
 """Share of a branch's weight above (or below) from which it runs that way."""
 _VEIN = 0.05
-_COMMON_MM = 30.0
+_COMMON_MM = 45.0
 _NEAR_GAP_MM = 8.0
+_TWO_FROM_THREE_MM = 12.0
+_FINAL = ("Couinaud", "Right hepatic", "Middle hepatic", "Left hepatic")
 MAIN, LEFT, RIGHT = "Main portal vein", "Left portal vein", "Right portal vein"
 ANTERIOR, POSTERIOR = "Right anterior portal vein", "Right posterior portal vein"
 RIGHT_VEIN, MIDDLE_VEIN, LEFT_VEIN = "Right hepatic vein", "Middle hepatic vein", "Left hepatic vein"
@@ -143,9 +145,9 @@ class _Weights:
         points = self.tree.points_mm[np.isin(self.tree.branch, self.tree.subtree(branch))]
         return float(np.mean(points[:, 2] > height))
 
-    def beside(self, way: Sequence[int]) -> list[tuple[int, int]]:
-        """Branches that leave a way and are not on it, each with where on the way, in order."""
-        return [(n, one) for n, on in enumerate(way) for one in self.tree.children[on] if one not in way]
+    def beside(self, way: Sequence[int]) -> list[int]:
+        """Branches that leave a way and are not on it, in order."""
+        return [one for on in way for one in self.tree.children[on] if one not in way]
 
 
 # ---- portal vein ------------------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ def _portal(tree: _Weights) -> dict[int, str]:
         found |= dict.fromkeys(before, "")
         found |= _right_side(tree, right)
         found |= _left_side(tree, left)
-        for _, small in tree.beside(main):
+        for small in tree.beside(main):
             if small not in arms and _behind(tree, small):
                 found[small] = couinaud_name(1)
     found = {branch: name for branch, name in found.items() if name}
@@ -196,7 +198,7 @@ def _right_side(tree: _Weights, arms: list[int]) -> dict[int, str]:
         least = _SEVERAL * tree.weight[arms[0]]
         way = tree.fork(arms[0], least)
         arms = tree.large(way[-1], least)
-        others = [one for _, one in tree.beside(way) if one not in arms]
+        others = [one for one in tree.beside(way) if one not in arms]
     if len(arms) < 2:
         return found
     front, back = _front_and_back(tree, arms)
@@ -250,9 +252,8 @@ def _left_side(tree: _Weights, left: int) -> dict[int, str]:
     found = {left: LEFT}
     way = _umbilical_way(tree, left)
     to_left: list[int] = []
-    for n, one in tree.beside(way):
-        last = n == len(way) - 1
-        if not last and _behind(tree, one):
+    for one in tree.beside(way):
+        if _behind(tree, one):
             found[one] = couinaud_name(1)
         elif tree.middle[one][0] < tree.start(one)[0]:
             found[one] = couinaud_name(4)
@@ -268,7 +269,7 @@ def _umbilical_way(tree: _Weights, left: int) -> list[int]:
     waiting = [left]
     while waiting:
         branch = waiting.pop()
-        large = tree.large(branch, least)
+        large = [one for one in tree.large(branch, least) if not _behind(tree, one)]
         waiting += large
         if len(large) < 2:
             continue
@@ -294,14 +295,13 @@ def _two_and_three(tree: _Weights, branches: list[int]) -> dict[int, str]:
     total = sum(tree.weight[one] for one in branches)
     large = [one for one in branches if tree.weight[one] >= _SEVERAL * total]
     if len(large) == 1:
-        way = tree.fork(large[0], 2 * _SEVERAL * tree.weight[large[0]])
-        large = tree.large(way[-1], 2 * _SEVERAL * tree.weight[large[0]])
-        branches = large
-        if len(large) < 2:
-            return found
+        least = 2 * _SEVERAL * tree.weight[large[0]]
+        branches = large = tree.large(tree.fork(large[0], least)[-1], least)
     height = {one: float(tree.middle[one][1] + tree.middle[one][2]) for one in branches}
     ordered = sorted(large, key=lambda one: height[one])
     steps = [height[b] - height[a] for a, b in pairwise(ordered)]
+    if not steps or max(steps) < _TWO_FROM_THREE_MM:
+        return found
     cut = int(np.argmax(steps))
     border = (height[ordered[cut]] + height[ordered[cut + 1]]) / 2
     return {one: couinaud_name(2 if height[one] > border else 3) for one in branches}
@@ -322,7 +322,7 @@ def _beyond_gaps(tree: VesselTree, found: dict[int, str]) -> dict[int, str]:
     for _ in range(len(waiting)):
         for gap in waiting:
             own, name = int(tree.branch[gap.root]), name_of(int(tree.branch[gap.towards]))
-            if own not in more and gap.gap_mm <= _NEAR_GAP_MM and name.startswith("Couinaud"):
+            if own not in more and gap.gap_mm <= _NEAR_GAP_MM and name.startswith(_FINAL):
                 more[own] = name
     return more
 
@@ -344,7 +344,8 @@ def _hepatic(tree: _Weights) -> dict[int, str]:
     veins = sorted(sorted(veins, key=lambda one: -tree.weight[one])[:3], key=lambda one: float(tree.middle[one][0]))
     if len(veins) < 3:
         return {}
-    return dict(zip(veins, (RIGHT_VEIN, MIDDLE_VEIN, LEFT_VEIN), strict=True))
+    found = dict(zip(veins, (RIGHT_VEIN, MIDDLE_VEIN, LEFT_VEIN), strict=True))
+    return found | _beyond_gaps(tree.tree, found)
 
 
 def _apart_mm(tree: _Weights, vein: int, least: float) -> float:
