@@ -2,6 +2,7 @@
 
 from surgitwin.commands.base import Command
 from surgitwin.commands.comparing import ComparePlans
+from surgitwin.commands.cut_surface import StartSurface
 from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
@@ -51,6 +52,7 @@ COMMANDS: dict[str, type[Command]] = {
         ExtractVessels,
         EditVessels,
         MakeTerritories,
+        StartSurface,
         PlanResection,
         DuplicatePlan,
         ComparePlans,

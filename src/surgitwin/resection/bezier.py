@@ -64,7 +64,7 @@ class BezierPatch:
     def at(self, u: FloatArray, v: FloatArray) -> FloatArray:
         """Places on the grid of parameters u by v (each 0 to 1), (len(u), len(v), 3)."""
         rows, columns = self.control_points_mm.shape[:2]
-        return _mixed(_bernstein(rows - 1, u), self.control_points_mm, _bernstein(columns - 1, v))
+        return _mixed(bernstein(rows - 1, u), self.control_points_mm, bernstein(columns - 1, v))
 
     def slopes(self, u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Derivatives by u and by v on the same grid."""
@@ -73,8 +73,8 @@ class BezierPatch:
         by_u = (rows - 1) * np.diff(points, axis=0)
         by_v = (columns - 1) * np.diff(points, axis=1)
         return (
-            _mixed(_bernstein(rows - 2, u), by_u, _bernstein(columns - 1, v)),
-            _mixed(_bernstein(rows - 1, u), by_v, _bernstein(columns - 2, v)),
+            _mixed(bernstein(rows - 2, u), by_u, bernstein(columns - 1, v)),
+            _mixed(bernstein(rows - 1, u), by_v, bernstein(columns - 2, v)),
         )
 
     def elevated(self, rows: int, columns: int) -> BezierPatch:
@@ -95,7 +95,8 @@ def _mixed(by_u: FloatArray, points: FloatArray, by_v: FloatArray) -> FloatArray
     return np.asarray(by_v @ along.reshape(len(by_u), points.shape[1], 3))
 
 
-def _bernstein(degree: int, t: FloatArray) -> FloatArray:
+def bernstein(degree: int, t: FloatArray) -> FloatArray:
+    """The Bernstein polynomials of a degree at parameters from 0 to 1, (len(t), degree + 1)."""
     return _basis(degree, tuple(np.asarray(t, dtype=np.float64).tolist()))
 
 

@@ -1,0 +1,134 @@
+"""Patches to begin with: they hold what they were made from, and divide the organ as they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+from test_resection_kinds import GRIDS, ball, centres
+
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.progress import Context
+from surgitwin.resection import LiveCut, Structure, partition, prepare
+from surgitwin.resection.bezier import surface_cut
+from surgitwin.resection.margins import LesionSurface
+from surgitwin.resection.patch_start import PatchStart, around_lesion, fitted_patch, from_border, from_line, from_ring
+
+RADIUS = 20.0
+FINE = np.linspace(0.0, 1.0, 101)
+
+
+def organ_on(grid: Geometry) -> tuple[np.ndarray, Box]:
+    organ = ball(grid, (0.0, 0.0, 0.0), RADIUS)
+    return organ, Box.of_mask(organ)
+
+
+def cut_by(start: PatchStart, organ: np.ndarray, grid: Geometry):  # type: ignore[no-untyped-def]
+    live = LiveCut(prepare(Structure("Organ", organ), grid, Context()))
+    cut = surface_cut(start.patch, live.prepared.reach, grid, start.remove_point_mm)
+    return partition(live.prepared, [cut], Context())
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_line_over_the_organ_lies_on_its_patch_and_it_goes_straight_in(name: str) -> None:
+    grid = GRIDS[name]
+    organ, box = organ_on(grid)
+    angle = np.linspace(0.6, 2.4, 25)
+    line = RADIUS * np.stack([np.cos(angle), np.full_like(angle, 0.25), np.sin(angle)], axis=1)
+    line *= (RADIUS / np.linalg.norm(line, axis=1))[:, None]
+
+    start = from_line(line, organ[box.slices], box, grid)
+    found = cut_by(start, organ, grid)
+
+    surface = start.patch.at(FINE, FINE).reshape(-1, 3)
+    assert cKDTree(surface).query(line)[0].max() < 1.5
+    assert start.largest_mm < 0.5
+    # Straight in means towards the middle of a ball: about a half goes, and all of that to one side of the line.
+    assert found.removed.sum() == pytest.approx(organ.sum() / 2, rel=0.1)
+    across = np.cross(line.mean(axis=0), line[-1] - line[0])
+    side = centres(grid)[found.box.slices] @ (across / np.linalg.norm(across))
+    clear = np.abs(side) > 2.5
+    gone, kept = found.removed & clear, found.remnant & clear
+    assert (side[gone] > 0).all() != (side[gone] < 0).all() and (side[kept] > 0).all() != (side[kept] < 0).all()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_ring_lies_on_its_patch_and_what_it_closes_off_goes(name: str) -> None:
+    grid = GRIDS[name]
+    organ, box = organ_on(grid)
+    turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    ring = np.stack([14.0 * np.cos(turn), 14.0 * np.sin(turn), np.full_like(turn, 14.28)], axis=1)
+
+    start = from_ring(ring, organ[box.slices], box, grid)
+    found = cut_by(start, organ, grid)
+
+    surface = start.patch.at(FINE, FINE).reshape(-1, 3)
+    away = cKDTree(surface).query(ring)[0]
+    assert away.max() < 1.5 and start.largest_mm < 1.5
+    z = centres(grid)[found.box.slices][..., 2]
+    cap = organ[found.box.slices] & (z > 14.28)
+    assert np.count_nonzero(found.removed ^ cap) < 0.03 * organ.sum()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_patch_along_a_border_divides_as_the_border_does(name: str) -> None:
+    grid = GRIDS[name]
+    organ, box = organ_on(grid)
+    places = centres(grid)
+    removed = places[..., 0] > 4.0 + 0.01 * places[..., 1] ** 2 - 0.008 * places[..., 2] ** 2
+
+    start = from_border(removed[box.slices], organ[box.slices], box, grid)
+    found = cut_by(start, organ, grid)
+
+    assert start.rms_mm < max(grid.spacing_mm) / 2
+    wrong = found.removed ^ (organ & removed)[found.box.slices]
+    assert np.count_nonzero(wrong) < 0.03 * organ.sum()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("margin", [0.0, 4.0])
+def test_a_bowl_around_a_lesion_keeps_the_margin_and_takes_the_lesion(name: str, margin: float) -> None:
+    grid = GRIDS[name]
+    organ, box = organ_on(grid)
+    lesion = ball(grid, (0.0, 3.0, 12.0), 3.0)
+    surface = LesionSurface.of(lesion, grid.full_box, grid)
+
+    start = around_lesion(surface, margin, organ[box.slices], box, grid)
+    found = cut_by(start, organ, grid)
+
+    away = cKDTree(start.patch.at(FINE, FINE).reshape(-1, 3)).query(surface.xyz.T)[0].min()
+    assert margin - 0.05 <= away and start.margin_mm == pytest.approx(away, abs=0.1)
+    assert away < max(margin, max(grid.spacing_mm) / 2) + 3.0
+    assert found.removed[(lesion & organ)[found.box.slices]].all()
+    assert found.removed.sum() < 0.5 * organ.sum()
+
+
+def test_a_fitted_patch_gives_a_patch_back() -> None:
+    from surgitwin.resection.bezier import BezierPatch
+
+    rng = np.random.default_rng(2)
+    patch = BezierPatch(rng.normal(0, 10, (6, 6, 3)))
+    t = np.linspace(0, 1, 13)
+
+    assert np.allclose(fitted_patch(patch.at(t, t)).control_points_mm, patch.control_points_mm, atol=1e-8)
+
+
+def test_lines_that_are_too_short_or_not_on_the_organ_are_refused() -> None:
+    grid = GRIDS["odd spacing"]
+    organ, box = organ_on(grid)
+
+    with pytest.raises(BadInput, match="too short"):
+        from_line([[0, 0, 20]], organ[box.slices], box, grid)
+    with pytest.raises(BadInput, match="too short"):
+        from_ring([[0, 0, 20], [0.1, 0, 20], [0, 0.1, 20]], organ[box.slices], box, grid)
+    with pytest.raises(BadInput, match="not on the organ"):
+        from_line([[0, 0, 200], [30, 0, 200]], organ[box.slices], box, grid)
+
+
+def test_a_border_that_is_none_is_refused() -> None:
+    grid = GRIDS["odd spacing"]
+    organ, box = organ_on(grid)
+
+    with pytest.raises(BadInput, match="no border"):
+        from_border(np.zeros_like(organ[box.slices]), organ[box.slices], box, grid)
