@@ -320,6 +320,28 @@ def test_several_trunks_each_begin_at_their_thickest_end() -> None:
         assert np.linalg.norm(tree.points_mm[root] - place) < 2.0
 
 
+def test_trunks_that_run_into_one_another_begin_where_they_meet() -> None:
+    geometry = centred((1.0, 1.0, 1.0), np.eye(3), 34)
+    turn = np.linspace(0, np.pi, 300)
+    arch = np.stack([16 * np.cos(turn), 0 * turn, 16 * np.sin(turn)], axis=1)
+    tubes = [
+        (arch, 4.5),
+        (arch[130:170], 5.5),
+        line((16.0, 0.0, 0.0), (22.0, 0.0, -14.0), radius=3.0),
+        line((22.0, 0.0, -14.0), (27.0, 0.0, -30.0), radius=2.0),
+        line((22.0, 0.0, -14.0), (14.0, 0.0, -30.0), radius=2.0),
+        line((-16.0, 0.0, 0.0), (-18.0, 0.0, -14.0), radius=3.0),
+        line((-18.0, 0.0, -14.0), (-27.0, 0.0, -30.0), radius=2.0),
+        line((-18.0, 0.0, -14.0), (-12.0, 0.0, -30.0), radius=2.0),
+    ]
+    tree = checked(built(geometry, *tubes).tree)
+    assert len(tree.roots) == 1 and len(tree.branches) == 7
+    assert np.linalg.norm(tree.points_mm[0] - (0.0, 0.0, 16.0)) < 4.0
+    assert np.count_nonzero(tree.branch == 0) == 1 and len(tree.children[0]) == 2
+    picked = checked(built(geometry, *tubes, root_mm=(3.0, 1.0, 17.0)).tree)
+    assert np.array_equal(picked.points_mm, tree.points_mm)
+
+
 def test_crumbs_are_left_out_and_counted() -> None:
     geometry = centred((1.0, 1.0, 1.0), np.eye(3), 26)
     mask = drawn(geometry, line((-20.0, 0.0, 0.0), (20.0, 0.0, 3.0), radius=2.5))

@@ -71,7 +71,8 @@ def build_tree(
     geometry
         The whole grid. A vessel that its border cuts has no wall there.
     root_mm
-        A point near the root's end, LPS mm. Without it each part begins at its widest end.
+        A point near the root's end, LPS mm. Without it each part begins at its widest end; where trunks run into one
+        another so that none has a free end, it begins in the middle of its widest place, with a branch of one point.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def build_tree(
         kept, first = picked_first(kept, root_mm)
     else:
         first = trunk_end(kept[0])
-    tree = assembled(kept, link_parts(kept, first, 0.5 * step))
+    tree = assembled(kept, link_parts(kept, first, 0.5 * step, min(geometry.spacing_mm)))
     dropped = [part for part in parts if part not in kept]
     notices = _notices(tree, holes, opened, spurs, dropped)
     ctx.progress(1.0)

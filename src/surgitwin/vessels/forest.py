@@ -115,7 +115,7 @@ def picked_first(parts: Sequence[Part], root_mm: Sequence[float] | NDArray[np.fl
             "The picked root lies {away:.1f} mm outside the nearest vessel; pick a point on the vessel itself."
         )
         raise BadInput(message.format(away=away[nearest]))
-    ends = parts[nearest].ends()
+    ends = [*parts[nearest].ends(), *_marked(parts[nearest])]
     node = min(ends, key=lambda end: float(np.linalg.norm(end.place_mm - place))).node
     return [parts[nearest], *(part for n, part in enumerate(parts) if n != nearest)], node
 
@@ -129,11 +129,12 @@ class Link:
     gap_mm: float
 
 
-def link_parts(parts: Sequence[Part], first: int, near_mm: float) -> list[Link | None]:
+def link_parts(parts: Sequence[Part], first: int, near_mm: float, least_mm: float) -> list[Link | None]:
     """The root of each part and the way from it to the others, None for the first part.
 
     The parts are linked in the order of their gaps. A part begins at its widest end; of ends whose widths differ by
-    less than ``near_mm``, at the one nearest to what is linked already. Gaps run from wall to wall.
+    less than ``near_mm``, at the one nearest to what is linked already. Gaps run from wall to wall, and are at least
+    ``least_mm`` wide: spheres reach to the first voxel outside, so that those on both sides may touch.
     """
     candidates = [_candidates(part, near_mm) for part in parts]
     best: list[Link | None] = [None] * len(parts)
@@ -145,7 +146,7 @@ def link_parts(parts: Sequence[Part], first: int, near_mm: float) -> list[Link |
             for end in candidates[n]:
                 gaps = np.linalg.norm(points - end.place_mm, axis=1) - radii - end.radius_mm
                 least = int(np.argmin(gaps))
-                gap, known = max(float(gaps[least]), 0.0), best[n]
+                gap, known = max(float(gaps[least]), least_mm), best[n]
                 if known is None or gap < known.gap_mm:
                     x, y, z = (float(v) for v in points[least])
                     best[n] = Link(end.node, (x, y, z), gap)
@@ -180,14 +181,21 @@ def mark_trunks(net: Net) -> None:
         net.add(Edge((node, edge.nodes[1]), edge.points_mm[at:], edge.radii_mm[at:]))
 
 
+def _marked(part: Part) -> list[End]:
+    """The part's trunk, if `mark_trunks` gave it one."""
+    for number in part.edges:
+        for node in part.net.edges[number].nodes:
+            if node in part.net.trunks:
+                edge = part.net.edges[number].leaving(node)
+                return [End(node, edge.points_mm[0], float(edge.radii_mm[0]), float(edge.radii_mm[0]))]
+    return []
+
+
 def _candidates(part: Part, near_mm: float) -> list[End]:
     """The ends that a part may begin at: its trunk, if one was marked, or the widest and those hardly narrower."""
-    for number in part.edges:
-        edge = part.net.edges[number]
-        for node in edge.nodes:
-            if node in part.net.trunks:
-                edge = edge.leaving(node)
-                return [End(node, edge.points_mm[0], float(edge.radii_mm[0]), float(edge.radii_mm[0]))]
+    marked = _marked(part)
+    if marked:
+        return marked
     ends = part.ends()
     widest = max(end.width_mm for end in ends)
     return [end for end in ends if end.width_mm >= widest - near_mm]
