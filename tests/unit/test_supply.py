@@ -284,3 +284,20 @@ def test_a_point_goes_with_the_organs_voxel_nearest_to_it_and_one_far_away_with_
         truth = np.linalg.norm(places - points[point], axis=1)
         assert truth[supply.voxel[point]] == pytest.approx(truth.min())
     assert supply.voxel[2] == -1
+
+
+def test_arrays_that_must_not_be_written_to_are_as_good_as_others() -> None:
+    """What a case holds, or another process sent, is read-only."""
+    import pickle
+
+    grid = GRIDS["odd spacing"]
+    _, live, numbers = cut_at(grid, Plane((8.3, 0, 0), (1.0, 0, 0)), fork(), lesion=True)
+    sealed = pickle.loads(pickle.dumps(live.prepared))
+    for one in (sealed.organ_runs, sealed.tumour_runs, *sealed.supplies, sealed.supplies[0].tree, sealed.organ):
+        for value in vars(one).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    again = LiveCut(sealed).evaluate([PlaneCut.of(Plane((8.3, 0, 0), (1.0, 0, 0)))])
+
+    assert again.lost_voxels == numbers.lost_voxels and again.crossings == numbers.crossings

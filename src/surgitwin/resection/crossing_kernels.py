@@ -16,6 +16,7 @@ _F64_2D = numba.float64[:, ::1]
 _F64 = numba.float64[::1]
 _I32_2D = numba.int32[:, ::1]
 _I64 = numba.int64[::1]
+_GIVEN = numba.types.Array(numba.int64, 1, "C", readonly=True)  # what another process sent may not be written to
 
 
 @compiled(numba.boolean(numba.int64, numba.int64, _F64_2D, numba.float64, numba.float64))
@@ -145,7 +146,7 @@ def meets_itself(points: Any, triangles: Any, low: Any, high: Any) -> Any:  # pr
     return False
 
 
-@compiled(numba.void(_I64, _I64, numba.int64[:, ::1], numba.int64[:, ::1], numba.boolean[::1]))
+@compiled(numba.void(_GIVEN, _GIVEN, numba.int64[:, ::1], numba.int64[:, ::1], numba.boolean[::1]))
 def mark_removed(start: Any, stop: Any, low: Any, high: Any, removed: Any) -> None:  # pragma: no cover
     """Mark, voxel by voxel in the order of the runs, what lies in one of the intervals of its row."""
     place = 0

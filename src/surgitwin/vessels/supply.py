@@ -119,7 +119,7 @@ def lost_points(tree: VesselTree, removed: BoolArray) -> BoolArray:
     from surgitwin.vessels.nearest_kernels import carry_outwards
 
     lost = np.array(removed, dtype=np.bool_)
-    carry_outwards(np.ascontiguousarray(tree.parent, dtype=np.int32), lost)
+    carry_outwards(np.array(tree.parent, dtype=np.int32), lost)
     return lost
 
 
@@ -128,7 +128,7 @@ def way_from_root(tree: VesselTree, points: BoolArray) -> BoolArray:
     from surgitwin.vessels.nearest_kernels import carry_inwards
 
     needed = np.array(points, dtype=np.bool_)
-    carry_inwards(np.ascontiguousarray(tree.parent, dtype=np.int32), needed)
+    carry_inwards(np.array(tree.parent, dtype=np.int32), needed)
     return needed
 
 
@@ -187,6 +187,11 @@ def feeding_points(
     return nearest_points(tree.points_mm, organ, box, geometry, ctx or Context())
 
 
+def reach_mm(radii_mm: FloatArray, geometry: Geometry) -> FloatArray:
+    """How far from the organ's label a point of a vessel may lie and still belong to it (`NEAR_VOXELS`)."""
+    return np.asarray(radii_mm + NEAR_VOXELS * max(geometry.spacing_mm), dtype=np.float64)
+
+
 def own_voxels(
     points_mm: FloatArray, radii_mm: FloatArray, organ: BoolArray, box: Box, geometry: Geometry
 ) -> IndexArray:
@@ -201,9 +206,9 @@ def own_voxels(
     within = np.all((around >= 0) & (around < size), axis=1)
     i, j, k = around[within].T
     found[within] = np.where(organ[k, j, i], number[k, j, i], -1)
+    reaches = reach_mm(radii_mm, geometry)
     for point in np.flatnonzero(found < 0).tolist():
-        place, radius = at[point], float(radii_mm[point])
-        reach = radius + NEAR_VOXELS * float(spacing.max())
+        place, reach = at[point], float(reaches[point])
         low = np.clip(np.floor(place - reach / spacing), 0, size).astype(int)
         high = np.clip(np.ceil(place + reach / spacing) + 1, 0, size).astype(int)
         kji = np.argwhere(organ[low[2] : high[2], low[1] : high[1], low[0] : high[0]])
