@@ -410,6 +410,13 @@ def test_what_has_no_branch_is_refused_in_words() -> None:
         build_tree(np.ones((1, 1, 1), dtype=np.bool_), Box((3, 3, 3), (4, 4, 4)), geometry)
 
 
+def test_what_is_too_thick_for_a_vessel_is_doubted() -> None:
+    geometry = centred((3.0, 3.0, 3.0), np.eye(3), 130)
+    thick, thin = (line((-80.0, 0.0, 0.0), (80.0, 9.0, 0.0), radius=radius) for radius in (32.0, 14.0))
+    assert "vessel-very-wide" in codes(built(geometry, thick))
+    assert "vessel-very-wide" not in codes(built(geometry, thin))
+
+
 def test_a_cancelled_job_stops() -> None:
     geometry = centred((1.0, 1.0, 1.0), np.eye(3), 20)
     ctx = Context()

@@ -22,6 +22,7 @@ from surgitwin.vessels.tree import VesselTree
 
 FloatArray = NDArray[np.float64]
 _MIDDLE_VOXELS = 400_000
+_WIDEST_MM = 20.0
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,10 @@ def _centre(net: Net, padded: Padded, box: Box, geometry: Geometry, spheres: Sph
 
 def _notices(tree: VesselTree, holes: int, opened: list[Opened], spurs: int, dropped: list[Part]) -> tuple[Notice, ...]:
     found = []
+    widest = float(tree.radii_mm.max())
+    if widest > _WIDEST_MM:
+        message = tr("This segment is up to {width:.0f} mm thick, more than a vessel usually is. Is it the right one?")
+        found.append(Notice("vessel-very-wide", message.format(width=2 * widest), {"radius_mm": widest}))
     if opened:
         message = tr("Loops opened where they are narrowest: {count}. Check whether vessels touch there.")
         places = [{"point_mm": list(one.point_mm), "radius_mm": one.radius_mm} for one in opened]
