@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.mesh import Mesh
 from surgitwin.render.bounds import content_bounds
 from surgitwin.render.content import (
@@ -27,6 +27,7 @@ from surgitwin.render.cut_surface import (
     hatching_coordinates,
     removed_side,
     rim,
+    side_by_crossings,
     side_of,
     surface_axes,
     unit_normals,
@@ -42,6 +43,7 @@ from surgitwin.render.patch_cutting import (
     ray_meets,
     step_along,
     step_in_view,
+    surface_content,
 )
 from surgitwin.render.placement import Placement
 from surgitwin.render.slice_curve import Run, dashed, section, slice_curve
@@ -200,6 +202,36 @@ def test_the_side_is_right_at_a_sharp_edge() -> None:
     mesh = sheet(lambda y, z: 3 * np.abs(y), cells=4)
     assert removed_side(mesh, (1.0, 0.0, 0.0)) == 1
     assert removed_side(mesh, (-60.0, 0.0, 0.0)) == -1
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_crossings_on_the_way_tell_the_side_of_a_closed_surface(flipped: bool) -> None:
+    mesh = sphere(20, (3, 2, 1))
+    triangles = mesh.triangles[:, ::-1] if flipped else mesh.triangles
+    outwards = -1 if flipped else 1
+    for way in RNG.normal(0, 1, (40, 3)):
+        way /= np.linalg.norm(way)
+        for radius, side in ((3.0, -1), (18.5, -1), (20.5, 1), (90.0, 1)):
+            point = np.array([3, 2, 1]) + radius * way
+            assert side_by_crossings(mesh.points, triangles, len(triangles), point) == side * outwards
+    # The centre and the poles see many edges exactly.
+    assert side_by_crossings(mesh.points, triangles, len(triangles), (3, 2, 1)) == -outwards
+    assert side_by_crossings(mesh.points, triangles, len(triangles), (3, 2, 100)) == outwards
+
+
+def test_a_cut_along_a_surface_is_shown_without_what_extends_it() -> None:
+    from surgitwin.resection.surface_cut import SurfaceCut
+
+    whole = sheet(lambda y, z: 0 * y, size=90.0, cells=18)
+    centre = whole.points[whole.triangles].mean(axis=1)
+    inner = (np.abs(centre[:, 1:]) < 40).all(axis=1)
+    triangles = np.concatenate([whole.triangles[inner], whole.triangles[~inner]])
+    for point, side in (((7.0, 85.0, 80.0), 1), ((-0.5, -1.0, 2.0), -1)):
+        cut = SurfaceCut(whole.points.astype(np.float64), triangles, point, int(inner.sum()))
+        content = surface_content("c", cut, classes=None)
+        assert content.mesh.area_mm2 == pytest.approx(80 * 80)
+        assert len(content.mesh.points) == 9 * 9
+        assert side_of(content) == side
 
 
 @pytest.mark.parametrize("orientation", list(Orientation))
@@ -475,6 +507,8 @@ def test_control_points_and_margins_that_are_none_are_refused_in_words() -> None
     for points in (np.zeros((4, 4, 2)), np.zeros((1, 4, 3)), np.zeros((4, 3)), wrong):
         with pytest.raises(BadInput, match="rows and columns of control points"):
             PatchContent("p", bezier_mesh(control()), control_points=points, tessellate=bezier_mesh)
+    with pytest.raises(BadInput, match="side of a cut surface is 1 or -1, not 0"):
+        CutSurfaceContent("c", sheet(wavy), side=0)
     with pytest.raises(BadInput, match="has 5 margin classes"):
         CutSurfaceContent("c", sheet(wavy), None, np.zeros(5, np.uint8))
 
@@ -491,7 +525,7 @@ def test_what_changes_the_picture_is_told_apart() -> None:
         point_moved(patch, 0, 0, (1.0, 0.0, 0.0)),
         replace(patch, visible=False),
         replace(patch, editable=False),
-        replace(patch, remove_point=(-60.0, 0.0, 0.0)),
+        replace(patch, side=-1),
         replace(patch, classes=np.ones(len(patch.mesh.points), np.uint8)),
     )
     for changed in changes:
@@ -550,3 +584,28 @@ def test_a_printed_slice_shows_the_curve_and_its_margins() -> None:
     assert below.max() < uncertain.min() and uncertain.max() < safe.min(), "from anterior to posterior"
     drawn = [len(rows) / np.ptp(rows) for rows in (below, uncertain, safe)]
     assert drawn[0] < 0.75 and drawn[1] < 0.85 and drawn[2] > 0.98, "dots, dashes, and a whole line"
+
+
+def test_the_arrow_points_to_the_side_that_the_cut_removes() -> None:
+    """Against the cut itself, for patches of any shape, smaller than the organ, and any place that goes."""
+    from surgitwin.resection.bezier import BezierPatch, surface_cut
+    from surgitwin.resection.regions import region_of, removed_at
+
+    geometry = Geometry.from_parts((60, 56, 40), (2.0, 2.2, 3.0), (-59.0, -60.0, -58.0))
+    box = Box((3, 3, 3), (57, 53, 37))
+    tried = 0
+    for _ in range(60):
+        points = control(4, 4) * RNG.uniform(0.5, 1.2) + RNG.normal(0, 7, (4, 4, 3))
+        remove = geometry.to_lps(RNG.uniform(box.start, np.array(box.stop) - 1.0))
+        try:
+            cut = surface_cut(BezierPatch.of(points), box, geometry, remove)
+        except BadInput:
+            continue
+        place, towards = middle(bezier_content("p", points, tuple(remove)))
+        beside = np.round(geometry.to_index(place + np.array([[4.5], [-4.5]]) * towards)).astype(np.int64)
+        if not ((beside >= box.start) & (beside < box.stop)).all():
+            continue
+        gone = removed_at([region_of(cut, box, geometry)], beside, geometry.size_ijk[0])
+        assert gone.tolist() == [True, False], (points, remove)
+        tried += 1
+    assert tried > 20

@@ -178,8 +178,12 @@ class CutSurfaceContent:
     ----------
     mesh
         What is drawn of the cut; its triangles all face the same side.
+    side
+        1 if the side that goes is the one that the triangles' normals point to, -1 if it is the other: an arrow points
+        to it.
     remove_point
-        A place on the side that goes; an arrow points to that side. None: no arrow.
+        A place on the side that goes, for a surface whose side is not given: it is told at the place of the mesh that
+        is nearest to it, which may be wrong for one beyond the mesh's rim. Neither given: no arrow.
     classes
         A `MarginClass` for each point of the mesh, uint8; None: all in the colour of the cut.
     """
@@ -189,8 +193,11 @@ class CutSurfaceContent:
     remove_point: Vec3 | None = None
     classes: NDArray[np.uint8] | None = None
     visible: bool = True
+    side: int | None = None
 
     def __post_init__(self) -> None:
+        if self.side not in (None, 1, -1):
+            raise BadInput(f"The side of a cut surface is 1 or -1, not {self.side}.")
         if self.classes is not None and self.classes.shape != (len(self.mesh.points),):
             raise BadInput(f"A cut surface of {len(self.mesh.points)} points has {len(self.classes)} margin classes.")
 
@@ -313,7 +320,7 @@ def same_cuts(one: SceneContent | SliceContent, other: SceneContent | SliceConte
 
 def _cut_look(cut: CutSurfaceContent) -> tuple[object, ...]:
     held = (cut.control_points.tobytes(), cut.editable) if isinstance(cut, PatchContent) else ()
-    return cut.id, id(cut.mesh), cut.remove_point, id(cut.classes), cut.visible, *held
+    return cut.id, id(cut.mesh), cut.remove_point, cut.side, id(cut.classes), cut.visible, *held
 
 
 def same_memory(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:

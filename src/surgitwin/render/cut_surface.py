@@ -13,6 +13,8 @@ from surgitwin.render.content import CutSurfaceContent, MarginClass
 from surgitwin.render.cutting import in_plane_axes
 
 IntArray = NDArray[np.int64]
+FLAT_MM2 = 1e-9
+EDGE = 1e-9
 MARGIN_TOKENS = {
     MarginClass.SAFE: "margin-safe",
     MarginClass.UNCERTAIN: "margin-uncertain",
@@ -90,13 +92,57 @@ _sides: WeakKeyDictionary[CutSurfaceContent, float] = WeakKeyDictionary()
 
 
 def side_of(content: CutSurfaceContent) -> float:
-    """`removed_side` of a surface, told once; 0 if no side goes."""
+    """1 if the side that goes is the one that the triangles' normals point to, -1 if the other; 0 if no side goes."""
+    if content.side is not None:
+        return float(content.side)
     found = _sides.get(content)
     if found is None:
         point = content.remove_point
         found = 0.0 if point is None or content.mesh.empty else removed_side(content.mesh, point)
         _sides[content] = found
     return found
+
+
+def side_by_crossings(points: FloatArray, triangles: NDArray[np.integer], drawn: int, remove_point: ArrayLike) -> int:
+    """The side that goes of a surface that divides all space, as 1 or -1, told by how often a way there crosses it.
+
+    The way leaves from one of the first ``drawn`` triangles, on the side of its normal. One that runs through an edge,
+    where crossings cannot be counted, is left for another.
+
+    Parameters
+    ----------
+    points, triangles
+        The surface with all that extends it, (n, 3) LPS mm and (m, 3).
+    """
+    points, goal = np.asarray(points, dtype=np.float64), np.asarray(remove_point, dtype=np.float64)
+    a, b, c = (points[triangles[:, corner]] for corner in range(3))
+    one, other = b - a, c - a
+    normals = np.cross(one, other)
+    areas = np.linalg.norm(normals, axis=1)
+    votes = 0
+    for number in np.unique(np.linspace(0.21, 0.79, 9) * (drawn - 1)).astype(np.int64):
+        if areas[number] <= FLAT_MM2:
+            continue
+        start = (a[number] + b[number] + c[number]) / 3
+        way = goal - start
+        scale = normals @ way
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Cramer's rule for start + t way = a + u one + v other.
+            away = a - start
+            t = (normals * away).sum(axis=1) / scale
+            turned = np.cross(away, way)
+            u = (turned * other).sum(axis=1) / scale
+            v = -(turned * one).sum(axis=1) / scale
+        t[number] = np.inf
+        crossed = (t > 0) & (t < 1) & (u >= 0) & (v >= 0) & (u + v <= 1)
+        edge = np.minimum(np.minimum(np.abs(u), np.abs(v)), np.abs(1 - u - v))
+        near = (t > -EDGE) & (t < 1 + EDGE) & (u > -EDGE) & (v > -EDGE) & (u + v < 1 + EDGE)
+        if abs(scale[number]) > EDGE * areas[number] * np.linalg.norm(way) and not (near & (edge < EDGE)).any():
+            ahead = 1 if scale[number] > 0 else -1
+            votes += ahead if np.count_nonzero(crossed) % 2 == 0 else -ahead
+            if abs(votes) == 3:
+                break
+    return 1 if votes >= 0 else -1
 
 
 def removed_side(mesh: Mesh, remove_point: ArrayLike) -> float:
@@ -126,7 +172,8 @@ def centre_of(content: CutSurfaceContent) -> tuple[FloatArray, FloatArray] | Non
     if mesh.empty:
         return None
     points = mesh.points.astype(np.float64)
-    nearest = int(((points - points.mean(axis=0)) ** 2).sum(axis=1).argmin())
+    used = points[np.unique(mesh.triangles)]
+    nearest = int(((points - used.mean(axis=0)) ** 2).sum(axis=1).argmin())
     around = mesh.triangles[(mesh.triangles == nearest).any(axis=1)]
     normal = unit_normals(mesh, around).sum(axis=0)
     length = float(np.linalg.norm(normal))
@@ -144,7 +191,7 @@ def rim(triangles: NDArray[np.integer]) -> IntArray:
     return np.stack([single // base, single % base], axis=-1)
 
 
-def hatching_coordinates(points: FloatArray, normals: FloatArray, axes: FloatArray) -> NDArray[np.float32]:
+def hatching_coordinates(points: NDArray[np.floating], normals: FloatArray, axes: FloatArray) -> NDArray[np.float32]:
     """Millimetres along two directions over each triangle, in which stripes are nowhere drawn out long.
 
     Parameters

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from surgitwin.core.geometry import FloatArray
+from surgitwin.core.errors import BadInput
+from surgitwin.core.geometry import Box, FloatArray, Geometry
 from surgitwin.core.mesh import Mesh
-from surgitwin.render.content import PatchContent, Vec3, vec3
-from surgitwin.render.cut_surface import centre_of, side_of
+from surgitwin.render.content import CutSurfaceContent, PatchContent, Vec3, vec3
+from surgitwin.render.cut_surface import side_by_crossings, side_of
 
 if TYPE_CHECKING:
     from surgitwin.resection.bezier import BezierPatch
+    from surgitwin.resection.surface_cut import SurfaceCut
 
 DRAWN_CELLS = 40
 FLAT = 1e-9
 EDGE_ON = 0.2
 BESIDE_MM = 2.0
+BOX_EDGE_MM = 3
 
 
 def _patch(control_points: FloatArray) -> BezierPatch:
@@ -38,11 +41,49 @@ def bezier_mesh(control_points: ArrayLike) -> Mesh:
 
 
 def bezier_content(id: str, control_points: ArrayLike, remove_point: Vec3, **more: Any) -> PatchContent:
-    """A Bézier patch to show; ``more`` are the other fields of `PatchContent`."""
+    """A Bézier patch to show; ``more`` are the other fields of `PatchContent`.
+
+    Without ``side`` in them the side that goes is found by extending the patch as its cut does; `side_of_cut` gives
+    that of a cut that is there already.
+    """
     points = np.asarray(control_points, dtype=np.float64)
     mesh = more.pop("mesh", None) or bezier_mesh(points)
     more.setdefault("tessellate", bezier_mesh)
+    if more.get("side") is None:
+        more["side"] = _side_of_patch(points, remove_point)
     return PatchContent(id, mesh, remove_point, control_points=points, **more)
+
+
+def surface_content(id: str, cut: SurfaceCut, **more: Any) -> CutSurfaceContent:
+    """A cut along a surface of triangles, such as a curve's curtain: what is drawn of it, and the side that goes."""
+    triangles = cut.triangles[: cut.drawn]
+    used = np.unique(triangles)
+    place = np.zeros(len(cut.points_mm), dtype=np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    mesh = Mesh(cut.points_mm[used].astype(np.float32), place[triangles])
+    more.setdefault("side", side_of_cut(cut))
+    return CutSurfaceContent(id, mesh, vec3(cut.remove_point_mm), **more)
+
+
+def side_of_cut(cut: SurfaceCut) -> int:
+    """1 if the side that goes is the one that the normals of a cut's triangles point to, otherwise -1."""
+    return side_by_crossings(cut.points_mm, cut.triangles, cut.drawn, cut.remove_point_mm)
+
+
+def _side_of_patch(points: FloatArray, remove_point: Vec3) -> int | None:
+    """By the surface that divides a box around the patch and the point; None if it divides none."""
+    from surgitwin.resection.bezier import surface_cut
+
+    both = np.concatenate([points.reshape(-1, 3), [remove_point]])
+    low = np.floor(both.min(axis=0)) - BOX_EDGE_MM
+    size = np.ceil(both.max(axis=0) - low).astype(int) + BOX_EDGE_MM
+    sizes = int(size[0]), int(size[1]), int(size[2])
+    geometry = Geometry.from_parts(sizes, (1.0, 1.0, 1.0), vec3(low))
+    try:
+        cut = surface_cut(_patch(points), Box((0, 0, 0), sizes), geometry, remove_point, checked=False)
+    except BadInput:
+        return None  # who cuts with it says so in words
+    return side_of_cut(cut)
 
 
 @cache
@@ -78,7 +119,7 @@ def middle(content: PatchContent) -> tuple[FloatArray, FloatArray]:
     normal = np.cross(by_u[0, 0], by_v[0, 0])
     length = float(np.linalg.norm(normal))
     place = patch.at(half, half)[0, 0]
-    if length < FLAT or content.remove_point is None or content.mesh.empty:
+    if length < FLAT or side_of(content) == 0 or content.mesh.empty:
         return place, np.zeros(3)
     # The mesh may face either way; its triangle at the middle tells.
     nearest = int(((content.mesh.points - place) ** 2).sum(axis=1).argmin())
@@ -91,25 +132,25 @@ def middle(content: PatchContent) -> tuple[FloatArray, FloatArray]:
 def point_moved(content: PatchContent, row: int, column: int, by_lps: ArrayLike) -> PatchContent:
     """One control point shifted by a vector in LPS millimetres; the same side of the patch goes as before.
 
-    Where the surface would pass over the point that names that side, another one is taken beside its middle.
+    The surface may pass over the point that names that side, so another one is taken, beside the patch's middle.
     """
     points = np.array(content.control_points)
     points[row, column] += np.asarray(by_lps, dtype=np.float64)
-    changed = content.with_points(points)
-    if content.remove_point is None or content.mesh.empty or changed.mesh.empty:
-        return changed
-    if side_of(changed) == side_of(content):
-        return changed
-    found = centre_of(changed)
-    assert found is not None
-    place, towards = found
-    return replace(changed, remove_point=vec3(place - BESIDE_MM * towards))
+    side = side_of(content)
+    if side == 0:
+        return content.with_points(points)
+    changed = replace(content.with_points(points), side=int(side))
+    place, towards = middle(changed)
+    return replace(changed, remove_point=vec3(place + BESIDE_MM * towards)) if towards.any() else changed
 
 
 def patch_moved(content: PatchContent, by_lps: ArrayLike) -> PatchContent:
     """The whole patch shifted by a vector in LPS millimetres; the side that goes stays the same."""
     by = np.asarray(by_lps, dtype=np.float64)
     changed = content.with_points(content.control_points + by)
+    side = side_of(content)
+    if side != 0:
+        changed = replace(changed, side=int(side))
     if content.remove_point is None:
         return changed
     return replace(changed, remove_point=vec3(np.asarray(content.remove_point) + by))

@@ -111,16 +111,18 @@ class CutSurfaceActors:
             for margin, fill in self._fills.items():
                 fill.show(whole if margin == MarginClass.NOTHING else None)
             return
-        points = mesh.points.astype(np.float64)
         normals = from_vtk(whole.GetPointData().GetNormals())
         axes = surface_axes(mesh)
         for margin, fill in self._fills.items():
             triangles = mesh.triangles[margins == margin]
             if not len(triangles):
                 fill.show(None)
-                continue
-            millimetres = hatching_coordinates(points[triangles], unit_normals(mesh, triangles), axes)
-            fill.show(_loose(mesh.points[triangles], normals[triangles], millimetres / HATCH_MM.get(margin, 1.0)))
+            elif margin not in HATCH_MM:
+                fill.show(poly_data(Mesh(mesh.points, triangles, normals)))
+            else:
+                corners = mesh.points[triangles]
+                millimetres = hatching_coordinates(corners, unit_normals(mesh, triangles), axes)
+                fill.show(_loose(corners, normals[triangles], millimetres / HATCH_MM[margin]))
 
 
 class PatchActors(CutSurfaceActors):

@@ -182,7 +182,7 @@ def _chains(links: IntArray, nodes: int) -> list[tuple[list[int], list[int]]]:
 
 
 def _removed(content: CutSurfaceContent, mesh: Mesh, triangles: IntArray, orientation: Orientation) -> FloatArray:
-    if content.remove_point is None:
+    if side_of(content) == 0:
         return np.zeros((len(triangles), 2))
     normals = unit_normals(mesh, triangles) * side_of(content)
     return np.asarray(orientation.to_view(normals)[:, :2])
@@ -207,7 +207,7 @@ def slice_curve(
     knobs = _knobs(content, orientation, position_mm, placement, slice_mm) if isinstance(content, PatchContent) else ()
     if not shown and not knobs:
         return None
-    arrow = _arrow(shown, placement) if content.remove_point is not None else None
+    arrow = _arrow(shown, placement)
     return SliceCurve(content, shown, arrow, knobs)
 
 
