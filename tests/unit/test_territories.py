@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.vessels.supply import attach
-from surgitwin.vessels.territories import METHODS, divide, groups_by_branch, groups_by_name, taken
+from surgitwin.vessels.territories import METHODS, divide, groups_below, groups_by_branch, groups_by_name, taken
 from surgitwin.vessels.tree import Branch, VesselTree
 
 TURN = np.linalg.qr(np.array([[0.8, -0.5, 0.2], [0.5, 0.7, -0.1], [-0.1, 0.3, -0.9]]))[0]
@@ -48,7 +48,9 @@ def test_two_equal_parallel_vessels_halve_an_organ_by_every_method(name: str) ->
 
     x = centres(grid)[organ][:, 0]
     for method in METHODS:
-        assert ((found.labels[method] == 2) == (x > 0))[np.abs(x) > 1e-6].all()
+        # Of the voxels whose straight way leaves the organ's stair-cased surface, those on the border may change side.
+        slack = 0.05 if method == "geodesic" else 1e-6
+        assert ((found.labels[method] == 2) == (x > 0))[np.abs(x) > slack].all()
     assert found.disagreement_percent < 0.5
 
 
@@ -118,6 +120,54 @@ def test_where_the_organ_folds_the_shortest_way_inside_decides() -> None:
     assert (found.labels["nearest"][tip] == 1).all()
     assert (found.labels["geodesic"][tip] == 2).all()
     assert found.unsure[tip].all()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.8, 1.5)])
+def test_a_narrow_fissure_parts_what_lies_on_its_sides(spacing: tuple[float, float, float]) -> None:
+    """Two slabs 2 mm apart, joined at one end; one vessel runs 1 mm from the fissure, the other far from it.
+
+    An island beyond the fissure, too, hangs together with no branch, however near one is.
+    """
+    size = tuple(int(80 / step) for step in spacing[:2])
+    grid = Geometry.from_parts((*size, 8), spacing, (-40.0, -40.0, -4 * spacing[2]), np.eye(3))
+    x, y = centres(grid)[..., 0], centres(grid)[..., 1]
+    organ = (np.abs(x) < 20) & (np.abs(y) < 30) & ((np.abs(x) > 1.0) | (y > 20))
+    island = (np.abs(x + 21.8) < 0.9) & (np.abs(y) < 5)  # 0.9 mm left of the left slab
+    lines = [[(-2.0, v, 0.0) for v in range(-28, 15)], [(14.0, v, 0.0) for v in range(10, 28)]]
+    lines.append([(-18.0, v, 0.0) for v in range(-28, 15)])
+    points = np.array([(0.0, 25.0, 0.0), *(point for line in lines for point in line)])
+    parent, branch = [-1], [0]
+    for number, line in enumerate(lines, start=1):
+        parent += [0, *range(len(parent), len(parent) + len(line) - 1)]
+        branch += [number] * len(line)
+    names = tuple(Branch(n, name) for n, name in enumerate(("Trunk", "Fissure", "Right", "Edge")))
+    tree = VesselTree(points, np.ones(len(points)), np.array(parent, np.int32), np.array(branch, np.int32), names)
+    groups = {"Left": [1, 3], "Right": [2]}
+
+    found = divide(organ | island, grid.full_box, grid, tree, groups)
+
+    here = organ | island
+    tip = ((x > 1) & (y < -10) & organ)[here]
+    assert (found.labels["nearest"][tip & (x[here] < 6)] == 1).all()
+    assert np.mean(found.labels["geodesic"][tip] == 2) > 0.99  # but for voxels that a step along the fissure reaches
+    assert (found.labels["geodesic"][((x < -1) & organ)[here] & (y[here] < 5)] == 1).all()
+    (notice,) = found.notices
+    assert notice.details["unreached_ml"] == pytest.approx(island.sum() * grid.voxel_volume_mm3 / 1000)
+
+
+def test_a_vessel_that_the_organs_label_leaves_out_still_feeds_what_is_around_it() -> None:
+    """Parenchyma without the vessels in it, by every method and without a notice."""
+    grid = GRIDS["odd spacing"]
+    places = centres(grid)
+    holes = np.hypot(np.abs(places[..., 0]) - 8.0, places[..., 1]) < 3.0
+    organ = (np.linalg.norm(places, axis=-1) <= 20.0) & ~holes
+
+    found = divide(organ, grid.full_box, grid, pair(16.0, (3.0, 3.0)), {"Right": [1], "Left": [2]})
+
+    x = places[organ][:, 0]
+    assert found.notices == ()
+    for method in METHODS:
+        assert ((found.labels[method] == 2) == (x > 0))[np.abs(x) > max(grid.spacing_mm)].all()
 
 
 def test_geodesic_distances_are_straight_ones_in_a_convex_organ() -> None:
@@ -190,6 +240,18 @@ def test_each_branch_of_the_first_generation_makes_a_territory() -> None:
     assert groups_by_branch(pair(10.0, (1.0, 1.0))) == {"Right": (1,), "Left": (2,)}
 
 
+def test_chosen_branches_make_territories_with_all_beyond_them_that_no_other_leads_to() -> None:
+    groups = groups_below(named(), [4, 2, 5])
+
+    assert {name: set(branches) for name, branches in groups.items()} == {
+        "Left": {4, 6, 13, 14, 15},
+        "5": {2, 7, 8},
+        "2": {5, 11, 12, 16, 17},
+    }
+    with pytest.raises(BadInput, match="no branch 99"):
+        groups_below(named(), [99])
+
+
 def test_an_organ_without_voxels_and_a_group_without_branches_are_refused() -> None:
     grid = GRIDS["odd spacing"]
     tree = pair(10.0, (1.0, 1.0))
@@ -198,6 +260,8 @@ def test_an_organ_without_voxels_and_a_group_without_branches_are_refused() -> N
         divide(np.zeros(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1], "Left": [2]})
     with pytest.raises(BadInput, match="no branch"):
         divide(np.ones(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1], "Other": [7]})
+    with pytest.raises(BadInput, match="in two territories, “Right” and “Left”"):
+        divide(np.ones(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1, 2], "Left": [2]})
     with pytest.raises(BadInput, match="2 to 250"):
         divide(np.ones(grid.shape_kji, dtype=bool), grid.full_box, grid, tree, {"Right": [1]})
 

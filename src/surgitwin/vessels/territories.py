@@ -22,12 +22,13 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.vessels.nearest import nearest_points
-from surgitwin.vessels.supply import Supply, own_voxels, way_from_root
+from surgitwin.vessels.supply import Supply, reach_mm, way_from_root
 from surgitwin.vessels.tree import VesselTree
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 LabelArray = NDArray[np.uint8]
+IndexArray = NDArray[np.int32]
 Method = Literal["nearest", "geodesic", "weighted"]
 METHODS: tuple[Method, ...] = get_args(Method)
 MOST = 250
@@ -35,9 +36,7 @@ MOST = 250
 TRUNK_SHARE = 0.25
 """A name whose own end branches are fewer than this share of those beyond it is a trunk's, not a territory's."""
 
-_ROUNDS = 12
-_NEAR_VOXELS, _NEAR_MM = 3.0, 4.0
-_TOO_LONG = 1.1
+_ROUNDS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +106,30 @@ def groups_by_branch(tree: VesselTree) -> dict[str, tuple[int, ...]]:
         If the tree has fewer than two.
     """
     first = [branch.id for branch in tree.branches if tree.generation(branch.id) == 1]
+    if len(first) < 2:
+        raise BadInput(tr("The tree has no fork: it cannot divide the organ."))
+    return groups_below(tree, first)
+
+
+def groups_below(tree: VesselTree, branches: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """A territory for each of some branches with all beyond it, less what another of them leads to.
+
+    Named by the branch's own name where it has one that no other of them has; else by its number among them.
+
+    Raises
+    ------
+    BadInput
+        If a branch is not in the tree.
+    """
     found: dict[str, tuple[int, ...]] = {}
-    for number, branch in enumerate(first, start=1):
+    for number, branch in enumerate(branches, start=1):
+        if branch not in tree.row_of:
+            raise BadInput(tr("The tree has no branch {branch}.").format(branch=branch))
         own = tree.branches[tree.row_of[branch]].name
         name = own if own and own not in found else tr("Branch {number}").format(number=number)
-        found[name] = tree.subtree(branch)
-    if len(found) < 2:
-        raise BadInput(tr("The tree has no fork: it cannot divide the organ."))
+        below = tree.subtree(branch)
+        inside = {one for other in branches if other != branch and other in below for one in tree.subtree(other)}
+        found[name] = tuple(one for one in below if one not in inside)
     return found
 
 
@@ -137,7 +153,7 @@ def divide(
     Raises
     ------
     BadInput
-        If the organ has no voxel, there are too many groups, or no branch of a group has a point.
+        If the organ has no voxel, there are too many groups, no branch of a group has a point, or two share one.
     Cancelled
     """
     ctx = ctx or Context()
@@ -151,12 +167,16 @@ def divide(
         own = np.isin(tree.branch, list(branches))
         if not own.any():
             raise BadInput(tr("The territory “{name}” has no branch in this tree.").format(name=name))
+        if owner[own].any():
+            other = list(groups)[int(owner[own].max()) - 1]
+            message = tr("A branch is in two territories, “{other}” and “{name}”; leave it in one.")
+            raise BadInput(message.format(other=other, name=name))
         owner[own] = number
     chosen = np.flatnonzero(owner)
     ctx.progress(0.0, tr("Finding the nearest branches"))
     labels: dict[Method, LabelArray] = {}
     nearest, away, labels["weighted"] = _straight(tree, owner, chosen, organ, box, geometry, ctx.part(0.0, 0.7))
-    labels["nearest"] = nearest
+    labels["nearest"] = owner[chosen[nearest]]
     ctx.progress(0.7, tr("Finding the shortest ways inside the organ"))
     labels["geodesic"], unreached = _geodesic(tree, owner, chosen, organ, box, geometry, nearest, away, ctx)
     unsure = (labels["nearest"] != labels["weighted"]) | (labels["nearest"] != labels["geodesic"])
@@ -215,18 +235,16 @@ def _straight(
     box: Box,
     geometry: Geometry,
     ctx: Context,
-) -> tuple[LabelArray, NDArray[np.float32], LabelArray]:
-    """Each voxel's territory by distance, that distance, and its territory by power distance.
+) -> tuple[IndexArray, NDArray[np.float32], LabelArray]:
+    """For each voxel which of the chosen points is nearest, how far it is, and the territory by power distance.
 
     Power distance is a distance too, in four dimensions.
     """
     points, radii = tree.points_mm[chosen], tree.radii_mm[chosen]
     lift = np.sqrt(np.maximum(radii.max() ** 2 - radii**2, 0.0))
-    plain, away = nearest_points(points, organ, box, geometry, ctx.part(0.0, 0.4))
+    nearest, away = nearest_points(points, organ, box, geometry, ctx.part(0.0, 0.4))
     power, _ = nearest_points(points, organ, box, geometry, ctx.part(0.4, 1.0), lift)
-    own = owner[chosen]
-    nearest, weighted = own[plain], own[power]
-    return nearest, away, weighted
+    return nearest, away, owner[chosen[power]]
 
 
 def _geodesic(
@@ -236,45 +254,37 @@ def _geodesic(
     organ: BoolArray,
     box: Box,
     geometry: Geometry,
-    straight: LabelArray,
+    nearest: IndexArray,
     straight_mm: NDArray[np.float32],
     ctx: Context,
 ) -> tuple[LabelArray, int]:
     """Each voxel's territory by the shortest way inside the organ, and how many no way leads to.
 
-    The sweeps make ways up to a tenth too long. Where the shortest way is the straight one within that, nothing is in
-    between, and the nearest branch is the answer; around the vessels the straight way is where the sweeps begin.
+    Where the straight way to the nearest point stays inside, no way is shorter: there the answer is exact. The sweeps
+    go on from these voxels into what lies behind a fold, with ways up to a tenth too long.
     """
-    from surgitwin.vessels.territory_kernels import sweep
+    from surgitwin.vessels.territory_kernels import look_along, sweep
 
-    seeds = own_voxels(tree.points_mm[chosen], tree.radii_mm[chosen], organ, box, geometry)
-    there = np.flatnonzero(seeds >= 0)
-    voxels = np.flatnonzero(organ.reshape(-1))
-    at = voxels[seeds[there]]
-    _, nj, ni = organ.shape
-    k, rest = np.divmod(at, nj * ni)
-    j, i = np.divmod(rest, ni)
-    places = geometry.to_lps(np.stack([i, j, k], axis=1) + np.asarray(box.start))
-    away = np.linalg.norm(places - tree.points_mm[chosen[there]], axis=1)
-    order = np.argsort(-away, kind="stable")  # of several points in one voxel the nearest has the last word
-    time, label = np.full(organ.shape, 1e30, dtype=np.float32), np.zeros(organ.shape, dtype=np.uint8)
-    time.reshape(-1)[at[order]] = away[order]
-    label.reshape(-1)[at[order]] = owner[chosen[there[order]]]
-    close = straight_mm <= np.minimum(_NEAR_VOXELS * max(geometry.spacing_mm), _NEAR_MM)
-    time.reshape(-1)[voxels[close]] = straight_mm[close]
-    label.reshape(-1)[voxels[close]] = straight[close]
+    points, radii, own = tree.points_mm[chosen], tree.radii_mm[chosen], owner[chosen]
     inside = np.ascontiguousarray(organ, dtype=np.uint8)
+    voxels = np.flatnonzero(inside)
+    within = np.ascontiguousarray(geometry.to_index(points) - np.asarray(box.start))
+    seen = np.empty(len(voxels), dtype=np.bool_)
+    look_along(inside, voxels, within, reach_mm(radii, geometry), nearest, straight_mm, seen)
+    ctx.progress(0.75)
+    time, label = np.full(organ.shape, 1e30, dtype=np.float32), np.zeros(organ.shape, dtype=np.uint8)
+    time.reshape(-1)[voxels[seen]] = straight_mm[seen]
+    label.reshape(-1)[voxels[seen]] = own[nearest[seen]]
+    inside.reshape(-1)[voxels[seen]] = 2  # known: the sweeps leave it
     hi, hj, hk = geometry.spacing_mm
     for turn in range(_ROUNDS):
         changed = 0
         for way in range(8):
             changed += sweep(time, label, inside, hk, hj, hi, way)
             ctx.check()
-        ctx.progress(0.7 + 0.3 * (turn + 1) / _ROUNDS)
-        if changed < 1e-5 * len(voxels):
+        ctx.progress(0.75 + 0.25 * (turn + 1) / _ROUNDS)
+        if changed == 0:
             break
     found = label.reshape(-1)[voxels]
     missing = found == 0
-    direct = time.reshape(-1)[voxels] <= _TOO_LONG * straight_mm
-    found = np.where(direct, straight, found)
-    return np.where(missing, straight, found).astype(np.uint8), int(np.count_nonzero(missing))
+    return np.where(missing, own[nearest], found).astype(np.uint8), int(np.count_nonzero(missing))

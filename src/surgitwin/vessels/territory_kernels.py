@@ -20,6 +20,7 @@ _U8 = numba.uint8[:, :, ::1]
 def sweep(time: Any, label: Any, inside: Any, hk: Any, hj: Any, hi: Any, way: Any) -> Any:  # pragma: no cover
     """One sweep of |grad time| = 1 over [k, j, i] in one of eight directions; returns how many voxels got nearer.
 
+    ``inside`` is 1 where times are sought, 2 where they are known, 0 outside (their times are large).
     Upwind scheme of first order (Zhao, Math Comp 2005;74:603-627). A voxel takes the label of the neighbour that its
     shortest way comes from: the nearest of those that count.
     """
@@ -35,7 +36,7 @@ def sweep(time: Any, label: Any, inside: Any, hk: Any, hj: Any, hi: Any, way: An
             j = jj if way & 2 == 0 else nj - 1 - jj
             for ii in range(ni):
                 i = ii if way & 4 == 0 else ni - 1 - ii
-                if inside[k, j, i] == 0:
+                if inside[k, j, i] != 1:
                     continue
                 for axis in range(3):
                     a[axis] = big
@@ -83,3 +84,56 @@ def sweep(time: Any, label: Any, inside: Any, hk: Any, hj: Any, hi: Any, way: An
                     label[k, j, i] = who[0]
                     changed += 1
     return changed
+
+
+@compiled(
+    numba.void(
+        _U8,
+        numba.int64[::1],
+        numba.float64[:, ::1],
+        numba.float64[::1],
+        numba.int32[::1],
+        numba.float32[::1],
+        numba.boolean[::1],
+    )
+)
+def look_along(
+    inside: Any, voxels: Any, points: Any, reach: Any, nearest: Any, away: Any, seen: Any
+) -> None:  # pragma: no cover
+    """Which voxels see their nearest point: the straight way to it does not leave the organ in between.
+
+    A point may lie outside, in a vessel that the organ's label leaves out: within its ``reach`` the way may begin
+    outside, but it may enter only once.
+
+    Parameters
+    ----------
+    voxels
+        Places in ``inside``, which is [k, j, i] and laid flat.
+    points, reach
+        (n, 3), (i, j, k) in ``inside``, and (n,), mm.
+    nearest, away
+        Of each voxel the nearest point and how far it is, mm.
+    seen
+        Written.
+    """
+    nk, nj, ni = inside.shape
+    for n in range(len(voxels)):
+        k, rest = divmod(voxels[n], nj * ni)
+        j, i = divmod(rest, ni)
+        p = nearest[n]
+        x, y, z = points[p, 0], points[p, 1], points[p, 2]
+        steps = int(2.0 * max(abs(i - x), abs(j - y), abs(k - z))) + 1
+        entered, clear, beyond = False, True, False
+        for step in range(steps + 1):
+            t = step / steps
+            a = int(np.floor(x + t * (i - x) + 0.5))
+            b = int(np.floor(y + t * (j - y) + 0.5))
+            c = int(np.floor(z + t * (k - z) + 0.5))
+            if 0 <= a < ni and 0 <= b < nj and 0 <= c < nk and inside[c, b, a] != 0:
+                entered, beyond = True, False
+            elif entered or t * away[n] > reach[p]:
+                if beyond:  # a single step outside is the corner of a voxel; a gap of one voxel takes two
+                    clear = False
+                    break
+                beyond = True
+        seen[n] = clear
