@@ -155,6 +155,33 @@ def test_a_narrow_fissure_parts_what_lies_on_its_sides(spacing: tuple[float, flo
     assert notice.details["unreached_ml"] == pytest.approx(island.sum() * grid.voxel_volume_mm3 / 1000)
 
 
+@pytest.mark.parametrize("name", GRIDS)
+def test_behind_a_wall_the_border_lies_where_the_way_round_its_edge_is_as_long_as_the_other(name: str) -> None:
+    """Vessels along z on both sides of a wall |x| < 1.5, y < 0; the way round goes by its edges at (±1.5, 0)."""
+    grid = GRIDS[name]
+    places = centres(grid)
+    x, y = places[..., 0], places[..., 1]
+    organ = (np.hypot(x, y) < 22) & (np.abs(places[..., 2]) < 12) & ((np.abs(x) > 1.5) | (y > 0))
+    tree = pair(2.0, (1.0, 1.0))
+    line = tree.points_mm.copy()
+    one, other = (-5.0, -3.0), (14.0, -16.0)
+    line[tree.branch == 1, :2], line[tree.branch == 2, :2] = one, other
+    tree = VesselTree(line, tree.radii_mm, tree.parent, tree.branch, tree.branches)
+
+    found = divide(organ, grid.full_box, grid, tree, {"Right": [1], "Left": [2]})
+
+    x, y = x[organ], y[organ]
+    behind = (x > 1.5) & (y < 0)
+    way_round = np.hypot(one[0] + 1.5, one[1]) + 3.0 + np.hypot(x - 1.5, y)
+    straight = np.hypot(x - other[0], y - other[1])
+    clear = behind & (np.abs(way_round - straight) > 3.0)  # sweeps and voxels: two voxels
+    expected = np.where(way_round < straight, 1, 2)
+    assert (found.labels["geodesic"][clear] == expected[clear]).all()
+    # The wall matters: by straight distance much of it would be the other's, and both have a part.
+    assert np.mean(found.labels["nearest"][clear] != expected[clear]) > 0.03
+    assert set(np.unique(expected[clear])) == {1, 2}
+
+
 def test_a_vessel_that_the_organs_label_leaves_out_still_feeds_what_is_around_it() -> None:
     """Parenchyma without the vessels in it, by every method and without a notice."""
     grid = GRIDS["odd spacing"]
