@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from surgitwin.commands.vessel_nodes import trees_of
@@ -18,7 +20,6 @@ from surgitwin.scene.nodes import (
     CurveModel,
     CutModel,
     PlaneModel,
-    Point,
     SegmentNode,
     TerritoriesNode,
     VesselTreeNode,
@@ -27,6 +28,7 @@ from surgitwin.scene.scene import Scene
 
 Fate = Literal["keep", "remove"]
 MIDDLE_VEIN = "middle hepatic vein"
+BESIDE_MM = 1.0  # how far from a surface the point is that says which side goes
 
 
 def parse_plane(text: str) -> PlaneModel:
@@ -312,17 +314,35 @@ def cut_of_keys(scene: Scene, organ: SegmentNode, keys: Sequence[str]) -> CutMod
     return CutModel(kind="territories", name=", ".join(names), territories=tuple(segments), branches=tuple(branches))
 
 
-def flipped(cut: CutModel, inside_mm: Point | None = None) -> CutModel | None:
-    """The cut with its other side to remove; None for a kind that has no other side.
-
-    Parameters
-    ----------
-    inside_mm
-        Not needed for planes. A curved surface or drawn line is mirrored: its removed point goes to the other side.
-    """
+def flipped(cut: CutModel) -> CutModel | None:
+    """The cut with its other side to remove; None for a kind, or several planes, that have no other side."""
     if cut.kind == "planes" and len(cut.planes) == 1:
         (x, y, z), point = cut.planes[0].normal, cut.planes[0].point_mm
         return cut.model_copy(update={"planes": (PlaneModel(point_mm=point, normal=(-x, -y, -z)),)})
-    if cut.kind in ("patch", "curve") and inside_mm is not None:
-        return cut.model_copy(update={"remove_point_mm": inside_mm})
-    return None
+    if cut.remove_point_mm is None:
+        return None
+    given = np.asarray(cut.remove_point_mm)
+    if cut.kind == "patch":
+        places, normals = _patch_normals(cut)
+    elif cut.kind == "curve" and cut.curve is not None and cut.curve.direction is not None:
+        line = np.asarray(cut.curve.points_mm)
+        way = np.asarray(cut.curve.direction)
+        places = (line[:-1] + line[1:]) / 2
+        places = places + ((given - places) @ way)[:, None] * way
+        normals = np.cross(way, np.diff(line, axis=0))
+    else:
+        return None
+    nearest = int(np.argmin(np.linalg.norm(places - given, axis=1)))
+    normal = normals[nearest] / max(float(np.linalg.norm(normals[nearest])), 1e-12)
+    side = 1.0 if float((given - places[nearest]) @ normal) >= 0 else -1.0
+    return cut.model_copy(update={"remove_point_mm": _point(places[nearest] - side * BESIDE_MM * normal)})
+
+
+def _patch_normals(cut: CutModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places all over a patch and its normals there, (n, 3) each."""
+    from surgitwin.resection.bezier import BezierPatch
+
+    patch = BezierPatch.of(cut.control_points_mm)
+    t = np.linspace(0.0, 1.0, 41)
+    by_u, by_v = patch.slopes(t, t)
+    return patch.at(t, t).reshape(-1, 3), np.cross(by_u, by_v).reshape(-1, 3)

@@ -35,6 +35,7 @@ from surgitwin.gui.panels.deliver import DeliverPanel
 from surgitwin.gui.panels.plan import PlanPanel
 from surgitwin.gui.panels.segment import SegmentPanel
 from surgitwin.gui.panels.study import StudyPanel
+from surgitwin.gui.plan_step import PlanStep
 from surgitwin.gui.rail import STEPS, Rail
 from surgitwin.gui.second_look import SecondLook
 from surgitwin.gui.settings import Settings, load_settings, save_settings
@@ -94,6 +95,7 @@ class MainWindow(QMainWindow):
         self.study = StudyPanel(desk, theme, self.second, list(window_presets()), volume_preset_choices())
         self.segment = SegmentPanel(desk, theme)
         self.plan = PlanPanel(desk, theme, self.live, self.spans.of)
+        self.planning = PlanStep(desk, theme, self.live, self.stage, self.plan, self.spans)
         self.deliver = DeliverPanel(desk, theme)
         self.panels = QStackedWidget()
         for panel in (self.study, self.segment, self.plan, self.deliver):
@@ -212,6 +214,7 @@ class MainWindow(QMainWindow):
             Action(tr("Apply segmentation method"), self.segment.apply, "", has_case),
             Action(tr("Make all surfaces"), self.segment.make_surfaces, "", has_case),
             Action(tr("New plan"), self.plan.new_plan, "", has_case),
+            Action(tr("Plans side by side"), self.planning.show_side_by_side, "", has_case),
             Action(tr("Make report"), self.make_report, "Ctrl+P", has_case),
             Action(tr("Export STL"), lambda: self.deliver.export(".stl"), "Ctrl+E", has_case),
             Action(tr("Export GLB"), lambda: self.deliver.export(".glb"), "", has_case),
@@ -246,6 +249,8 @@ class MainWindow(QMainWindow):
         """Bring a step's panel to the front."""
         self.rail.show_step(name)
         self.stage.set_planning(name == "plan")
+        if name != "plan":
+            self.planning.leave()
         if name == "plan":
             self.stage.look_at_plan()
         self.panels.setCurrentWidget(
@@ -419,6 +424,7 @@ class MainWindow(QMainWindow):
         self.warming.stop()
         self.edited.close()
         self.segment.bench.close()
+        self.planning.close()
         self.stage.close_views()
         super().closeEvent(event)
 
