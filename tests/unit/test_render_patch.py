@@ -35,6 +35,7 @@ from surgitwin.render.cut_surface import (
 from surgitwin.render.patch_cutting import (
     bezier_content,
     bezier_mesh,
+    grid_content,
     middle,
     nearest_handle,
     normal_at,
@@ -330,6 +331,36 @@ def test_the_border_between_two_classes_lies_half_way_between_their_points() -> 
     assert area(cut, margins == 3) == pytest.approx(20 * 11, rel=1e-5)
 
 
+def test_with_margins_given_the_border_lies_where_the_margin_is_at_its_limit() -> None:
+    """A flat sheet and a margin that is the distance from an axis: the borders are circles."""
+    mesh = sheet(lambda y, z: 0 * y, size=20.0, cells=16)
+    away = np.linalg.norm(mesh.points[:, 1:].astype(float), axis=1)
+    limits = 7.3, 12.9
+    classes = np.where(away < limits[0], 3, np.where(away < limits[1], 2, 1)).astype(np.uint8)
+    cut, margins = by_margin(CutSurfaceContent("s", mesh, None, classes, distances_mm=away, limits_mm=limits))
+    assert cut.area_mm2 == pytest.approx(1600, rel=1e-5)
+    assert area(cut, margins == 3) == pytest.approx(np.pi * limits[0] ** 2, rel=0.03)
+    assert area(cut, margins >= 2) == pytest.approx(np.pi * limits[1] ** 2, rel=0.02)
+    for limit, inner in ((limits[0], margins == 3), (limits[1], margins >= 2)):
+        border = rim(cut.triangles[inner])
+        radii = np.linalg.norm(cut.points[border][..., 1:].astype(float), axis=-1)
+        # Along an edge of length l the distance differs from a linear one by at most l^2 / 8 r.
+        assert np.abs(radii - limit).max() < (2.5**2 + 2.5**2) / (8 * (limit - 3.6)) + 0.08
+    rough, kinds = by_margin(CutSurfaceContent("s", mesh, None, classes))
+    radii = np.linalg.norm(rough.points[rim(rough.triangles[kinds == 3])][..., 1:], axis=-1)
+    assert np.abs(radii - limits[0]).max() > 0.8
+
+
+def test_rows_of_points_make_a_surface_with_its_margins() -> None:
+    y, z = np.meshgrid(np.linspace(-10, 10, 6), np.linspace(-4, 4, 4), indexing="ij")
+    classes = np.where(y > 1, 1, 2).astype(np.uint8)
+    content = grid_content("g", np.stack([0 * y, y, z], axis=-1), classes=classes, distances_mm=y + 20.0, side=1)
+    assert content.mesh.area_mm2 == pytest.approx(20 * 8)
+    assert (unit_normals(content.mesh, content.mesh.triangles) == (1, 0, 0)).all()
+    cut, margins = by_margin(content)
+    assert area(cut, margins == 1) == pytest.approx(8 * 10, rel=1e-5)
+
+
 def test_a_surface_of_one_class_stays_as_it_is() -> None:
     mesh = sheet(wavy)
     for classes in (None, np.zeros(len(mesh.points), np.uint8), np.full(len(mesh.points), 2, np.uint8)):
@@ -509,6 +540,8 @@ def test_control_points_and_margins_that_are_none_are_refused_in_words() -> None
             PatchContent("p", bezier_mesh(control()), control_points=points, tessellate=bezier_mesh)
     with pytest.raises(BadInput, match="side of a cut surface is 1 or -1, not 0"):
         CutSurfaceContent("c", sheet(wavy), side=0)
+    with pytest.raises(BadInput, match="has 4 margins"):
+        CutSurfaceContent("c", sheet(wavy), distances_mm=np.zeros(4))
     with pytest.raises(BadInput, match="has 5 margin classes"):
         CutSurfaceContent("c", sheet(wavy), None, np.zeros(5, np.uint8))
 

@@ -186,6 +186,10 @@ class CutSurfaceContent:
         is nearest to it, which may be wrong for one beyond the mesh's rim. Neither given: no arrow.
     classes
         A `MarginClass` for each point of the mesh, uint8; None: all in the colour of the cut.
+    distances_mm, limits_mm
+        What the classes were made from: the margin at each point, and the two below which it is `BELOW` and from which
+        it is `SAFE`. With them borders between these classes lie where the margin, linear between points, is at the
+        limit; otherwise half-way between points.
     """
 
     id: str
@@ -194,12 +198,15 @@ class CutSurfaceContent:
     classes: NDArray[np.uint8] | None = None
     visible: bool = True
     side: int | None = None
+    distances_mm: NDArray[np.floating] | None = None
+    limits_mm: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.side not in (None, 1, -1):
             raise BadInput(f"The side of a cut surface is 1 or -1, not {self.side}.")
-        if self.classes is not None and self.classes.shape != (len(self.mesh.points),):
-            raise BadInput(f"A cut surface of {len(self.mesh.points)} points has {len(self.classes)} margin classes.")
+        for values, what in ((self.classes, "margin classes"), (self.distances_mm, "margins")):
+            if values is not None and values.shape != (len(self.mesh.points),):
+                raise BadInput(f"A cut surface of {len(self.mesh.points)} points has {values.size} {what}.")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -234,7 +241,7 @@ class PatchContent(CutSurfaceContent):
         """The same patch held elsewhere."""
         mesh = self.tessellate(control_points)
         classes = self.classify(mesh) if self.classify is not None else None
-        return replace(self, control_points=control_points, mesh=mesh, classes=classes)
+        return replace(self, control_points=control_points, mesh=mesh, classes=classes, distances_mm=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,7 +327,17 @@ def same_cuts(one: SceneContent | SliceContent, other: SceneContent | SliceConte
 
 def _cut_look(cut: CutSurfaceContent) -> tuple[object, ...]:
     held = (cut.control_points.tobytes(), cut.editable) if isinstance(cut, PatchContent) else ()
-    return cut.id, id(cut.mesh), cut.remove_point, cut.side, id(cut.classes), cut.visible, *held
+    return (
+        cut.id,
+        id(cut.mesh),
+        cut.remove_point,
+        cut.side,
+        id(cut.classes),
+        id(cut.distances_mm),
+        cut.limits_mm,
+        cut.visible,
+        *held,
+    )
 
 
 def same_memory(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:

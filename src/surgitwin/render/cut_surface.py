@@ -15,6 +15,7 @@ from surgitwin.render.cutting import in_plane_axes
 IntArray = NDArray[np.int64]
 FLAT_MM2 = 1e-9
 EDGE = 1e-9
+NEAREST_SHARE = 0.02  # of an edge, between a point and where the class changes
 MARGIN_TOKENS = {
     MarginClass.SAFE: "margin-safe",
     MarginClass.UNCERTAIN: "margin-uncertain",
@@ -28,7 +29,7 @@ _split: WeakKeyDictionary[CutSurfaceContent, tuple[Mesh, NDArray[np.uint8]]] = W
 def by_margin(content: CutSurfaceContent) -> tuple[Mesh, NDArray[np.uint8]]:
     """The surface in triangles of one margin class each, and those classes.
 
-    A triangle whose corners differ is cut half-way along its edges.
+    A triangle whose corners differ is cut across its edges.
     """
     found = _split.get(content)
     if found is None:
@@ -36,12 +37,28 @@ def by_margin(content: CutSurfaceContent) -> tuple[Mesh, NDArray[np.uint8]]:
         if classes is None or not classes.any():
             found = mesh, np.zeros(len(mesh.triangles), np.uint8)
         else:
-            found = _cut_by_class(mesh, classes)
+            found = _cut_by_class(content, classes)
         _split[content] = found
     return found
 
 
-def _cut_by_class(mesh: Mesh, classes: NDArray[np.uint8]) -> tuple[Mesh, NDArray[np.uint8]]:
+def _shares(content: CutSurfaceContent, classes: NDArray[np.uint8], ends: IntArray) -> FloatArray:
+    """How far along edges (2, n) from the first end the class changes; of no account where it does not."""
+    shares = np.full(ends.shape[1], 0.5)
+    if content.distances_mm is None or content.limits_mm is None:
+        return shares
+    first, second = (content.distances_mm[end].astype(np.float64) for end in ends)
+    kinds = np.sort(classes[ends], axis=0)
+    known = np.isfinite(first) & np.isfinite(second) & (first != second)
+    below, safe = content.limits_mm
+    for pair, limit in (((2, 3), below), ((1, 2), safe), ((1, 3), (below + safe) / 2)):
+        here = known & (kinds[0] == pair[0]) & (kinds[1] == pair[1])
+        shares[here] = (limit - first[here]) / (second[here] - first[here])
+    return np.asarray(np.clip(shares, NEAREST_SHARE, 1.0 - NEAREST_SHARE))
+
+
+def _cut_by_class(content: CutSurfaceContent, classes: NDArray[np.uint8]) -> tuple[Mesh, NDArray[np.uint8]]:
+    mesh = content.mesh
     corners = classes[mesh.triangles]
     mixed = (corners != corners[:, :1]).any(axis=1)
     triangles, corners = mesh.triangles[mixed].astype(np.int64), corners[mixed]
@@ -62,7 +79,10 @@ def _cut_by_class(mesh: Mesh, classes: NDArray[np.uint8]) -> tuple[Mesh, NDArray
     three = np.flatnonzero(all_differ)
     middle = np.full(len(triangles), -1)
     middle[three] = base + len(keys) + np.arange(len(three))
-    points = [mesh.points, mesh.points[ends].mean(axis=0), mesh.points[triangles[three]].mean(axis=1)]
+    share = _shares(content, classes, ends)[:, None]
+    between = (1.0 - share) * mesh.points[ends[0]] + share * mesh.points[ends[1]]
+    centres = between[place.reshape(-1, 3)[three]].mean(axis=1)
+    points = [mesh.points, between, centres]
     two = ~all_differ
     parts = [
         (a, ab, ca, a, two),

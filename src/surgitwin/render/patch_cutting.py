@@ -37,7 +37,7 @@ def bezier_mesh(control_points: ArrayLike) -> Mesh:
     """A Bézier patch as a view draws it, `DRAWN_CELLS` squared cells; the numbers of a plan come from a finer one."""
     t = np.linspace(0.0, 1.0, DRAWN_CELLS + 1)
     points = _patch(np.asarray(control_points, dtype=np.float64)).at(t, t)
-    return Mesh(points.reshape(-1, 3).astype(np.float32), _grid_triangles(DRAWN_CELLS))
+    return Mesh(points.reshape(-1, 3).astype(np.float32), _grid_triangles(DRAWN_CELLS, DRAWN_CELLS))
 
 
 def bezier_content(id: str, control_points: ArrayLike, remove_point: Vec3, **more: Any) -> PatchContent:
@@ -65,6 +65,20 @@ def surface_content(id: str, cut: SurfaceCut, **more: Any) -> CutSurfaceContent:
     return CutSurfaceContent(id, mesh, vec3(cut.remove_point_mm), **more)
 
 
+def grid_content(id: str, points: ArrayLike, **more: Any) -> CutSurfaceContent:
+    """A cut surface from rows of points, (rows, columns, 3), LPS mm, such as the margin map of a plane.
+
+    ``classes`` and ``distances_mm`` among ``more``, the other fields of `CutSurfaceContent`, may be rows too. The
+    triangles face to where rows and columns cross by the right-hand rule.
+    """
+    places = np.asarray(points, dtype=np.float32)
+    for name in ("classes", "distances_mm"):
+        if more.get(name) is not None:
+            more[name] = np.asarray(more[name]).reshape(-1)
+    rows, columns = places.shape[:2]
+    return CutSurfaceContent(id, Mesh(places.reshape(-1, 3), _grid_triangles(rows - 1, columns - 1)), **more)
+
+
 def side_of_cut(cut: SurfaceCut) -> int:
     """1 if the side that goes is the one that the normals of a cut's triangles point to, otherwise -1."""
     return side_by_crossings(cut.points_mm, cut.triangles, cut.drawn, cut.remove_point_mm)
@@ -87,8 +101,9 @@ def _side_of_patch(points: FloatArray, remove_point: Vec3) -> int | None:
 
 
 @cache
-def _grid_triangles(cells: int) -> NDArray[np.int32]:
-    number = np.arange((cells + 1) ** 2).reshape(cells + 1, cells + 1)
+def _grid_triangles(rows: int, columns: int) -> NDArray[np.int32]:
+    """Two triangles to each of so many cells of a grid of points."""
+    number = np.arange((rows + 1) * (columns + 1)).reshape(rows + 1, columns + 1)
     a, b, c, d = number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]
     both = np.stack([np.stack([a, b, c], axis=-1), np.stack([a, c, d], axis=-1)], axis=2)
     triangles = both.reshape(-1, 3).astype(np.int32)

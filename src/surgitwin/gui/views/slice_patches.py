@@ -52,6 +52,8 @@ class SlicePatchHand:
     def find(self, at: QPointF, keys: Qt.KeyboardModifier) -> Hold | None:
         """What can be held under a pixel; with Ctrl a patch is held as a whole by any part of it."""
         view, point = self._view, (at.x(), at.y())
+        if keys & Qt.KeyboardModifier.ShiftModifier:
+            return None  # a drag with Shift moves the picture
         whole = bool(keys & Qt.KeyboardModifier.ControlModifier)
         best: tuple[float, Hold] | None = None
         for curve in view.picture.curves(view.picture.position_at(view.focus), view.placement):
