@@ -67,6 +67,10 @@ All phantoms have the same trunks: the seed moves their ends by 1.5 mm and grows
 branch that leaves first, a trifurcation and a missing segment are checked in `tests/unit/test_vessel_naming.py`, on
 drawn trees only. A hepatic tree with a long piece of the vena cava in it gets no names. Nothing here was measured on
 patients, which vary more: names stay suggestions.
+
+What fails: a small branch that leaves a trunk alone keeps the trunk's name; one of segment 5 or 8 that leaves its vein
+the other way before it turns is taken for its neighbour; a vessel that touches another in the mask may hang on it after
+the loop is opened, and takes its name (mostly at 1.5 mm); a part beyond a gap of more than 8 mm gets no name.
 """
 SEGMENTED = """\
 The same for vessels that `vessels` and `split-vessels` find in the phantoms' noisy CT (512 x 512 x 200 voxels of 0.74 x
