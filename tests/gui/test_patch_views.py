@@ -19,6 +19,7 @@ from tests.gui.steps import PICTURES, Hand, close_window, open_window, write_sma
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
 from surgitwin.gui.plan_shown import PlanShown
+from surgitwin.gui.stage import Stage
 from surgitwin.gui.theme import Theme, apply_theme
 from surgitwin.gui.views.slice_view import SliceView
 from surgitwin.gui.views.view3d import View3D
@@ -464,6 +465,22 @@ def hand(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Hand]:
     close_window(hand)
 
 
+@pytest.fixture
+def stage(qtbot: QtBot, theme: Theme, hand: Hand) -> Iterator[Stage]:
+    """Four views on the case of the window, to which nobody else gives a plan to show."""
+    window = hand.window
+    made = Stage(window.desk, theme, window.live, window.spans, window.edited, window.second)
+    made.resize(900, 700)
+    made.refresh()
+    made.show()
+    qtbot.waitUntil(lambda: made.view3d.attached and made.view3d.scene.renderer.GetSize()[0] > 200, timeout=60_000)
+    hand.rest()
+    yield made
+    made.close_views()
+    made.close()
+    made.deleteLater()
+
+
 def liver_patch() -> PatchContent:
     """Across the phantom's liver, which lies around `LIVER_AT`."""
     y, z = np.meshgrid(np.linspace(-60, 60, 4), np.linspace(-70, 70, 4), indexing="ij")
@@ -471,8 +488,8 @@ def liver_patch() -> PatchContent:
     return with_margins(bezier_content("patch", points, (-90.0, 0.0, 0.0)))
 
 
-def test_all_views_follow_a_patch_that_is_dragged_in_one_of_them(hand: Hand, qtbot: QtBot) -> None:
-    stage, patch = hand.window.stage, liver_patch()
+def test_all_views_follow_a_patch_that_is_dragged_in_one_of_them(hand: Hand, stage: Stage, qtbot: QtBot) -> None:
+    patch = liver_patch()
     hand.window.desk.move_crosshair(tuple(patch.control_points[1, 1]))
     stage.show_plan(PlanShown(patches=(patch,)))
     hand.rest()
@@ -499,7 +516,7 @@ def test_all_views_follow_a_patch_that_is_dragged_in_one_of_them(hand: Hand, qtb
     hand.rest()
     held = told[-1][1]
     assert all(view.content.patches == (held,) for view in views), "a refresh does not pull it out of the hand"
-    hand.picture("dragged in 3D")
+    hand.picture("dragged in 3D", stage)
     qtbot.keyClick(stage.view3d.interactor, Qt.Key.Key_Escape)
     assert [word for word, _ in told] == ["start", "move", "move", "cancel"]
     hand.rest()
@@ -507,8 +524,8 @@ def test_all_views_follow_a_patch_that_is_dragged_in_one_of_them(hand: Hand, qtb
     mouse(stage.view3d.interactor, QEvent.Type.MouseButtonRelease, start, LEFT)
 
 
-def test_a_specimen_beside_the_organ_and_lost_tissue_are_shown_in_the_window(hand: Hand) -> None:
-    stage, patch = hand.window.stage, liver_patch()
+def test_a_specimen_beside_the_organ_and_lost_tissue_are_shown_in_the_views(hand: Hand, stage: Stage) -> None:
+    patch = liver_patch()
     (organ,) = stage.view3d.content.surfaces
     specimen = SurfaceContent("specimen", ball(30.0, (-70.0, 0.0, 0.0)), (200, 120, 90))
     remnant = SurfaceContent("remnant", ball(40.0, (-20.0, 0.0, 0.0)), (180, 100, 80), hatched=True)
@@ -535,7 +552,7 @@ def test_a_specimen_beside_the_organ_and_lost_tissue_are_shown_in_the_window(han
     assert layer in stage.axial.content.layers
     stage.move_aside({"specimen": (-60.0, 0.0, 0.0)})
     hand.rest()
-    hand.picture("specimen aside")
+    hand.picture("specimen aside", stage)
     shown = {surface.id: surface for surface in stage.view3d.content.surfaces}
     assert shown["specimen"].offset_mm == (-60.0, 0.0, 0.0)
     assert shown["specimen"].mesh is specimen.mesh
