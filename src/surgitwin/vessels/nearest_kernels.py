@@ -167,3 +167,11 @@ def carry_inwards(parent: Any, needed: Any) -> None:  # pragma: no cover
     for n in range(len(parent) - 1, -1, -1):
         if parent[n] >= 0 and needed[n]:
             needed[parent[n]] = True
+
+
+@compiled(numba.void(numba.int32[::1], _I64))
+def sum_inwards(parent: Any, amount: Any) -> None:  # pragma: no cover
+    """Add to each point what all beyond it have; parents come before their children."""
+    for n in range(len(parent) - 1, -1, -1):
+        if parent[n] >= 0:
+            amount[parent[n]] += amount[n]

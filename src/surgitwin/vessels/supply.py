@@ -29,6 +29,13 @@ NEAR_VOXELS = 2.0
 """How far beyond a vessel's wall its point may lie from the organ and still go with it, in voxels."""
 
 
+LITTLE_OF_BRANCH, LITTLE_OF_ORGAN = 0.05, 0.005
+"""A vessel is not needed if less than both shares of what it feeds, and of the organ, is kept."""
+
+
+GOOD_SHARE = 0.1
+
+
 @dataclass(frozen=True)
 class Crossing:
     """Where a cut crosses a vessel.
@@ -91,6 +98,29 @@ class Supply:
         """Where the cut crosses the tree, from the root outwards."""
         return crossings(self.tree, self.removed_points(removed), self.system)
 
+    def needed(self, removed: BoolArray) -> BoolArray:
+        """Which points lead to what stays: from each root on until next to nothing beyond is kept.
+
+        For regions taken by what vessels feed, such as territories: there a vessel that leads to what stays must not go
+        with the region that it happens to run through. "Next to nothing" (`LITTLE_OF_BRANCH` of what the vessel feeds
+        and `LITTLE_OF_ORGAN`) allows for borders that were drawn by another method or by hand.
+        """
+        from surgitwin.vessels.nearest_kernels import carry_outwards, sum_inwards
+
+        count = len(self.tree.parent)
+        parent = np.ascontiguousarray(self.tree.parent, dtype=np.int32)
+        fed = np.bincount(self.feeding, minlength=count).astype(np.int64)
+        kept = np.bincount(self.feeding[~removed], minlength=count).astype(np.int64)
+        sum_inwards(parent, fed)
+        sum_inwards(parent, kept)
+        goes = (kept <= LITTLE_OF_BRANCH * fed) & (kept <= LITTLE_OF_ORGAN * len(removed))
+        carry_outwards(parent, goes)
+        return ~goes
+
+    def without_trunks(self, removed: BoolArray) -> BoolArray:
+        """What goes, less the lumen of each vessel that leads through it to what stays (`needed`)."""
+        return np.asarray(removed & ~self.lumen(self.needed(removed)))
+
     def lumen(self, points: BoolArray) -> BoolArray:
         """The organ's voxels in the vessel around some points of the tree, and those that these points go with.
 
@@ -130,6 +160,25 @@ def way_from_root(tree: VesselTree, points: BoolArray) -> BoolArray:
     needed = np.array(points, dtype=np.bool_)
     carry_inwards(np.array(tree.parent, dtype=np.int32), needed)
     return needed
+
+
+def trunks_to_keep(supply: Supply, removed: BoolArray) -> BoolArray:
+    """Points that lie in removed organ but lead to a good part of what stays.
+
+    A part is good if it is at least a tenth of the remnant: what a small branch feeds that runs back into the remnant
+    counts as lost instead.
+
+    Parameters
+    ----------
+    removed
+        Whether each voxel of the organ goes, in the order of its mask.
+    """
+    tree = supply.tree
+    fed = np.bincount(supply.feeding[~removed], minlength=len(tree.parent)).astype(np.int64)
+    for point in range(len(fed) - 1, 0, -1):
+        if tree.parent[point] >= 0:
+            fed[tree.parent[point]] += fed[point]
+    return np.asarray(supply.removed_points(removed) & (fed >= GOOD_SHARE * np.count_nonzero(~removed)))
 
 
 def crossings(tree: VesselTree, removed: BoolArray, system: System) -> list[Crossing]:

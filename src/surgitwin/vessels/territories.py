@@ -22,7 +22,7 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.vessels.nearest import nearest_points
-from surgitwin.vessels.supply import Supply, reach_mm, way_from_root
+from surgitwin.vessels.supply import Supply, reach_mm
 from surgitwin.vessels.tree import VesselTree
 
 FloatArray = NDArray[np.float64]
@@ -184,21 +184,17 @@ def divide(
     return Territories(tuple(groups), labels, unsure, _notices(unreached, geometry))
 
 
-def taken(
-    found: Territories, method: Method, names: Collection[str], groups: Mapping[str, Sequence[int]], supply: Supply
-) -> BoolArray:
+def taken(found: Territories, method: Method, names: Collection[str], supply: Supply) -> BoolArray:
     """Which voxels of the organ go when some territories are removed, in the order of its mask.
 
     Trunks belong to no territory, but the voxels around them lie in one: with these the main portal vein would go
-    when segment 5 does, and nothing would feed what stays. So the lumen of each trunk that leads to a territory that
-    stays is kept.
+    when segment 5 does, and nothing would feed what stays. So the lumen of each vessel that leads to what stays is
+    kept (`Supply.without_trunks`).
 
     Parameters
     ----------
     names
         The territories that go.
-    groups
-        As given to `divide`.
     supply
         The tree that the territories were made by, attached to the organ.
 
@@ -211,12 +207,8 @@ def taken(
         if name not in found.names:
             message = tr("There is no territory “{name}”. There are: {listed}.")
             raise BadInput(message.format(name=name, listed=", ".join(found.names)))
-    tree = supply.tree
     numbers = [number for number, name in enumerate(found.names, start=1) if name in names]
-    removed = np.isin(found.labels[method], numbers)
-    trunk = ~np.isin(tree.branch, [branch for branches in groups.values() for branch in branches])
-    staying = np.isin(tree.branch, [one for name, branches in groups.items() if name not in names for one in branches])
-    return np.asarray(removed & ~supply.lumen(way_from_root(tree, staying) & trunk))
+    return supply.without_trunks(np.isin(found.labels[method], numbers))
 
 
 def _notices(unreached: int, geometry: Geometry) -> tuple[Notice, ...]:
