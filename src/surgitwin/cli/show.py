@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from surgitwin.cli.show_plans import show_compare, show_plan
+from surgitwin.cli.show_vessels import show_territories, show_vessels
 from surgitwin.cli.wording import number, shortened
 from surgitwin.core.text import tr
 
@@ -336,7 +337,11 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "accept": _show_registration,
     "carry": _show_carried,
     "unite": _show_united,
+    "vessels": show_vessels,
+    "vessel": show_vessels,
+    "territories": show_territories,
     "plan": show_plan,
+    "duplicate": _show_changed,
     "compare": show_compare,
     "mesh": _show_surfaces,
     "export": _show_files,

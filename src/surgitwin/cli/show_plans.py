@@ -14,6 +14,7 @@ from surgitwin.core.text import tr
 
 Document = dict[str, Any]
 NOT_ASSESSED = "not assessed"
+SHOWN_VESSELS = 6
 LIVER_ROWS = ("flr_percent", "flr_tumour_free_percent")
 
 
@@ -24,7 +25,8 @@ def show_plan(document: Document, out: Console) -> None:
     table.title = title.format(plan=document["name"], organ=document["organ"], status=document["status"].upper())
     table.add_column()
     table.add_column(justify="right")
-    for label, value in (*_volumes(document), *(_fate(lesion) for lesion in document["lesions"])):
+    fates = [_fate(lesion) for lesion in document["lesions"]]
+    for label, value in (*_volumes(document), *fates, *_vessels(document)):
         table.add_row(label, value)
     judged = [limit for limit in document["limits"] if limit["verdict"] != NOT_ASSESSED]
     for limit in judged:
@@ -50,6 +52,23 @@ def _volumes(document: Document) -> list[tuple[str, str]]:
         label = tr("Standard liver volume ({formula})").format(formula=document["standard_liver_formula"])
         rows.append((label, number(document["standard_liver_ml"], 0, "ml")))
     return rows
+
+
+def _vessels(document: Document) -> list[tuple[str, str]]:
+    """What the remnant loses of its vessels, and which the cut crosses; only of systems that were looked at."""
+    lost = (
+        (tr("Loses portal inflow"), "devascularised_ml"),
+        (tr("Loses venous outflow"), "congested_ml"),
+        (tr("Loses its artery"), "arterial_lost_ml"),
+        (tr("Loses its bile duct"), "biliary_lost_ml"),
+    )
+    rows = [(label, number(document[key], 1, "ml")) for label, key in lost if document.get(key) is not None]
+    crossed = document.get("crossed_vessels")
+    if crossed is None:
+        return [*rows, (tr("Vessels crossed"), tr(NOT_ASSESSED))]
+    rows.append((tr("Vessels crossed"), str(len(crossed))))
+    thickest = sorted(crossed, key=lambda one: -one["diameter_mm"])[:SHOWN_VESSELS]
+    return rows + [(f"  {one['name'] or tr('(no name)')}", number(one["diameter_mm"], 1, "mm")) for one in thickest]
 
 
 def _fate(lesion: Document) -> tuple[str, str]:

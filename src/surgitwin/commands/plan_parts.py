@@ -23,6 +23,7 @@ from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
     from surgitwin.resection import Cut, PartitionInput, Structure
+    from surgitwin.vessels.supply import Supply
     from surgitwin.vessels.tree import VesselTree
 
 LIVER_TERMS = ("liver",)
@@ -256,17 +257,67 @@ class CutMaker:
             ctx.check()
         for chosen in model.branches:
             mask |= self._fed_by(chosen)
+        mask = self._without_trunks(mask)
         for vein in model.veins_taken:
-            mask |= self._stem(vein, box)
+            mask = self._with_vein(mask, vein)
         for vein in model.veins_spared:
             mask &= ~self._stem(vein, box)
+            mask = self._without_tributaries(mask, vein)
         return MaskCut(mask, box)
 
+    def _without_trunks(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The region without the lumen of vessels that lead through it to what stays.
+
+        The voxels around a trunk lie in some territory, but a surgeon who takes that territory leaves the trunk that
+        feeds or drains the rest: see `supply.trunks_to_keep`.
+        """
+        from surgitwin.vessels.supply import trunks_to_keep
+
+        organ = self._prepared.organ.mask
+        removed = mask[organ]
+        for supply in self._prepared.supplies:
+            removed = removed & ~supply.lumen(trunks_to_keep(supply, removed))
+        kept = mask.copy()
+        kept[organ] = removed
+        return kept
+
+    def _without_tributaries(self, mask: NDArray[np.bool_], vein: BranchesModel) -> NDArray[np.bool_]:
+        """The region without those branches of a spared vein that mostly drain what stays."""
+        from surgitwin.vessels.supply import tributaries_to_keep
+
+        organ = self._prepared.organ.mask
+        removed = mask[organ]
+        supply = self._supply(self._tree(vein))
+        kept = mask.copy()
+        kept[organ] = removed & ~supply.lumen(tributaries_to_keep(supply, vein.branch, removed))
+        return kept
+
+    def _supply(self, tree: VesselTree) -> Supply:
+        """The tree attached to the organ; it may have come back from another process as a copy."""
+        return next(one for one in self._prepared.supplies if np.array_equal(one.tree.points_mm, tree.points_mm))
+
     def _stem(self, vein: BranchesModel, box: Box) -> NDArray[np.bool_]:
+        """The voxels of a vein's stem."""
         from surgitwin.vessels.stem import stem_points, stem_voxels
 
         tree = self._tree(vein)
         return stem_voxels(tree, stem_points(tree, vein.branch), box, self._frozen.geometry)
+
+    def _with_vein(self, mask: NDArray[np.bool_], vein: BranchesModel) -> NDArray[np.bool_]:
+        """The region with a vein's stem, as far as no other named vein and no trunk of what stays comes through it."""
+        from surgitwin.vessels.stem import stem_points, stem_voxels
+        from surgitwin.vessels.supply import trunks_to_keep
+
+        tree, organ = self._tree(vein), self._prepared.organ.mask
+        own = [b for b in tree.subtree(vein.branch) if len({tree.name_of(one) for one in tree.subtree(b)}) == 1]
+        points = stem_points(tree, vein.branch)
+        stem = stem_voxels(tree, points[np.isin(tree.branch[points], own)], self._prepared.box, self._frozen.geometry)
+        taken = mask | stem
+        removed = taken[organ]
+        supply = self._supply(tree)
+        others = trunks_to_keep(supply, removed) & ~np.isin(tree.branch, own)
+        taken[organ] = removed & ~supply.lumen(others)
+        return taken
 
     def _fed_by(self, chosen: BranchesModel) -> NDArray[np.bool_]:
         """The organ's voxels whose nearest centre line is that of the branch or of one beyond it."""

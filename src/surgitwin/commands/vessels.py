@@ -25,6 +25,8 @@ from surgitwin.scene.scene import Scene
 if TYPE_CHECKING:
     from surgitwin.vessels.tree import VesselTree
 
+GAP_VOXELS = 3.0  # a gap that thin vessels have where noise or the size of voxels broke them
+
 
 class ExtractVessels(Command):
     """Make the tree of a vessel segment: centre lines, radii, branches from the root outwards."""
@@ -37,6 +39,9 @@ class ExtractVessels(Command):
     root: Annotated[
         str, Arg(tr("x,y,z in LPS mm near the end that it begins at; without it the thickest end"), unit="mm")
     ] = ""
+    bridge: Annotated[
+        float | None, Arg(tr("join parts over gaps up to this; without it over three voxels, 0 for none"), unit="mm")
+    ] = Field(default=None, ge=0, le=50)
     system: Annotated[VesselSystem | None, Arg(tr("what it carries; without it, as the segment's name says"))] = None
 
     @field_validator("root", mode="before")
@@ -57,8 +62,11 @@ class ExtractVessels(Command):
             scene.segmentation_of(segment).geometry,
             system,
             root,
+            self.bridge,
         )
-        made_from = provenance(bench, "vessels", [segment], automatic=True, root_mm=root, system=system)
+        made_from = provenance(
+            bench, "vessels", [segment], automatic=True, root_mm=root, system=system, bridge_mm=self.bridge
+        )
 
         def commit(found: MadeTree) -> Document:
             return put_tree(bench, segment, found, made_from)
@@ -85,11 +93,13 @@ class FrozenVessel:
     geometry: Geometry
     system: VesselSystem
     root_mm: Point | None
+    bridge_mm: float | None
 
     def compute(self, ctx: Context) -> MadeTree:
         """The tree, its branches named as far as a rule can tell; takes seconds."""
         mask, box = crop_of(self.labels, self.value, ctx)
-        tree, notices = ctx.apart(_made, mask, box, self.geometry, self.system, self.root_mm)
+        bridge = GAP_VOXELS * max(self.geometry.spacing_mm) if self.bridge_mm is None else self.bridge_mm
+        tree, notices = ctx.apart(_made, mask, box, self.geometry, self.system, self.root_mm, bridge)
         return MadeTree(tree, self.system, notices)
 
 
@@ -127,10 +137,37 @@ def put_tree(bench: Bench, segment: SegmentNode, found: MadeTree, made_from: Pro
 
 
 def _made(
-    mask: NDArray[np.bool_], box: Box, geometry: Geometry, system: VesselSystem, root_mm: Point | None, ctx: Context
+    mask: NDArray[np.bool_],
+    box: Box,
+    geometry: Geometry,
+    system: VesselSystem,
+    root_mm: Point | None,
+    bridge_mm: float,
+    ctx: Context,
 ) -> tuple[VesselTree, tuple[Notice, ...]]:
     from surgitwin.vessels.build import build_tree
     from surgitwin.vessels.naming import suggest_names
 
-    built = build_tree(mask, box, geometry, ctx, root_mm=root_mm)
-    return suggest_names(built.tree, system), built.notices
+    built = build_tree(mask, box, geometry, ctx.part(0.0, 0.9), root_mm=root_mm)
+    tree, bridged = _bridged(built.tree, bridge_mm, ctx)
+    notices = [notice for notice in built.notices if not bridged or notice.code != "vessel-parts"]
+    if bridged:
+        message = tr("Gaps of up to {mm:.1f} mm bridged: {count}. Parts left apart: {left}.")
+        text = message.format(mm=bridge_mm, count=bridged, left=len(tree.breaks))
+        notices.append(Notice("vessel-gaps-bridged", text, {"bridged": bridged, "parts_apart": len(tree.breaks)}))
+    return suggest_names(tree, system), tuple(notices)
+
+
+def _bridged(tree: VesselTree, most_mm: float, ctx: Context) -> tuple[VesselTree, int]:
+    """The tree with its parts joined over short gaps, the shortest first, and how many gaps that were."""
+    from surgitwin.vessels.edit import join
+
+    count = 0
+    while True:
+        short = [gap for gap in tree.breaks if gap.gap_mm <= most_mm]
+        if not short:
+            return tree, count
+        gap = min(short, key=lambda one: (one.gap_mm, one.root))
+        tree = join(tree, gap.root, gap.towards)
+        count += 1
+        ctx.check()

@@ -162,6 +162,16 @@ def way_from_root(tree: VesselTree, points: BoolArray) -> BoolArray:
     return needed
 
 
+def fed_beyond(supply: Supply, voxels: BoolArray) -> NDArray[np.int64]:
+    """How many of some voxels of the organ each point and all beyond it feed or drain."""
+    tree = supply.tree
+    fed = np.bincount(supply.feeding[voxels], minlength=len(tree.parent)).astype(np.int64)
+    for point in range(len(fed) - 1, 0, -1):
+        if tree.parent[point] >= 0:
+            fed[tree.parent[point]] += fed[point]
+    return fed
+
+
 def trunks_to_keep(supply: Supply, removed: BoolArray) -> BoolArray:
     """Points that lie in removed organ but lead to a good part of what stays.
 
@@ -173,12 +183,14 @@ def trunks_to_keep(supply: Supply, removed: BoolArray) -> BoolArray:
     removed
         Whether each voxel of the organ goes, in the order of its mask.
     """
-    tree = supply.tree
-    fed = np.bincount(supply.feeding[~removed], minlength=len(tree.parent)).astype(np.int64)
-    for point in range(len(fed) - 1, 0, -1):
-        if tree.parent[point] >= 0:
-            fed[tree.parent[point]] += fed[point]
-    return np.asarray(supply.removed_points(removed) & (fed >= GOOD_SHARE * np.count_nonzero(~removed)))
+    enough = GOOD_SHARE * np.count_nonzero(~removed)
+    return np.asarray(supply.removed_points(removed) & (fed_beyond(supply, ~removed) >= enough))
+
+
+def tributaries_to_keep(supply: Supply, branch: int, removed: BoolArray) -> BoolArray:
+    """Points of a vein on the border that stay with it when it is spared: those that mostly drain what stays."""
+    own = np.isin(supply.tree.branch, supply.tree.subtree(branch))
+    return np.asarray(own & (fed_beyond(supply, ~removed) >= fed_beyond(supply, removed)))
 
 
 def crossings(tree: VesselTree, removed: BoolArray, system: System) -> list[Crossing]:
@@ -193,7 +205,7 @@ def crossings(tree: VesselTree, removed: BoolArray, system: System) -> list[Cros
     for outer in edges.tolist():
         before, branch = int(tree.parent[outer]), int(tree.branch[outer])
         middle = (tree.points_mm[before] + tree.points_mm[outer]) / 2
-        diameter = float(tree.radii_mm[before] + tree.radii_mm[outer])
+        diameter = _diameter(tree, before, outer)
         grazes = branch in last and float(np.linalg.norm(last[branch] - middle)) < diameter
         last[branch] = middle
         if grazes:
@@ -202,6 +214,13 @@ def crossings(tree: VesselTree, removed: BoolArray, system: System) -> list[Cros
         generation, outwards = tree.generation(branch), bool(removed[outer])
         found.append(Crossing(system, branch, tree.name_of(branch), diameter, place, generation, outwards))
     return found
+
+
+def _diameter(tree: VesselTree, before: int, outer: int) -> float:
+    """Of the vessel between two neighbouring points; where it leaves another one, that one's width is not its own."""
+    if tree.branch[before] == tree.branch[outer]:
+        return float(tree.radii_mm[before] + tree.radii_mm[outer])
+    return 2.0 * min(float(tree.radii_mm[outer]), tree.mean_radius_mm(int(tree.branch[outer])))
 
 
 def attach(
