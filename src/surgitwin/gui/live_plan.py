@@ -120,16 +120,16 @@ class LivePlan(QObject):
         if plan is not None:
             self._drop(plan, _with_planes(plan, planes))
 
-    def drag_patch(self, number: int, control_points: Sequence[Sequence[Vec3]]) -> None:
-        """The control points of a curved surface are here now."""
+    def drag_patch(self, number: int, control_points: Sequence[Sequence[Vec3]], remove_point: Vec3 | None) -> None:
+        """The control points of a curved surface, and a point on the side that goes, are here now."""
         plan = self._desk.plan
         if plan is not None:
-            self._move(plan, _with_patch(plan, number, control_points))
+            self._move(plan, _with_patch(plan, number, control_points, remove_point))
 
-    def drop_patch(self, number: int, control_points: Sequence[Sequence[Vec3]]) -> None:
+    def drop_patch(self, number: int, control_points: Sequence[Sequence[Vec3]], remove_point: Vec3 | None) -> None:
         plan = self._desk.plan
         if plan is not None:
-            self._drop(plan, _with_patch(plan, number, control_points))
+            self._drop(plan, _with_patch(plan, number, control_points, remove_point))
 
     def abort(self) -> None:
         """Esc: back to what is stored."""
@@ -279,8 +279,11 @@ def _with_planes(plan: PlanNode, planes: Sequence[PlaneContent]) -> tuple[CutMod
     )
 
 
-def _with_patch(plan: PlanNode, number: int, control_points: Sequence[Sequence[Vec3]]) -> tuple[CutModel, ...]:
+def _with_patch(
+    plan: PlanNode, number: int, control_points: Sequence[Sequence[Vec3]], remove_point: Vec3 | None
+) -> tuple[CutModel, ...]:
     """The plan's cuts with one curved surface where the views have it."""
     rows = tuple(tuple(point for point in row) for row in control_points)
-    moved = plan.cuts[number].model_copy(update={"control_points_mm": rows})
+    cut = plan.cuts[number]
+    moved = cut.model_copy(update={"control_points_mm": rows, "remove_point_mm": remove_point or cut.remove_point_mm})
     return (*plan.cuts[:number], moved, *plan.cuts[number + 1 :])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -172,16 +172,9 @@ class PlanPicture(QObject):
     def _patch(self, number: int, cut: CutModel, classes: NDArray[np.uint8] | None) -> PatchContent:
         assert cut.remove_point_mm is not None
         content = bezier_content(str(number), np.array(cut.control_points_mm), cut.remove_point_mm, visible=cut.enabled)
-        fits = classes is not None and number == self._chosen_number() and classes.size == len(content.mesh.points)
-        if not fits or classes is None:
+        if classes is None or number != self._chosen_number() or classes.size != len(content.mesh.points):
             return content
-        return bezier_content(
-            str(number),
-            np.array(cut.control_points_mm),
-            cut.remove_point_mm,
-            visible=cut.enabled,
-            classes=classes.reshape(-1),
-        )
+        return replace(content, classes=classes.reshape(-1))
 
     def _chosen_number(self) -> int:
         plan = self._desk.plan
@@ -219,7 +212,15 @@ def _curve(number: int, cut: CutModel) -> CutSurfaceContent | None:
     b = (a + 1) % n
     triangles = np.concatenate([np.stack([a, b, a + n], axis=1), np.stack([b, b + n, a + n], axis=1)])
     mesh = Mesh(points.astype(np.float32), triangles.astype(np.int32))
-    return CutSurfaceContent(str(number), mesh, remove_point=cut.remove_point_mm, visible=cut.enabled)
+    side = None
+    if cut.remove_point_mm is not None:
+        # A line across the organ is one sheet: the side of its nearest stretch is the side that goes.
+        places = (line[:-1] + line[1:]) / 2
+        away = np.asarray(cut.remove_point_mm) - places
+        nearest = int(np.argmin(np.linalg.norm(away - (away @ way)[:, None] * way, axis=1)))
+        normal = np.cross(line[nearest + 1] - line[nearest], way)
+        side = 1 if float(away[nearest] @ normal) > 0 else -1
+    return CutSurfaceContent(str(number), mesh, remove_point=cut.remove_point_mm, visible=cut.enabled, side=side)
 
 
 def _found(

@@ -109,10 +109,10 @@ class PlanStep(QObject):
     # ---- the hand ----------------------------------------------------------------------------------------------
 
     def _patch_moved(self, moved: PatchContent) -> None:
-        self._live.drag_patch(int(moved.id), _rows(moved))
+        self._live.drag_patch(int(moved.id), _rows(moved), moved.remove_point)
 
     def _patch_dropped(self, moved: PatchContent) -> None:
-        self._live.drop_patch(int(moved.id), _rows(moved))
+        self._live.drop_patch(int(moved.id), _rows(moved), moved.remove_point)
 
     def _draw(self, ring: bool | None) -> None:
         """Give the left mouse button of the 3D view to a line on the organ, or back."""
