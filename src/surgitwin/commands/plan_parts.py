@@ -276,7 +276,11 @@ class CutMaker:
         organ = self._prepared.organ.mask
         removed = mask[organ]
         for supply in self._prepared.supplies:
-            removed = removed & ~supply.lumen(trunks_to_keep(supply, removed))
+            if supply.system == "hepatic":
+                # Which veins stay is the surgeon's choice (`veins_spared`), but not the mouth that they come to.
+                removed = removed & ~supply.lumen(trunks_to_keep(supply, removed))
+            else:
+                removed = supply.without_trunks(removed)
         kept = mask.copy()
         kept[organ] = removed
         return kept

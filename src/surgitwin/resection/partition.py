@@ -342,6 +342,8 @@ def _crossed(crossing: Crossing) -> dict[str, Any]:
         "system": crossing.system,
         "branch": crossing.branch,
         "diameter_mm": crossing.diameter_mm,
+        "generation": crossing.generation,
+        "outwards": crossing.outwards,
         "position_mm": list(crossing.position_mm),
     }
 

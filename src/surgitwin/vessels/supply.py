@@ -108,7 +108,7 @@ class Supply:
         from surgitwin.vessels.nearest_kernels import carry_outwards, sum_inwards
 
         count = len(self.tree.parent)
-        parent = np.ascontiguousarray(self.tree.parent, dtype=np.int32)
+        parent = np.array(self.tree.parent, dtype=np.int32)
         fed = np.bincount(self.feeding, minlength=count).astype(np.int64)
         kept = np.bincount(self.feeding[~removed], minlength=count).astype(np.int64)
         sum_inwards(parent, fed)
@@ -164,11 +164,11 @@ def way_from_root(tree: VesselTree, points: BoolArray) -> BoolArray:
 
 def fed_beyond(supply: Supply, voxels: BoolArray) -> NDArray[np.int64]:
     """How many of some voxels of the organ each point and all beyond it feed or drain."""
-    tree = supply.tree
-    fed = np.bincount(supply.feeding[voxels], minlength=len(tree.parent)).astype(np.int64)
-    for point in range(len(fed) - 1, 0, -1):
-        if tree.parent[point] >= 0:
-            fed[tree.parent[point]] += fed[point]
+    from surgitwin.vessels.nearest_kernels import sum_inwards
+
+    parent = np.array(supply.tree.parent, dtype=np.int32)
+    fed = np.bincount(supply.feeding[voxels], minlength=len(parent)).astype(np.int64)
+    sum_inwards(parent, fed)
     return fed
 
 

@@ -32,6 +32,13 @@ from surgitwin.resection.hepatectomies import Hepatectomy
 from surgitwin.scene.nodes import CutModel, PlaneModel, PlanNode, SegmentNode
 
 DEFAULT_NORMAL = (-1.0, 0.0, 0.0)  # a new plane removes the patient's right side
+EXACTNESS = {
+    "planes": tr("While a plane moves every number is exact."),
+    "patch": tr("While a curved surface moves volumes are exact; margins are ≈ until the hand rests."),
+    "curve": tr("A drawn line is cut as it was drawn; every number is exact."),
+    "territories": tr("Territories are cut voxel by voxel; every number is exact."),
+    "wedge": tr("A wedge is cut voxel by voxel; every number is exact."),
+}
 NO_ORGANS = ("lesion", "body", "territory")
 
 
@@ -60,8 +67,8 @@ class PlanPanel(Panel):
         self._list_cuts()
         self.section(tr("Numbers"))
         self.numbers = PlanNumbersView(theme)
-        self.exactness = self.note()
         self.add(self.numbers)
+        self.exactness = self.note()
         self.warnings = WarningList(theme)
         self.add(self.warnings)
         self.sign_off = SignOffBox(theme, desk)
@@ -79,6 +86,7 @@ class PlanPanel(Panel):
         desk.session_changed.connect(lambda _: self.refresh())
         desk.scene_changed.connect(lambda _: self.refresh())
         desk.plan_changed.connect(lambda _: self.refresh())
+        self._say_exactness()
         self.refresh()
         self.show_numbers(PlanNumbers(None, False, False))
 
@@ -138,6 +146,7 @@ class PlanPanel(Panel):
         self.add(self.hepatectomy)
         self.cuts = CutList()
         self.cuts.changed.connect(self._write_cuts)
+        self.cuts.chosen.connect(lambda _: self._say_exactness())
         self.add(self.cuts)
         self.starts = CutStarts(self._desk, self.chosen_organ, self.add_cut)
         self.flip_button = button(tr("Other side"), self.flip, tip=tr("Remove the other side of the chosen cut"))
@@ -228,6 +237,13 @@ class PlanPanel(Panel):
             self._desk.say(tr("Only planes, curved surfaces and drawn lines have another side."), "caution")
             return
         self._write_cuts((*plan.cuts[:number], turned, *plan.cuts[number + 1 :]))
+
+    def _say_exactness(self) -> None:
+        """What of the numbers is exact while the chosen cut moves."""
+        plan, number = self._desk.plan, self.cuts.current
+        cut = plan.cuts[number] if plan is not None and 0 <= number < len(plan.cuts) else None
+        self.exactness.setText(EXACTNESS[cut.kind] if cut is not None else "")
+        self.exactness.setVisible(cut is not None)
 
     def again(self) -> None:
         plan = self._desk.plan

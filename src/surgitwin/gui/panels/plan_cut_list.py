@@ -75,7 +75,9 @@ class CutList(QWidget):
                 self.list.addItem(item)
             self.list.setCurrentRow(before)
             self.list.blockSignals(False)
-            self.list.setFixedHeight(ROW_HEIGHT * min(max(len(cuts), 1), MOST_ROWS) + 4)
+            row = max(self.list.sizeHintForRow(0), ROW_HEIGHT)
+            self.list.setFixedHeight(row * min(max(len(cuts), 1), MOST_ROWS) + 2 * self.list.frameWidth() + 4)
+            self.chosen.emit(self.current)
         self._enable()
 
     def _enable(self) -> None:
