@@ -136,6 +136,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "vessel": lambda b, case: (case, "Hepatic veins", "name", "--branch", "0", "--name", "Trunk"),
     "territories": lambda b, case: (case, "--organ", "Liver", "--vessels", "Hepatic veins", "--by", "branch"),
     "surface": lambda b, case: (case, "--organ", "Liver", "--along", "lesion", "--margin", "Tumour 1:3"),
+    "sensitivity": lambda b, case: (case, "P1"),
     "duplicate": lambda b, case: (case, "P1", "--as", "P3"),
     "plan": lambda b, case: (case, "New", "--organ", "Liver", "--plane", b.phantom.plane_between(20)),
     "compare": lambda b, case: (case, "P1", "P2"),

@@ -94,6 +94,7 @@ def steps(label_map: Path) -> list[Step]:
         ("plan", {"name": "P", "organ": "Liver", "plane": plane}),
         ("plan", {"name": "P", "organ": "Liver", "plane": "0,-10,40,-1,0,0"}),
         ("plan", {"name": "P", "organ": "Liver", "margin": "Tumour:4", "wish": 5}),
+        ("sensitivity", {"plan": "P", "shift": 2}),
         ("duplicate", {"plan": "P", "as": "P2"}),
         ("vessels", {"segment": "Vein"}),
         ("vessel", {"tree": "Vein", "action": "name", "branch": "1", "name": "Right"}),

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from surgitwin.cli.show_plans import show_compare, show_plan
+from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
 from surgitwin.cli.show_vessels import show_territories, show_vessels
 from surgitwin.cli.wording import number, shortened
 from surgitwin.core.text import tr
@@ -342,6 +342,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "territories": show_territories,
     "plan": show_plan,
     "duplicate": _show_changed,
+    "sensitivity": show_sensitivity,
     "compare": show_compare,
     "mesh": _show_surfaces,
     "export": _show_files,

@@ -117,3 +117,20 @@ def show_compare(document: Document, out: Console) -> None:
     out.print(table)
     if any(any(row["better"]) for row in document["rows"]):
         out.print(tr("✓ the better value of this row alone; none for a plan that leaves a lesion."), style="dim")
+
+
+def show_sensitivity(document: Document, out: Console) -> None:
+    """What remains of a plan's numbers when the cut or the segmentation is a little off."""
+    table = Table(box=SIMPLE_HEAD, title_justify="left")
+    table.title = document["name"]
+    for title in ("", tr("Remnant"), tr("FLR, tumour-free"), tr("Smallest margin"), tr("Lesions left behind")):
+        table.add_column(title, justify="right" if title else "left")
+    for entry in document["sensitivity"]:
+        table.add_row(
+            entry["label"],
+            number(entry["remnant_percent"], 1, "%"),
+            number(entry["flr_tumour_free_percent"], 1, "%"),
+            number(entry["margin_mm"], 1, "mm"),
+            str(entry["left_behind"]),
+        )
+    out.print(table)

@@ -20,6 +20,7 @@ from surgitwin.commands.registering import AcceptRegistration, CarrySegment, Mar
 from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import MakeSurfaces, Unite
+from surgitwin.commands.sensitivity import PlanSensitivity
 from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.commands.signing import SignOffNode
 from surgitwin.commands.territories import MakeTerritories
@@ -55,6 +56,7 @@ COMMANDS: dict[str, type[Command]] = {
         StartSurface,
         PlanResection,
         DuplicatePlan,
+        PlanSensitivity,
         ComparePlans,
         ExportCase,
         MakeReport,

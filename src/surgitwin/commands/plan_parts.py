@@ -96,9 +96,9 @@ class FrozenPlan:
 
     def prepare(self, ctx: Context) -> PartitionInput:
         """Crop, count and attach the vessel trees, once for any number of cuts; takes long."""
-        organ = _structure(*self.organ, ctx)
-        lesions = [_structure(*lesion, ctx) for lesion in self.lesions]
-        vessels = [_structure(*vessel, ctx) for vessel in self.vessels]
+        organ = crop_structure(*self.organ, ctx)
+        lesions = [crop_structure(*lesion, ctx) for lesion in self.lesions]
+        vessels = [crop_structure(*vessel, ctx) for vessel in self.vessels]
         trees = [(tree.system, tree.tree) for tree in self.trees]
         return ctx.apart(_prepared, organ, lesions, vessels, trees, self.geometry, is_liver(self.organ[0]))
 
@@ -121,7 +121,8 @@ class FrozenPlan:
         return [maker.cut(model, ctx) for model in models if model.enabled]
 
 
-def _structure(segment: SegmentNode, labels: Labels, ctx: Context) -> Structure:
+def crop_structure(segment: SegmentNode, labels: Labels, ctx: Context) -> Structure:
+    """A segment as the resection functions take it, cropped."""
     from surgitwin.resection import Structure
 
     return Structure(segment.name, *crop_of(labels, segment.value, ctx))
@@ -243,7 +244,7 @@ class CutMaker:
         from surgitwin.resection.wedge import wedge
 
         assert model.lesion is not None and model.margin_mm is not None
-        return wedge(_structure(*self._labels[model.lesion], ctx), model.margin_mm, self._prepared)
+        return wedge(crop_structure(*self._labels[model.lesion], ctx), model.margin_mm, self._prepared)
 
     def _territories(self, model: CutModel, ctx: Context) -> Cut:
         """The voxels of the territories and of what the branches feed, with or without the veins on their border."""
