@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from surgitwin.core.geometry import Box, Geometry
-from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan, Ready
 from surgitwin.gui.plan_shown import PlanShown
 from surgitwin.jobs import Job
-from surgitwin.render.content import CutSurfaceContent, LabelLayer, PatchContent, SurfaceContent
+from surgitwin.render.content import LabelLayer, PatchContent, SurfaceContent
 from surgitwin.render.lost import lost_layer
-from surgitwin.render.patch_cutting import DRAWN_CELLS, bezier_content
+from surgitwin.render.patch_cutting import DRAWN_CELLS
+from surgitwin.render.plan_cuts import curve_contents, patch_contents
 from surgitwin.resection.cut_map import CutMap, cut_map, margin_classes, plane_points, uncertainty_mm
 from surgitwin.resection.partition import Partition, partition
 from surgitwin.scene.nodes import CutModel, PlanNode, SurfaceNode
@@ -132,30 +132,15 @@ class PlanPicture(QObject):
         if session is not None:
             self._job = session.runner.submit(tr("Drawing {plan}").format(plan=plan.name), work, done, failed)
 
-    def cuts_of(self, plan: PlanNode) -> PlanShown:
-        """The curved cuts of any plan, to look at only."""
-        patches = tuple(
-            bezier_content(
-                str(number), np.array(cut.control_points_mm), cut.remove_point_mm, visible=cut.enabled, editable=False
-            )
-            for number, cut in enumerate(plan.cuts)
-            if cut.kind == "patch" and cut.remove_point_mm is not None
-        )
-        return PlanShown(patches=patches, cut_surfaces=_curves(plan))
-
     def _show(self, plan: PlanNode) -> None:
         found = self._found
         classes = found.classes if found is not None else None
-        patches = tuple(
-            self._patch(number, cut, classes)
-            for number, cut in enumerate(plan.cuts)
-            if cut.kind == "patch" and cut.remove_point_mm is not None
-        )
+        patches = tuple(self._classed(patch, classes) for patch in patch_contents(plan, editable=True))
         shown_parts = self._parts_shown and found is not None and bool(found.parts)
         self.changed.emit(
             PlanShown(
                 patches=patches,
-                cut_surfaces=_curves(plan),
+                cut_surfaces=curve_contents(plan),
                 parts=found.parts if shown_parts and found is not None else (),
                 instead_of=self._organ_surfaces(plan) if shown_parts else frozenset(),
                 offsets_mm=self._offsets() if shown_parts else {},
@@ -169,12 +154,11 @@ class PlanPicture(QObject):
         else:
             self.map_changed.emit(found.map, found.classes, "")
 
-    def _patch(self, number: int, cut: CutModel, classes: NDArray[np.uint8] | None) -> PatchContent:
-        assert cut.remove_point_mm is not None
-        content = bezier_content(str(number), np.array(cut.control_points_mm), cut.remove_point_mm, visible=cut.enabled)
-        if classes is None or number != self._chosen_number() or classes.size != len(content.mesh.points):
-            return content
-        return replace(content, classes=classes.reshape(-1))
+    def _classed(self, patch: PatchContent, classes: NDArray[np.uint8] | None) -> PatchContent:
+        """The chosen patch with the margin all over it."""
+        if classes is None or patch.id != str(self._chosen_number()) or classes.size != len(patch.mesh.points):
+            return patch
+        return replace(patch, classes=classes.reshape(-1))
 
     def _chosen_number(self) -> int:
         plan = self._desk.plan
@@ -193,34 +177,6 @@ class PlanPicture(QObject):
         self._found = None
         self.changed.emit(PlanShown())
         self.map_changed.emit(None, None, "")
-
-
-def _curves(plan: PlanNode) -> tuple[CutSurfaceContent, ...]:
-    curves = (_curve(number, cut) for number, cut in enumerate(plan.cuts) if cut.kind == "curve")
-    return tuple(curve for curve in curves if curve is not None)
-
-
-def _curve(number: int, cut: CutModel) -> CutSurfaceContent | None:
-    """A drawn line as far as it was drawn: a strip of 5 cm to each side of the surface."""
-    if cut.curve is None or cut.curve.direction is None:
-        return None
-    line, way = np.array(cut.curve.points_mm), np.array(cut.curve.direction)
-    n = len(line)
-    depth = cut.curve.depth_mm or 120.0
-    points = np.concatenate([line - 10.0 * way, line + depth * way])
-    a = np.arange(n if cut.curve.closed else n - 1)
-    b = (a + 1) % n
-    triangles = np.concatenate([np.stack([a, b, a + n], axis=1), np.stack([b, b + n, a + n], axis=1)])
-    mesh = Mesh(points.astype(np.float32), triangles.astype(np.int32))
-    side = None
-    if cut.remove_point_mm is not None:
-        # A line across the organ is one sheet: the side of its nearest stretch is the side that goes.
-        places = (line[:-1] + line[1:]) / 2
-        away = np.asarray(cut.remove_point_mm) - places
-        nearest = int(np.argmin(np.linalg.norm(away - (away @ way)[:, None] * way, axis=1)))
-        normal = np.cross(line[nearest + 1] - line[nearest], way)
-        side = 1 if float(away[nearest] @ normal) > 0 else -1
-    return CutSurfaceContent(str(number), mesh, remove_point=cut.remove_point_mm, visible=cut.enabled, side=side)
 
 
 def _found(

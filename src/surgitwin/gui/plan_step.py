@@ -159,8 +159,7 @@ class PlanStep(QObject):
         self.beside = None
 
     def _content_of(self, plan: PlanNode) -> SceneContent:
-        content = scene_content(self._desk.scene, self._desk.volume, plan, self._spans.spans, ghosts=True)
-        return self.picture.cuts_of(plan).in_3d(content)
+        return scene_content(self._desk.scene, self._desk.volume, plan, self._spans.spans, ghosts=True)
 
 
 def _rows(patch: PatchContent) -> list[list[tuple[float, float, float]]]:

@@ -22,6 +22,7 @@ from surgitwin.render.content import (
     TreeContent,
     vec3,
 )
+from surgitwin.render.plan_cuts import curve_contents, patch_contents
 from surgitwin.scene.nodes import (
     LabelLayerNode,
     PlanNode,
@@ -259,6 +260,8 @@ def slice_content(
         layers=layer_contents(scene, volume, keep),
         planes=plane_contents(plan, organ_span(scene, plan, spans)),
         markers=marker_contents(scene, spans),
+        patches=patch_contents(plan),
+        cut_surfaces=curve_contents(plan),
     )
 
 
@@ -280,6 +283,8 @@ def scene_content(
         surfaces=surface_contents(scene, keep, plan if ghosts else None),
         planes=plane_contents(plan, organ_span(scene, plan, spans)),
         markers=marker_contents(scene, spans),
+        patches=patch_contents(plan),
+        cut_surfaces=curve_contents(plan),
         image=image_content(volume) if volume is not None and volume_preset is not None else None,
         volume_preset=volume_preset,
         focus=focus,
