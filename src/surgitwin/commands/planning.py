@@ -222,7 +222,17 @@ def plan_document(plan: PlanNode, frozen: FrozenPlan, patient: Patient, ctx: Con
     prepared = frozen.prepare(ctx)
     ctx.check()
     cuts = frozen.cuts(plan.cuts, prepared, ctx)
-    document = numbers_document(LiveCut(prepared).evaluate(cuts), patient)
+    live = LiveCut(prepared)
+    for model, cut in zip((model for model in plan.cuts if model.enabled), cuts, strict=True):
+        removed = live.removed_by(cut)
+        # A plane that misses is told by a notice: it is often dragged in from outside.
+        if model.kind != "planes" and removed == 0:
+            message = tr("The cut “{name}” misses {organ}: it takes nothing of it. Move it, or take its other side.")
+            raise BadInput(message.format(name=model.name or model.kind, organ=frozen.organ[0].name))
+        if model.kind in ("patch", "curve") and removed == prepared.organ_voxels:
+            message = tr("The cut “{name}” misses {organ}: all of it lies on the side that goes.")
+            raise BadInput(message.format(name=model.name or model.kind, organ=frozen.organ[0].name))
+    document = numbers_document(live.evaluate(cuts), patient)
     document["warnings"] += [notice.as_json() for notice in frozen.notices()]
     return with_margin_bands(document, frozen.registration, frozen.geometry)
 

@@ -224,6 +224,10 @@ class LiveCut:
             self._regions[id(cut)] = known
         return [self._regions[id(cut)][1] for cut in cuts]
 
+    def removed_by(self, cut: Cut) -> int:
+        """How many of the organ's voxels one cut removes by itself."""
+        return count_removed(self.prepared.organ_runs, self.regions([cut]), self.prepared.geometry.size_ijk[0])
+
     def evaluate(self, cuts: Sequence[Cut], coarse: bool = False) -> CutNumbers:
         """The numbers for these cuts (united); no cut removes nothing.
 
