@@ -74,6 +74,11 @@ class PlanPicture(QObject):
         desk.session_changed.connect(lambda _: self._forget())
         live.ready_changed.connect(lambda _: self.refresh())
 
+    @property
+    def found(self) -> Found | None:
+        """What was worked out of the plan as it is; None while that is under way."""
+        return self._found
+
     def choose_cut(self, number: int) -> None:
         """The margin map is to be of this cut."""
         if number != self._chosen:

@@ -1,8 +1,9 @@
 """A region as intervals along rows of voxels, and how a dividing surface becomes one.
 
 Sides by parity: a path between two points of a box meets a surface that has no border in the box an even number of
-times if both are on one side. Lines are shifted off the grid by a ten-millionth of a voxel, so that they run through no
-vertex or edge; which voxels that could change lie that near to the surface.
+times if both are on one side. Lines are shifted off the grid by a few billionths of a voxel, so that lines along all
+three axes agree on which side a point is on. The voxels that this could change lie so near to the surface that they
+count as on it (`ON_SURFACE_VOXELS`), and these stay.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 Interval = tuple[IntArray, IntArray]
 
-_OFF = np.array([1.234567e-7, 2.718281e-7, 1.414213e-7])
-_BESIDE = 1e-3  # voxels: how far from the surface the point is that tells which side goes
+ON_SURFACE_VOXELS = 1e-8
+"""A voxel whose centre is nearer to a surface than this lies on it; more than what the shift of the lines amounts to."""
+
+_OFF = np.array([1.234567e-9, 2.718281e-9, 1.414213e-9])
 _CHUNK = 200_000
 
 
@@ -67,13 +70,56 @@ def table_of_mask(mask: BoolArray, box: Box) -> RowTable:
 
 def table_of_surface(cut: SurfaceCut, box: Box, geometry: Geometry) -> RowTable:
     """The side of a dividing surface that goes, on the rows of ``box``; a voxel centre on the surface stays."""
-    points = geometry.to_index(cut.points_mm) - _OFF
+    on_grid = np.ascontiguousarray(geometry.to_index(cut.points_mm))
+    points = on_grid - _OFF
     (i0, j0, k0), (i1, j1, k1) = box.start, box.stop
     row, at = _crossings(points, cut.triangles, (j0, j1), (k0, k1))
     inside = (at > i0 - 1.0) & (at < float(i1))
     row, at = row[inside], at[inside]
     order = np.lexsort((at, row))
-    return _between(row[order], at[order], _starts(points, cut, box, geometry).reshape(-1), box)
+    table = _between(row[order], at[order], _starts(points, cut, box, geometry).reshape(-1), box)
+    return _without(table, _on_surface(on_grid, cut.triangles, box))
+
+
+def _on_surface(points: FloatArray, triangles: NDArray[np.int32], box: Box) -> IntArray:
+    """The voxels of the box that lie on a triangle, (n, 3) indices (i, j, k); some more than once."""
+    from surgitwin.resection.crossing_kernels import on_triangles
+
+    low, high = np.array(box.start, dtype=np.int64), np.array(box.stop, dtype=np.int64)
+    faces, room = np.array(triangles, dtype=np.int32), 1024
+    while True:
+        found = np.empty((room, 3), dtype=np.int64)
+        count = on_triangles(points, faces, low, high, ON_SURFACE_VOXELS, found)
+        if count <= room:
+            return found[:count]
+        room = count
+
+
+def _without(table: RowTable, ijk: IntArray) -> RowTable:
+    """The table without some voxels of its box."""
+    if len(ijk) == 0:
+        return table
+    (i0, j0, k0), (i1, j1, _) = table.box.start, table.box.stop
+    rows = (ijk[:, 2] - k0) * (j1 - j0) + (ijk[:, 1] - j0)
+    changed, line = np.unique(rows, return_inverse=True)
+    # The rows concerned as voxels, then as intervals again.
+    edges = np.zeros((len(changed), i1 - i0 + 1), dtype=np.int32)
+    count = np.diff(table.first)
+    of_row = np.repeat(np.arange(len(count)), count)
+    place = np.full(len(count), -1, dtype=np.int64)
+    place[changed] = np.arange(len(changed))
+    concerned = place[of_row] >= 0
+    np.add.at(edges, (place[of_row[concerned]], table.low[concerned] - i0), 1)
+    np.add.at(edges, (place[of_row[concerned]], table.high[concerned] - i0), -1)
+    gone = np.cumsum(edges, axis=1)[:, :-1] > 0
+    gone[line, ijk[:, 0] - i0] = False
+    again = table_of_mask(gone[None], Box((i0, 0, 0), (i1, len(changed), 1)))
+    new_row = np.concatenate([of_row[~concerned], changed[np.repeat(np.arange(len(changed)), np.diff(again.first))]])
+    low, high = np.concatenate([table.low[~concerned], again.low]), np.concatenate([table.high[~concerned], again.high])
+    order = np.lexsort((low, new_row))
+    first = np.zeros(len(count) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(new_row, minlength=len(count)), out=first[1:])
+    return RowTable(table.box, first, low[order], high[order])
 
 
 def _between(row: IntArray, at: FloatArray, removed_at_start: BoolArray, box: Box) -> RowTable:
@@ -108,7 +154,7 @@ def _crossings(
     """Line numbers and places of all crossings; ``points`` are (x, y, z), x along the lines."""
     from surgitwin.resection.crossing_kernels import crossings
 
-    corners, faces = np.ascontiguousarray(points), np.ascontiguousarray(triangles, dtype=np.int32)
+    corners, faces = np.ascontiguousarray(points), np.array(triangles, dtype=np.int32)
     room = _CHUNK
     while True:
         rows, at = np.empty(room, dtype=np.int64), np.empty(room)
@@ -141,36 +187,30 @@ def _parities(
 
 
 def _removed_at(points: FloatArray, cut: SurfaceCut, corner: FloatArray, box: Box, geometry: Geometry) -> bool:
-    """Whether a corner of the box lies on the side that goes."""
-    known = _known_point(points, cut, box, geometry)
-    odd = False
-    here = known.copy()
+    """Whether a corner of the box lies on the side that goes.
+
+    The way there leads from the given point straight to the nearest place in the box and on along the axes: outside
+    the box a surface may end, and no way around its border may be taken.
+    """
+    given = geometry.to_index(np.asarray(cut.remove_point_mm)[None])[0]
+    here = np.clip(given, np.asarray(box.start) - 0.9, np.asarray(box.stop) - 0.1)
+    odd = _between_two(points, cut.triangles, given, here)
     for axis in range(3):
-        # Straight along one axis from where we are to the corner's coordinate.
-        order = [axis, (axis + 1) % 3, (axis + 2) % 3]
-        _, at = _crossings((points - here)[:, order], cut.triangles, (0, 1), (0, 1))
-        low, high = sorted((0.0, corner[axis] - here[axis]))
-        odd ^= bool(np.count_nonzero((at > low) & (at < high)) % 2)
-        here[axis] = corner[axis]
+        there = here.copy()
+        there[axis] = corner[axis]
+        odd ^= _between_two(points, cut.triangles, here, there)
+        here = there
     return not odd
 
 
-def _known_point(points: FloatArray, cut: SurfaceCut, box: Box, geometry: Geometry) -> FloatArray:
-    """A point in the box on the side that goes, in voxels: the given one, or, where that lies outside, one close to
-    the surface on the side that the given one is on."""
-    given = geometry.to_index(np.asarray(cut.remove_point_mm)[None])[0] - _OFF
-    low, high = np.asarray(box.start) - 1.0, np.asarray(box.stop, dtype=np.float64)
-    if ((given > low) & (given < high)).all():
-        return np.asarray(given)
-    a, b, c = (points[cut.triangles[:, corner]] for corner in range(3))
-    middles, normals = (a + b + c) / 3.0, np.cross(b - a, c - a)
-    spacing = np.asarray(geometry.spacing_mm)
-    nearest = int(np.argmin((((middles - given) * spacing) ** 2).sum(axis=1)))
-    side = np.sign(float((given - middles[nearest]) @ normals[nearest])) or 1.0
-    inside = ((middles > low) & (middles < high)).all(axis=1) & (normals**2).sum(axis=1).astype(bool)
-    if not inside.any():
-        inside = (normals**2).sum(axis=1) > 0
-    centre = (low + high) / 2
-    chosen = np.flatnonzero(inside)[int(np.argmin(((middles[inside] - centre) ** 2).sum(axis=1)))]
-    normal = normals[chosen] / np.linalg.norm(normals[chosen])
-    return np.asarray(middles[chosen] + side * _BESIDE * normal)
+def _between_two(points: FloatArray, triangles: NDArray[np.int32], here: FloatArray, there: FloatArray) -> bool:
+    """Whether the surface is met an odd number of times on the straight way between two places."""
+    away = there - here
+    length = float(np.linalg.norm(away))
+    if length == 0.0:
+        return False
+    # Axes of which the first runs along the way.
+    axes = np.linalg.qr(np.column_stack([away / length, np.eye(3)]))[0]
+    axes[:, 0] = away / length
+    _, at = _crossings((points - here) @ axes, triangles, (0, 1), (0, 1))
+    return bool(np.count_nonzero((at > 0.0) & (at < length)) % 2)
