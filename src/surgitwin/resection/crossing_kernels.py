@@ -79,9 +79,7 @@ def crossings(
 
 
 @compiled(numba.int64(_F64_2D, _I32_2D, _I64, _I64, numba.float64, numba.int64[:, ::1]))
-def on_triangles(
-    points: Any, triangles: Any, low: Any, high: Any, near: Any, found: Any
-) -> Any:  # pragma: no cover
+def on_triangles(points: Any, triangles: Any, low: Any, high: Any, near: Any, found: Any) -> Any:  # pragma: no cover
     """Grid points with ``low`` <= (x, y, z) < ``high`` that lie on a triangle, give or take ``near``.
 
     Writes (x, y, z) of each as far as there is room in ``found`` and returns how many there are; one on an edge comes

@@ -22,7 +22,7 @@ BoolArray = NDArray[np.bool_]
 Interval = tuple[IntArray, IntArray]
 
 ON_SURFACE_VOXELS = 1e-8
-"""A voxel whose centre is nearer to a surface than this lies on it; more than what the shift of the lines amounts to."""
+"""A voxel whose centre is nearer to a surface than this lies on it; it is more than what the lines are shifted by."""
 
 _OFF = np.array([1.234567e-9, 2.718281e-9, 1.414213e-9])
 _CHUNK = 200_000
