@@ -280,3 +280,22 @@ def test_a_surface_that_misses_the_organ_or_folds_is_refused(case: Path, tmp_pat
 def test_a_vessel_segment_without_a_branch_is_refused(case: Path) -> None:
     assert "branch" in refused("vessels", case, "--segment", "Tumor 1")
     assert "no vessel tree" in refused("territories", case, "--organ", "Liver", "--vessels", "Tumor 1")
+
+
+def test_the_report_holds_every_plan_its_losses_its_sensitivity_and_the_ticks(case: Path, tmp_path: Path) -> None:
+    from pypdf import PdfReader
+
+    for name, mm in (("Narrow", 4), ("Wide", 9)):
+        wedges = ("--margin", f"Tumor 1:{mm}", "--margin", f"Tumor 2:{mm}")
+        done("plan", case, name, "--organ", "Liver", *wedges)
+    done("sensitivity", case, "Wide")
+
+    done("report", case, tmp_path / "plan.pdf")
+
+    text = " ".join(" ".join(page.extract_text() for page in PdfReader(tmp_path / "plan.pdf").pages).split())
+    for words in ("Narrow", "Wide", "Loses portal inflow", "Loses its artery", "Cut 5 mm into the remnant", "a wedge"):
+        assert words in text
+    rows = {row["label"]: row for row in done("compare", case)["rows"]}
+    assert rows["Remnant"]["better"] == [True, False] and rows["Smallest margin"]["better"] == [False, True]
+    assert text.count("✓") >= sum(any(rows[label]["better"]) for label in ("Remnant", "Removed"))
+    assert "not a medical device" in text

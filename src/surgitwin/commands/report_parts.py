@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from surgitwin import __version__
+from surgitwin.commands.comparing import compare_document
 from surgitwin.core.anonymous import anonymous_name, without_file_names
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
@@ -36,6 +38,18 @@ Document = Mapping[str, Any]
 CUT_COLOR = (255, 95, 162)
 SHOWN_OF_REVISION = 9  # as short as version control shows its own
 LEGEND_LENGTH = 8
+# The report's words for what the comparison ranks.
+COMPARED = {
+    tr("Removed"): "removed_ml",
+    tr("Remnant"): "remnant_ml",
+    tr("Remnant / organ"): "remnant_percent",
+    tr("Future liver remnant (FLR)"): "flr_percent",
+    tr("FLR without tumour"): "flr_tumour_free_percent",
+    tr("Remnant / standard liver volume"): "remnant_to_standard_percent",
+    tr("Remnant / body weight"): "remnant_to_weight_percent",
+    tr("Loses portal inflow"): "devascularised_ml",
+    tr("Loses venous outflow"): "congested_ml",
+}
 
 
 def report_content(
@@ -56,7 +70,7 @@ def report_content(
         patient=_patient(scene) if identity else None,
         studies=tuple(_study(volume, identity) for volume in scene.of_type(VolumeNode)),
         facts=tuple(_confirmed_facts(scene.case)),
-        plans=tuple(_plan(scene, plan) for plan in plans),
+        plans=_with_ticks(scene, plans, [_plan(scene, plan) for plan in plans]),
         pictures=tuple(picture for group in pictures for picture in group),
         volumes=tuple(_volume(segment, statistics[segment.id]) for segment in segments if segment.id in statistics),
         warnings=tuple(_warnings(scene, plans, identity)),
@@ -106,6 +120,25 @@ def _plan(scene: Scene, plan: PlanNode) -> PlanPart:
     if plan.wish_mm is not None:
         cuts.append(tr("Wished margin: {mm:g} mm.").format(mm=plan.wish_mm))
     return plan_part(plan.name, plan.numbers or {}, tuple(statuses), cuts=cuts, notes=plan.notes)
+
+
+def _with_ticks(scene: Scene, plans: Sequence[PlanNode], parts: Sequence[PlanPart]) -> tuple[PlanPart, ...]:
+    """The plans with the better value of each row ticked, as the comparison does."""
+    counted = [plan for plan in plans if plan.numbers is not None]
+    if len(counted) < 2:
+        return tuple(parts)
+    rows = {row.get("key"): row["better"] for row in compare_document(scene, counted)["rows"]}
+    ticked: list[PlanPart] = []
+    for plan, part in zip(plans, parts, strict=True):
+        place = counted.index(plan) if plan in counted else None
+        figures = tuple(
+            (label, replace(value, better=True))
+            if place is not None and rows.get(COMPARED.get(label, ""), [False] * len(counted))[place]
+            else (label, value)
+            for label, value in part.figures
+        )
+        ticked.append(replace(part, figures=figures))
+    return tuple(ticked)
 
 
 def _cut_lines(scene: Scene, number: int, cut: CutModel) -> list[str]:

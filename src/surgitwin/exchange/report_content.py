@@ -59,6 +59,8 @@ class Quantity:
         Printed in place of the number where words say it better, such as "left behind".
     approximate
         True while a cut is being dragged; such a number is refused, never printed.
+    better
+        True for the better value of a row of plans; printed with a tick.
     """
 
     value: float | None
@@ -68,9 +70,14 @@ class Quantity:
     spread: float | None = None
     text: str = ""
     approximate: bool = False
+    better: bool = False
 
     def formatted(self) -> str:
         """Number and unit as printed, with no-break spaces."""
+        tick = "✓\u00a0" if self.better else ""
+        return tick + self._formatted()
+
+    def _formatted(self) -> str:
         if self.text:
             return self.text
         if self.value is None or not math.isfinite(self.value):
