@@ -17,6 +17,8 @@ VIEW_KEYS = (
     (tr("Middle drag, Shift+left drag"), tr("Move the picture")),
     (tr("Left drag"), tr("Window and level")),
     (tr("Shift+move"), tr("Crosshair follows the mouse")),
+    (tr("Drag a ball of a curved cut"), tr("Move it; in 3D with Shift along the surface's normal")),
+    (tr("Ctrl+drag a curved cut"), tr("Move all of it")),
     (tr("Double click"), tr("One view large, or all four")),
     ("1 2 3 4", tr("Window presets")),
     ("G", tr("Show or hide the segments")),
