@@ -86,6 +86,9 @@ def test_a_standard_hepatectomy_is_one_click_and_two_answers_away(hand: Hand) ->
     assert plan.operation == "right hepatectomy" and "H5678" in plan.cuts[0].name
     assert "ml" in rows["outflow"].text() and rows["artery"].text() == NOT_ASSESSED
     hand.picture("hepatectomy")
+    hand.window.plan.sensitivity_button.click()
+    hand.wait(lambda: "Cut 5 mm into the remnant" in hand.window.plan.sensitivity.text(), 60_000)
+    at_rest(hand)
     hand.window.planning.parts.setChecked(True)
     hand.wait(lambda: bool(hand.window.planning.picture.found and hand.window.planning.picture.found.parts), 60_000)
     hand.window.planning.aside.setValue(40)

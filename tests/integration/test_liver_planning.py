@@ -238,6 +238,15 @@ def test_a_tree_whose_segment_changed_is_said_to_be_stale(case: Path) -> None:
     assert "stale-vessel-tree" in [warning["code"] for warning in document["warnings"]]
 
 
+def test_a_tree_that_is_made_after_a_plan_makes_the_plan_stale(case: Path) -> None:
+    done("plan", case, "P", "--organ", "Liver", "--territories", "2")
+    assert done("compare", case)["plans"][0]["stale"] is False
+
+    done("vessels", case, "--segment", "Inferior vena cava")
+
+    assert done("compare", case)["plans"][0]["stale"] is True
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -22,6 +22,7 @@ from surgitwin.scene.nodes import (
     SegmentationNode,
     SegmentNode,
     TransformNode,
+    VesselTreeNode,
 )
 
 NodeT = TypeVar("NodeT", bound=Node)
@@ -154,13 +155,17 @@ class Scene:
         return missed or self.provenance_is_stale(node.made_from)
 
     def _misses_structures(self, plan: PlanNode, made_from: Provenance) -> bool:
-        """True if a lesion or a vessel came to the organ's grid after the plan was computed, which counts them all."""
+        """True if a lesion, a vessel or a vessel tree came to the organ's grid after the plan, which counts them."""
         organ = self.get(plan.organ, SegmentNode)
         counted = ("vessel",) if plan.lesions is not None else ("lesion", "vessel")
-        return organ is not None and any(
-            segment.kind in counted and segment.parent == organ.parent and segment.id not in made_from.inputs
-            for segment in self.of_type(SegmentNode)
+        if organ is None:
+            return False
+        beside = {segment.id: segment for segment in self.of_type(SegmentNode) if segment.parent == organ.parent}
+        new_structure = any(s.kind in counted and s.id not in made_from.inputs for s in beside.values())
+        new_tree = any(
+            tree.segment in beside and tree.id not in made_from.inputs for tree in self.of_type(VesselTreeNode)
         )
+        return new_structure or new_tree
 
     def _registered_otherwise(self, made_from: Provenance) -> bool:
         """True if a registration that a plan rests on is not accepted any more, or its landmark error has changed."""

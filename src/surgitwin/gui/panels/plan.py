@@ -13,6 +13,7 @@ from surgitwin.commands.planning import DuplicatePlan, Operation, PlanResection
 from surgitwin.commands.properties import EditNode
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import Unite
+from surgitwin.commands.sensitivity import PlanSensitivity
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
@@ -161,6 +162,11 @@ class PlanPanel(Panel):
         self.side_button = button(tr("Side by side"), self.side_by_side_wanted.emit, tip=tr("Linked 3D views"))
         self.report_button = button(tr("Report"), self.report_wanted.emit)
         self.buttons(self.again_button, self.side_button, self.report_button)
+        self.sensitivity_button = button(
+            tr("Sensitivity"), self.test_sensitivity, tip=tr("Cut 5 mm off to either side, segments a voxel off")
+        )
+        self.buttons(self.sensitivity_button)
+        self.sensitivity = self.note()
 
     # ---- what the user does ------------------------------------------------------------------------------------
 
@@ -238,6 +244,11 @@ class PlanPanel(Panel):
             return
         self._write_cuts((*plan.cuts[:number], turned, *plan.cuts[number + 1 :]))
 
+    def test_sensitivity(self) -> None:
+        """How remnant and margin change when the cut or the segments are a little off."""
+        if self._desk.plan is not None:
+            self._desk.do(PlanSensitivity(plan=self._desk.plan.id))
+
     def _say_exactness(self) -> None:
         """What of the numbers is exact while the chosen cut moves."""
         plan, number = self._desk.plan, self.cuts.current
@@ -304,6 +315,8 @@ class PlanPanel(Panel):
         self.stale_badge.setVisible(plan is not None and scene.is_stale(plan))
         self.sign_off.show_node(plan)
         self.new_button.setEnabled(bool(organs))
+        self.sensitivity.setText(sensitivity_text((plan.numbers or {}) if plan is not None else {}))
+        self.sensitivity_button.setEnabled(plan is not None and plan.numbers is not None)
         for widget in (
             self.duplicate_button,
             self.rename_button,
@@ -373,6 +386,17 @@ class PlanPanel(Panel):
 
     def _image_of(self, organ: SegmentNode) -> NodeId | None:
         return self._desk.scene.segmentation_of(organ).volume
+
+
+def sensitivity_text(numbers: dict[str, Any]) -> str:
+    """One line for each change that was tested."""
+    lines = []
+    for entry in numbers.get("sensitivity") or ():
+        remnant, margin = entry["remnant_percent"], entry["margin_mm"]
+        shares = tr("remnant {percent:.1f} %").format(percent=remnant) if remnant is not None else tr("no percentage")
+        margins = tr("margin {mm:.1f} mm").format(mm=margin) if margin is not None else tr("no margin")
+        lines.append(f"{entry['label']}: {shares}, {margins}")
+    return "\n".join(lines)
 
 
 def _letter(number: int) -> str:
