@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from surgitwin.resection.cuts import Cut, MaskCut, PlaneCut
-from surgitwin.resection.margins import LesionSurface, Organ, PlaneInterface
+from surgitwin.resection.lesion_surface import Closest, LesionSurface
+from surgitwin.resection.margins import Organ, PlaneInterface
 from surgitwin.resection.regions import Region
 from surgitwin.resection.surface_margins import MaskInterface, SurfaceInterface
 
@@ -53,18 +52,19 @@ class Interface:
         """True if a margin takes longer to be exact than a hand that moves can wait."""
         return bool(self._surfaces)
 
-    def margin_mm(self, lesion: LesionSurface, coarse: bool = False) -> float | None:
-        """The smallest distance from a lesion's surface, mm; `margins` and `surface_margins` define both.
+    def nearest(self, lesion: LesionSurface, coarse: bool = False) -> Closest:
+        """Where a lesion's surface is nearest to it; `margins` and `surface_margins` define both.
 
         The lesion must lie wholly on one side: the margin of one that is cut through is 0 by definition.
 
         Returns
         -------
-        None if the cuts have no interface with the organ.
+        Infinitely far, and without points, if the cuts have no interface with the organ.
         """
-        best = self._planes.nearest(lesion)
+        closest = Closest()
+        self._planes.nearest(lesion, closest)
         for mask, others in self._masks:
-            best = mask.nearest(lesion, best, others)
+            mask.nearest(lesion, closest, others)
         for surface in self._surfaces:
-            best = surface.nearest(lesion, best, coarse)
-        return None if np.isinf(best) else best
+            surface.nearest(lesion, closest, coarse)
+        return closest

@@ -20,7 +20,7 @@ sample lies off the interface, so sampling can only enlarge a margin, and by les
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -29,7 +29,10 @@ from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.resection.cuts import Plane, PlaneCut
+from surgitwin.resection.lesion_surface import Closest, LesionSurface
 from surgitwin.resection.regions import Region, removed_at
+
+__all__ = ["LesionSurface", "Organ", "PlaneInterface"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -74,49 +77,6 @@ class Organ:
             low, high = np.roll(held, 1, axis), np.roll(held, -1, axis)  # the frame is empty, so nothing wraps around
             held = held | low | high
         return held.reshape(-1), (ni, nj, nk)
-
-
-@dataclass(frozen=True, eq=False)
-class LesionSurface:
-    """Points on a lesion's surface, LPS mm, with a search tree and a ball around them.
-
-    Attributes
-    ----------
-    xyz
-        Shape (3, n): one row a coordinate, so that plain sums take the place of small matrix products, for which
-        the linear algebra library would wake its threads.
-    """
-
-    xyz: FloatArray
-    tree: Any = field(repr=False)
-    centre: FloatArray
-    radius: float
-
-    @staticmethod
-    def of(mask: BoolArray, box: Box, geometry: Geometry) -> LesionSurface:
-        """From a lesion's mask ([k, j, i]) over ``box`` of the grid; it must hold a voxel."""
-        from scipy.spatial import cKDTree
-
-        points = geometry.to_lps(_face_middles(mask) + np.asarray(box.start))
-        centre = (points.min(axis=0) + points.max(axis=0)) / 2
-        radius = float(np.max(np.linalg.norm(points - centre, axis=1)))
-        return LesionSurface(np.ascontiguousarray(points.T), cKDTree(points), centre, radius)
-
-    def along(self, direction: FloatArray) -> FloatArray:
-        """Each point's coordinate along a vector, shape (n,)."""
-        x, y, z = self.xyz
-        return np.asarray(x * direction[0] + y * direction[1] + z * direction[2])
-
-
-def _face_middles(mask: BoolArray) -> FloatArray:
-    """Middles of the faces between a voxel of ``mask`` and one outside, (i, j, k) within the mask's array."""
-    padded = np.pad(mask, 1).astype(np.int8)
-    found: list[FloatArray] = []
-    for axis in range(3):
-        kji = np.argwhere(np.diff(padded, axis=axis) != 0).astype(np.float64) - 1.0
-        kji[:, axis] += 0.5
-        found.append(kji[:, ::-1])
-    return np.concatenate(found)
 
 
 class _Face:
@@ -235,8 +195,8 @@ class PlaneInterface:
     def __init__(self, cuts: Sequence[PlaneCut], organ: Organ, others: Sequence[Region] = ()) -> None:
         self._faces = [_Face(plane, cut, cuts, organ, others) for cut in cuts for plane in cut.planes]
 
-    def nearest(self, lesion: LesionSurface, best: float = np.inf) -> float:
-        """The smallest distance from a lesion's surface, mm, or ``best``; the module defines both.
+    def nearest(self, lesion: LesionSurface, closest: Closest) -> None:
+        """Find where a lesion's surface is nearest to it, if nearer than what was found; the module defines both.
 
         The lesion must lie wholly on one side: the margin of one that is cut through is 0 by definition.
         """
@@ -244,60 +204,60 @@ class PlaneInterface:
         lowest = [float(distance.min()) for distance in distances]
         rims: list[int] = []
         for number in np.argsort(lowest):
-            if lowest[number] >= best:
+            if lowest[number] >= closest.distance_mm:
                 break
-            foot, settled = _nearest_foot(self._faces[number], lesion, distances[number], best)
-            best = min(best, foot)
-            if not settled:
+            if not _nearest_foot(self._faces[number], lesion, distances[number], closest):
                 rims.append(int(number))
         for number in rims:  # a coarse look at all planes first, so that the fine looks can be narrow
-            best = min(best, _coarsely(self._faces[number], lesion))
+            _coarsely(self._faces[number], lesion, closest)
         for number in rims:
-            if lowest[number] < best:
-                best = _nearest_sample(self._faces[number], lesion, distances[number], best)
-        return best
+            if lowest[number] < closest.distance_mm:
+                _nearest_sample(self._faces[number], lesion, distances[number], closest)
 
 
-def _nearest_foot(face: _Face, lesion: LesionSurface, distance: FloatArray, best: float) -> tuple[float, bool]:
-    """The smallest distance to a foot that lies on the interface; settled if no point of the plane can be nearer."""
+def _nearest_foot(face: _Face, lesion: LesionSurface, distance: FloatArray, closest: Closest) -> bool:
+    """Look for the nearest foot that lies on the interface; True if no point of the plane can be nearer."""
     nearest = int(np.argmin(distance))
-    if face.on_interface(*face.uv(lesion, nearest))[0]:
-        return float(distance[nearest]), True
-    near = np.flatnonzero(distance < best)
-    found = distance[near[face.on_interface(*face.uv(lesion, near))]]
-    return (float(found.min()) if found.size else np.inf), False
+    settled = bool(face.on_interface(*face.uv(lesion, nearest))[0])
+    if not settled:
+        near = np.flatnonzero(distance < closest.distance_mm)
+        feet = near[face.on_interface(*face.uv(lesion, near))]
+        if feet.size == 0:
+            return False
+        nearest = int(feet[np.argmin(distance[feet])])
+    closest.offer(distance[nearest], lesion.xyz[:, nearest], face.to_lps(*face.uv(lesion, nearest))[0])
+    return settled
 
 
-def _coarsely(face: _Face, lesion: LesionSurface) -> float:
-    """The distance to one point of the interface on this plane that is near the lesion; infinite if none was found."""
+def _coarsely(face: _Face, lesion: LesionSurface, closest: Closest) -> None:
+    """Look at one point of the interface on this plane that is near the lesion."""
     u, v = face.coarse
-    if len(u) == 0:
-        return np.inf
-    likeliest = int(np.argmin(_Ball(face, lesion).at_least(u, v)))
-    return float(lesion.tree.query(face.to_lps(u[[likeliest]], v[[likeliest]])[0])[0])
+    if len(u):
+        likeliest = int(np.argmin(_Ball(face, lesion).at_least(u, v)))
+        lesion.offer(face.to_lps(u[[likeliest]], v[[likeliest]]), closest)
 
 
-def _nearest_sample(face: _Face, lesion: LesionSurface, distance: FloatArray, best: float) -> float:
-    """The smallest distance to a sample of the interface on this plane, or ``best`` if that is smaller."""
+def _nearest_sample(face: _Face, lesion: LesionSurface, distance: FloatArray, closest: Closest) -> None:
+    """Look for a nearer sample of the interface on this plane."""
     step = min(face.organ.geometry.spacing_mm) / 2
     window = face.window
     ball = _Ball(face, lesion)
+    best = closest.distance_mm
     if np.isfinite(best):
         reach = np.sqrt(max(best**2 - float(distance.min()) ** 2, 0.0))
         feet = face.uv(lesion, np.flatnonzero(distance <= best))
         window = [(max(a, w.min() - reach), min(b, w.max() + reach)) for (a, b), w in zip(window, feet, strict=True)]
     u, v = _fine_raster(face, ball, window, step, best)
     for look in range(_CLOSER_LOOKS):
-        near = ball.at_least(u, v) <= best + step
+        near = ball.at_least(u, v) <= closest.distance_mm + step
         u, v = u[near], v[near]
         on = face.on_interface(u, v)
         u, v = u[on], v[on]
-        best, close = ball.nearest(u, v, best, step if look + 1 < _CLOSER_LOOKS else 0.0)
+        close = ball.nearest(u, v, closest, step if look + 1 < _CLOSER_LOOKS else 0.0)
         # Closer around the samples that came nearest: that also finds tips too thin for the raster.
         close = close[:_CANDIDATES]
         u, v = _around(u[close], v[close], np.arange(-_FINER, _FINER + 1) * (step / _FINER))
         step /= _FINER
-    return best
 
 
 def _around(u: FloatArray, v: FloatArray, offsets: NDArray[np.floating[Any]]) -> tuple[FloatArray, FloatArray]:
@@ -342,21 +302,20 @@ class _Ball:
         a, b = np.divmod(within, len(v))
         return u[a], v[b]
 
-    def nearest(self, u: FloatArray, v: FloatArray, best: float, slack: float) -> tuple[float, NDArray[np.intp]]:
-        """The smallest distance of any of the points, or ``best``; and the points within ``slack`` of it, by distance.
+    def nearest(self, u: FloatArray, v: FloatArray, closest: Closest, slack: float) -> NDArray[np.intp]:
+        """Look for the nearest of the points; those within ``slack`` of what is then the smallest, by distance.
 
         Searching from afar is slow, so the likeliest points go first and rule most of the others out.
         """
-        bound = self.at_least(u, v)
+        points = self._face.to_lps(u, v)
+        bound = self._lesion.at_least(points) if len(u) else np.zeros(0)
         order = np.argsort(bound)
         distances = np.full(len(u), np.inf)
         start, batch = 0, 16
-        while start < len(order) and bound[order[start]] <= best + slack:
+        while start < len(order) and bound[order[start]] <= closest.distance_mm + slack:
             some = order[start : start + batch]
-            some = some[bound[some] <= best + slack]
-            points = self._face.to_lps(u[some], v[some])
-            distances[some] = self._lesion.tree.query(points, distance_upper_bound=best + slack)[0]
-            best = min(best, float(distances[some].min()))
+            some = some[bound[some] <= closest.distance_mm + slack]
+            distances[some] = self._lesion.offer_within(points[some], closest, slack)
             start, batch = start + batch, batch * 2
         order = np.argsort(distances)
-        return best, order[: np.searchsorted(distances[order], best + slack, side="right")]
+        return order[: np.searchsorted(distances[order], closest.distance_mm + slack, side="right")]

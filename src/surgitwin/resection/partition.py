@@ -18,11 +18,13 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.resection.cuts import Cut
+from surgitwin.resection.feeds import feeds_of
 from surgitwin.resection.interface import Interface, MaskBorders
+from surgitwin.resection.lesion_surface import Point
 from surgitwin.resection.prepare import PartitionInput, PreparedLesion
 from surgitwin.resection.regions import Region, region_of
 from surgitwin.resection.rows import count_removed, removed_region, removed_voxels
-from surgitwin.vessels.supply import Crossing, Supply, lost_to_all
+from surgitwin.vessels.supply import Crossing
 from surgitwin.vessels.tree import System
 
 BoolArray = NDArray[np.bool_]
@@ -46,6 +48,9 @@ class LesionNumbers:
         How much of it is kept; None likewise.
     outside_ml
         How much of it lies outside the organ's label.
+    nearest_mm
+        The two points that the margin lies between, on the lesion and on the cut, LPS; None unless there is a margin
+        above 0.
     """
 
     name: str
@@ -54,6 +59,7 @@ class LesionNumbers:
     left_behind: bool | None
     left_behind_ml: float | None
     outside_ml: float
+    nearest_mm: tuple[Point, Point] | None = None
 
     @property
     def cut_through(self) -> bool:
@@ -67,6 +73,7 @@ class LesionNumbers:
             "left_behind": self.left_behind,
             "left_behind_ml": self.left_behind_ml,
             "outside_ml": self.outside_ml,
+            "nearest_mm": None if self.nearest_mm is None else [list(point) for point in self.nearest_mm],
         }
 
 
@@ -211,6 +218,7 @@ class LiveCut:
     def __init__(self, prepared: PartitionInput) -> None:
         self.prepared = prepared
         self._borders = MaskBorders(prepared.organ)
+        self._feeds = feeds_of(prepared.supplies)
         self._regions: dict[int, tuple[Cut, Region]] = {}
 
     def regions(self, cuts: Sequence[Cut]) -> list[Region]:
@@ -263,15 +271,15 @@ class LiveCut:
         prepared = self.prepared
         if not prepared.supplies:
             return {}
-        lost = self._lost(gone)
-        crossed = [crossing for supply in prepared.supplies for crossing in supply.crossings(gone)]
-        portal = lost.get("portal")
+        lost: dict[System, int] = {}
         perfused = None
-        if portal is not None:
-            perfused = int(np.count_nonzero(~(gone | portal | prepared.tumour)))
+        for feed in self._feeds:
+            lost[feed.system], fed = feed.count(gone, prepared.tumour)
+            if feed.system == "portal":
+                perfused = fed
         return {
-            "crossings": tuple(crossed),
-            "lost_voxels": {system: int(np.count_nonzero(found)) for system, found in lost.items()},
+            "crossings": tuple(crossing for supply in prepared.supplies for crossing in supply.crossings(gone)),
+            "lost_voxels": lost,
             "perfused_voxels": perfused,
         }
 
@@ -280,28 +288,24 @@ class LiveCut:
         prepared = self.prepared
         gone = removed_voxels(prepared.organ_runs, self.regions(cuts), prepared.geometry.size_ijk[0])
         found: dict[System, BoolArray] = {}
-        for system, lost in self._lost(gone).items():
-            found[system] = np.zeros_like(prepared.organ.mask)
-            found[system][prepared.organ.mask] = lost
+        for feed in self._feeds:
+            found[feed.system] = np.zeros_like(prepared.organ.mask)
+            found[feed.system][prepared.organ.mask] = feed.lost(gone)
         return found
-
-    def _lost(self, gone: BoolArray) -> dict[System, BoolArray]:
-        """For each system that has a tree, which voxels of the organ are kept but have lost it."""
-        systems: dict[System, list[Supply]] = {}
-        for supply in self.prepared.supplies:
-            systems.setdefault(supply.system, []).append(supply)
-        return {system: lost_to_all(supplies, gone) for system, supplies in systems.items()}
 
     def _lesion(
         self, lesion: PreparedLesion, regions: Sequence[Region], interface: Interface | None, coarse: bool
     ) -> LesionNumbers:
         voxel_ml = self.prepared.voxel_ml
         margin: float | None = None
+        nearest: tuple[Point, Point] | None = None
         left: int | None = None
         if lesion.belongs:
             left = lesion.voxels - count_removed(lesion.runs, regions, self.prepared.geometry.size_ijk[0])
             if left == 0 and interface is not None:
-                margin = interface.margin_mm(lesion.surface, coarse)
+                closest = interface.nearest(lesion.surface, coarse)
+                if closest.on_lesion is not None and closest.on_cut is not None:
+                    margin, nearest = closest.distance_mm, (closest.on_lesion, closest.on_cut)
             elif 0 < left < lesion.voxels:
                 margin = 0.0
         return LesionNumbers(
@@ -311,6 +315,7 @@ class LiveCut:
             left_behind=None if left is None else left > 0,
             left_behind_ml=None if left is None else left * voxel_ml,
             outside_ml=lesion.outside_voxels * voxel_ml,
+            nearest_mm=nearest,
         )
 
 

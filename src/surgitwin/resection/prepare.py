@@ -217,7 +217,7 @@ class _Gathered:
         found = self._surroundings.of(part, part_box)
         if is_lesion:
             self.tumour[here] |= part[there] & self._mask[here]
-            self.lesions.append(_lesion(item.name, part, part_box, self._geometry, found))
+            self.lesions.append(_lesion(item.name, part, part_box, self._geometry, self._box, found))
         self.notices += _outside_notices(item.name, self._organ, is_lesion, found, self._voxel_ml)
 
     def look_for_holes(self) -> None:
@@ -335,7 +335,7 @@ class _Surroundings:
         return int(np.count_nonzero(enclosed[labels] & ~taken))
 
 
-def _lesion(name: str, part: BoolArray, box: Box, geometry: Geometry, found: _Found) -> PreparedLesion:
+def _lesion(name: str, part: BoolArray, box: Box, geometry: Geometry, organ: Box, found: _Found) -> PreparedLesion:
     return PreparedLesion(
         name=name,
         runs=runs_of(part, box),
@@ -343,7 +343,7 @@ def _lesion(name: str, part: BoolArray, box: Box, geometry: Geometry, found: _Fo
         outside_voxels=found.outside,
         surrounded_voxels=found.surrounded,
         belongs=found.touches,
-        surface=LesionSurface.of(part, box, geometry),
+        surface=LesionSurface.of(part, box, geometry, reach=organ),
     )
 
 

@@ -57,15 +57,18 @@ class RowTable:
 
 def table_of_mask(mask: BoolArray, box: Box) -> RowTable:
     """The runs of a mask, [k, j, i], that covers ``box``."""
-    nk, nj, ni = mask.shape
-    padded = np.zeros((nk * nj, ni + 1), dtype=np.int8)
-    padded[:, :ni] = mask.reshape(nk * nj, ni)
-    steps = np.diff(padded.reshape(-1), prepend=np.int8(0))
-    row, start = np.divmod(np.flatnonzero(steps == 1), ni + 1)
-    stop = np.flatnonzero(steps == -1) - row * (ni + 1)
+    from surgitwin.resection.live_kernels import mask_runs
+
+    nk, nj, _ = mask.shape
+    whole = np.ascontiguousarray(mask, dtype=np.bool_)
     first = np.zeros(nk * nj + 1, dtype=np.int64)
-    np.cumsum(np.bincount(row, minlength=nk * nj), out=first[1:])
-    return RowTable(box, first, start + box.start[0], stop + box.start[0])
+    room = 4 * nk * nj
+    while True:
+        low, high = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+        count = mask_runs(whole, box.start[0], first, low, high)
+        if count <= room:
+            return RowTable(box, first, low[:count], high[:count])
+        room = count
 
 
 def table_of_surface(cut: SurfaceCut, box: Box, geometry: Geometry) -> RowTable:

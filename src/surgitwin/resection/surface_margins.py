@@ -8,14 +8,15 @@ voxels the interface is made of the points midway between a removed voxel of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box
 from surgitwin.resection.cuts import MaskCut
-from surgitwin.resection.margins import LesionSurface, Organ
+from surgitwin.resection.lesion_surface import Closest, LesionSurface, lengths, offer_nearest
+from surgitwin.resection.margins import Organ
 from surgitwin.resection.regions import Region, removed_at
 from surgitwin.resection.surface_cut import SurfaceCut
 
@@ -25,30 +26,7 @@ BoolArray = NDArray[np.bool_]
 
 _BATCH = 64
 _COARSE_MM = 4.0
-
-
-def nearest_of(
-    points: FloatArray, lesion: LesionSurface, best: float, counts: Callable[[FloatArray], BoolArray] | None = None
-) -> float:
-    """The smallest distance from the lesion to any of the points, or ``best`` if that is smaller; mm.
-
-    The likeliest points go first and rule most of the others out; only these are asked whether count (``counts``).
-    """
-    if len(points) == 0:
-        return best
-    bound = _lengths(points - lesion.centre) - lesion.radius
-    candidates = np.flatnonzero(bound < best)
-    candidates = candidates[np.argsort(bound[candidates], kind="stable")]
-    start, batch = 0, _BATCH
-    while start < len(candidates) and bound[candidates[start]] < best:
-        some = candidates[start : start + batch]
-        some = some[bound[some] < best]
-        if counts is not None:
-            some = some[counts(points[some])]
-        if len(some):
-            best = min(best, float(lesion.tree.query(points[some], distance_upper_bound=best)[0].min()))
-        start, batch = start + batch, batch * 2
-    return best
+_FIRST_LOOK_MM = 8.0
 
 
 class SurfaceInterface:
@@ -67,10 +45,10 @@ class SurfaceInterface:
     def _about_the_organ(self, pieces: FloatArray) -> FloatArray:
         """Those of the triangles, (n, 3, 3), that may reach into the ball around the organ."""
         middles, reach = _balls(pieces)
-        return np.asarray(pieces[_lengths(middles - self._centre) - reach < self._radius])
+        return np.asarray(pieces[lengths(middles - self._centre) - reach < self._radius])
 
-    def nearest(self, lesion: LesionSurface, best: float, coarse: bool = False) -> float:
-        """The smallest distance from the lesion to it, or ``best``.
+    def nearest(self, lesion: LesionSurface, closest: Closest, coarse: bool = False) -> None:
+        """Find where the lesion is nearest to it, if nearer than what was found.
 
         Triangles are quartered as long as they may hold a nearer point: `coarse` stops at a few millimetres.
         """
@@ -78,15 +56,20 @@ class SurfaceInterface:
         finest = max(_COARSE_MM, 2 * step) if coarse else step
         pieces, (middles, reach) = self._pieces, self._balls
         while len(pieces):
-            best = nearest_of(middles, lesion, best, self._on_interface)
-            hopeful = (_lengths(middles - lesion.centre) - reach < best + lesion.radius) & (reach > finest)
+            bound = lesion.at_least(middles)
+
+            def counts(some: NDArray[np.intp], points: FloatArray = middles) -> BoolArray:
+                return self._on_interface(points[some])
+
+            offer_nearest(middles, lesion, closest, counts, bound)
+            hopeful = (bound - reach < closest.distance_mm) & (reach > finest)
             pieces, middles, reach = pieces[hopeful], middles[hopeful], reach[hopeful]
-            if np.isfinite(best) and len(pieces) > _BATCH:
-                away = lesion.tree.query(middles, distance_upper_bound=best + float(reach.max()))[0]
-                pieces = pieces[away - reach < best]
+            if np.isfinite(closest.distance_mm) and len(pieces) > _BATCH:
+                within = closest.distance_mm + float(reach.max())
+                away = lesion.tree.query(middles, distance_upper_bound=within)[0]
+                pieces = pieces[away - reach < closest.distance_mm]
             pieces = self._about_the_organ(_quartered(pieces))
             middles, reach = _balls(pieces)
-        return best
 
     def _on_interface(self, points: FloatArray) -> BoolArray:
         ijk = np.rint(self._organ.geometry.to_index(points)).astype(np.int64)
@@ -101,17 +84,11 @@ class SurfaceInterface:
         return np.asarray(on)
 
 
-def _lengths(vectors: FloatArray) -> FloatArray:
-    """Of rows of three; plain sums are several times faster than a reduction over so short an axis."""
-    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
-    return np.asarray(np.sqrt(x * x + y * y + z * z))
-
-
 def _balls(pieces: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Middle of each triangle, (n, 3), and how far its corners are from it."""
     a, b, c = pieces[:, 0], pieces[:, 1], pieces[:, 2]
     middles = (a + b + c) / 3.0
-    reach = np.maximum(np.maximum(_lengths(a - middles), _lengths(b - middles)), _lengths(c - middles))
+    reach = np.maximum(np.maximum(lengths(a - middles), lengths(b - middles)), lengths(c - middles))
     return middles, reach
 
 
@@ -129,35 +106,48 @@ class MaskInterface:
     def __init__(self, cut: MaskCut, organ: Organ) -> None:
         self._organ = organ
         box = organ.box
-        gone = np.zeros(organ.mask.shape, dtype=np.bool_)
+        self._gone = np.zeros(organ.mask.shape, dtype=np.bool_)
         low = [max(a, b) for a, b in zip(cut.box.start, box.start, strict=True)]
         high = [min(a, b) for a, b in zip(cut.box.stop, box.stop, strict=True)]
         if all(a < b for a, b in zip(low, high, strict=True)):
-            gone[_part(low, high, box)] = cut.mask[_part(low, high, cut.box)]
-        gone &= organ.mask
-        kept = organ.mask & ~gone
-        points, beyond = [], []
-        for axis in range(3):
-            first = tuple(slice(0, -1) if one == axis else slice(None) for one in range(3))
-            second = tuple(slice(1, None) if one == axis else slice(None) for one in range(3))
-            for here, there, sign in ((first, second, 1), (second, first, -1)):
-                kji = np.argwhere(gone[here] & kept[there])
-                if sign < 0:
-                    kji[:, axis] += 1
-                step = np.zeros(3, dtype=np.int64)
-                step[axis] = sign
-                points.append((kji + 0.5 * step)[:, ::-1])
-                beyond.append((kji + step)[:, ::-1])
-        start = np.asarray(box.start)
-        self._points = organ.geometry.to_lps(np.concatenate(points) + start)
-        self._beyond = np.concatenate(beyond) + start
+            self._gone[_part(low, high, box)] = cut.mask[_part(low, high, cut.box)]
 
-    def nearest(self, lesion: LesionSurface, best: float, others: Sequence[Region]) -> float:
-        """The smallest distance from the lesion to it, or ``best``; what other cuts remove beyond it is no border."""
-        if not others:
-            return nearest_of(self._points, lesion, best)
-        stays = ~removed_at(others, self._beyond, self._organ.geometry.size_ijk[0])
-        return nearest_of(self._points[stays], lesion, best)
+    def nearest(self, lesion: LesionSurface, closest: Closest, others: Sequence[Region]) -> None:
+        """Find where the lesion is nearest to it, if nearer; what other cuts remove beyond it is no border.
+
+        It is looked for in boxes around the lesion, larger and larger until nothing outside can be nearer.
+        """
+        start, size = np.asarray(self._organ.box.start), np.asarray(self._organ.box.size_ijk)
+        at = self._organ.geometry.to_index(lesion.xyz.T) - start
+        spacing = np.asarray(self._organ.geometry.spacing_mm)
+        within = _FIRST_LOOK_MM
+        while True:
+            within = min(within, closest.distance_mm)
+            # A face's middle lies within half a voxel of both its voxels.
+            low = np.clip(np.floor(at.min(axis=0) - within / spacing - 0.5), 0, size).astype(np.int64)
+            high = np.clip(np.ceil(at.max(axis=0) + within / spacing + 0.5) + 1, 0, size).astype(np.int64)
+            faces = self._faces(low, high) + np.tile(start, 2)
+            points = self._organ.geometry.to_lps((faces[:, :3] + faces[:, 3:]) / 2.0)
+
+            def stays(some: NDArray[np.intp], faces: IntArray = faces) -> BoolArray:
+                return ~removed_at(others, faces[some, 3:], self._organ.geometry.size_ijk[0])
+
+            offer_nearest(points, lesion, closest, stays if others else None)
+            if closest.distance_mm <= within or bool(((low == 0) & (high == size)).all()):
+                return
+            within *= 2.5
+
+    def _faces(self, low: IntArray, high: IntArray) -> IntArray:
+        """Removed voxels and kept ones beside them, (n, 6) indices in the organ's box."""
+        from surgitwin.resection.live_kernels import borders
+
+        room = 20_000
+        while True:
+            found = np.empty((room, 6), dtype=np.int64)
+            count = borders(self._organ.mask, self._gone, low, high, found)
+            if count <= room:
+                return found[:count]
+            room = count
 
 
 def _part(low: Sequence[int], high: Sequence[int], origin: Box) -> tuple[slice, slice, slice]:

@@ -1,0 +1,206 @@
+"""A lesion's surface as points, and where a cut comes nearest to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.geometry import Box, Geometry
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Point = tuple[float, float, float]
+
+_CELL_MM = 2.5
+_BATCH = 16
+
+
+@dataclass(eq=False)
+class Closest:
+    """The smallest distance that was found so far, mm, and the two points that it lies between, LPS mm."""
+
+    distance_mm: float = np.inf
+    on_lesion: Point | None = None
+    on_cut: Point | None = None
+
+    def offer(self, distance_mm: float, on_lesion: FloatArray, on_cut: FloatArray) -> None:
+        """Keep this distance if it is smaller."""
+        if distance_mm < self.distance_mm:
+            self.distance_mm = float(distance_mm)
+            self.on_lesion, self.on_cut = _point(on_lesion), _point(on_cut)
+
+
+def _point(values: FloatArray) -> Point:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceField:
+    """A lower bound of the distance from a lesion's surface that costs next to nothing: kept for cells of a few mm.
+
+    A distance changes by no more than the way from one place to another, so that of a cell's middle bounds it all
+    around.
+
+    Attributes
+    ----------
+    values_mm
+        [k, j, i] over cells of ``cell`` voxels from voxel ``start`` on: no point of the cell's middle is nearer.
+    """
+
+    values_mm: NDArray[np.float32]
+    start: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    inverse: FloatArray
+    spacing: FloatArray
+
+    @staticmethod
+    def of(points_mm: FloatArray, box: Box, geometry: Geometry) -> DistanceField:
+        """From all points of a surface, (n, 3) LPS mm, over a box of the grid that holds them."""
+        from scipy import ndimage
+
+        spacing = np.asarray(geometry.spacing_mm)
+        cell = np.maximum(1, np.rint(_CELL_MM / spacing)).astype(np.int64)
+        size = -(-np.asarray(box.size_ijk) // cell)
+        start = np.asarray(box.start, dtype=np.float64) - 0.5
+        at = np.clip(((geometry.to_index(points_mm) - start) // cell).astype(np.int64), 0, size - 1)
+        empty = np.ones(tuple(size[::-1]), dtype=np.bool_)
+        empty[tuple(at[:, ::-1].T)] = False
+        edges = cell * spacing
+        away = ndimage.distance_transform_edt(empty, sampling=tuple(edges[::-1]))
+        # Each point lies within half a diagonal of its cell's middle.
+        values = (away - np.linalg.norm(edges) / 2 - 1e-3).astype(np.float32)
+        inverse = np.ascontiguousarray(geometry.inverse, dtype=np.float64)
+        return DistanceField(np.ascontiguousarray(values), start, cell.astype(np.float64), inverse, spacing)
+
+    def at_least(self, points_mm: FloatArray) -> FloatArray:
+        """A lower bound of the distance of points, (n, 3) LPS mm, anywhere."""
+        from surgitwin.resection.live_kernels import bounds_of
+
+        found = np.empty(len(points_mm))
+        points = np.ascontiguousarray(points_mm, dtype=np.float64)
+        bounds_of(points, self.inverse, self.start, self.cell, self.spacing, self.values_mm, found)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class LesionSurface:
+    """Points on a lesion's surface, LPS mm, with a search tree and a ball around them.
+
+    Attributes
+    ----------
+    xyz
+        Shape (3, n): one row a coordinate, so that plain sums take the place of small matrix products, for which
+        the linear algebra library would wake its threads.
+    bounds
+        None where it is not worth the time that it takes to make.
+    """
+
+    xyz: FloatArray
+    tree: Any = field(repr=False)
+    centre: FloatArray
+    radius: float
+    bounds: DistanceField | None = None
+
+    @staticmethod
+    def of(mask: BoolArray, box: Box, geometry: Geometry, reach: Box | None = None) -> LesionSurface:
+        """From a lesion's mask ([k, j, i]) over ``box`` of the grid; it must hold a voxel.
+
+        Parameters
+        ----------
+        reach
+            Where it will be measured against many cuts.
+        """
+        from scipy.spatial import cKDTree
+
+        points = geometry.to_lps(_face_middles(mask) + np.asarray(box.start))
+        centre = (points.min(axis=0) + points.max(axis=0)) / 2
+        radius = float(np.max(np.linalg.norm(points - centre, axis=1)))
+        bounds = None
+        if reach is not None:
+            bounds = DistanceField.of(points, reach.union(box).grown(1, geometry.size_ijk), geometry)
+        return LesionSurface(np.ascontiguousarray(points.T), cKDTree(points), centre, radius, bounds)
+
+    def along(self, direction: FloatArray) -> FloatArray:
+        """Each point's coordinate along a vector, shape (n,)."""
+        x, y, z = self.xyz
+        return np.asarray(x * direction[0] + y * direction[1] + z * direction[2])
+
+    def at_least(self, points_mm: FloatArray) -> FloatArray:
+        """A lower bound of the distance of points, (n, 3) LPS mm, from the surface."""
+        if self.bounds is not None:
+            return self.bounds.at_least(points_mm)
+        return np.asarray(lengths(points_mm - self.centre) - self.radius)
+
+    def offer(self, points_mm: FloatArray, closest: Closest) -> FloatArray:
+        """Measure points, (n, 3), and keep the nearest if it is nearer than what was found; their distances.
+
+        Those that are not nearer are infinitely far.
+        """
+        return self.offer_within(points_mm, closest, 0.0)
+
+    def offer_within(self, points_mm: FloatArray, closest: Closest, slack: float) -> FloatArray:
+        """The same, but the distances of those that are farther by no more than ``slack`` are told too."""
+        distances, which = self.tree.query(points_mm, distance_upper_bound=closest.distance_mm + slack)
+        nearest = int(np.argmin(distances))
+        if distances[nearest] < closest.distance_mm:
+            closest.offer(distances[nearest], self.xyz[:, which[nearest]], points_mm[nearest])
+        return np.asarray(distances)
+
+
+def lengths(vectors: FloatArray) -> FloatArray:
+    """Of rows of three; plain sums are several times faster than a reduction over so short an axis."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
+
+
+def offer_nearest(
+    points_mm: FloatArray,
+    lesion: LesionSurface,
+    closest: Closest,
+    counts: Callable[[NDArray[np.intp]], BoolArray] | None = None,
+    bound: FloatArray | None = None,
+) -> None:
+    """Keep the point nearest to the lesion if it is nearer than what was found.
+
+    The likeliest points go first and rule most of the others out; only these are asked whether they count.
+
+    Parameters
+    ----------
+    points_mm
+        (n, 3).
+    counts
+        Tells it of some points, by their numbers.
+    bound
+        The lower bounds of the points' distances, if they are known.
+    """
+    if len(points_mm) == 0:
+        return
+    if bound is None:
+        bound = lesion.at_least(points_mm)
+    candidates = np.flatnonzero(bound < closest.distance_mm)
+    candidates = candidates[np.argsort(bound[candidates], kind="stable")]
+    start, batch = 0, _BATCH
+    while start < len(candidates) and bound[candidates[start]] < closest.distance_mm:
+        some = candidates[start : start + batch]
+        some = some[bound[some] < closest.distance_mm]
+        if counts is not None:
+            some = some[counts(some)]
+        if len(some):
+            lesion.offer(points_mm[some], closest)
+        start, batch = start + batch, batch * 2
+
+
+def _face_middles(mask: BoolArray) -> FloatArray:
+    """Middles of the faces between a voxel of ``mask`` and one outside, (i, j, k) within the mask's array."""
+    padded = np.pad(mask, 1).astype(np.int8)
+    found: list[FloatArray] = []
+    for axis in range(3):
+        kji = np.argwhere(np.diff(padded, axis=axis) != 0).astype(np.float64) - 1.0
+        kji[:, axis] += 0.5
+        found.append(kji[:, ::-1])
+    return np.concatenate(found)
