@@ -20,10 +20,8 @@ from surgitwin.commands import COMMANDS
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
-from surgitwin.gui.panels.territories import TerritoriesBox, disagreement_text
+from surgitwin.gui.panels.territories import disagreement_text
 from surgitwin.gui.panels.vessel_branches import listed_branches
-from surgitwin.gui.panels.vessels import VesselsBox
-from surgitwin.gui.vessel_hand import VesselHand
 from surgitwin.render.camera import to_screen
 from surgitwin.scene.arrays import ArrayData
 from surgitwin.scene.nodes import (
@@ -239,19 +237,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Bench4:
-    """The window with the two parts in the Plan step, as the window wires them."""
+    """The window with its two parts of the Plan step."""
 
     def __init__(self, hand: Hand) -> None:
-        window = hand.window
         self.hand = hand
-        branches = VesselHand(window.desk, window)
-        self.box = VesselsBox(window.theme, window.desk, branches)
-        self.territories = TerritoriesBox(window.theme, window.desk, window.spans)
-        for number, part in enumerate((self.box, self.territories)):
-            window.plan.column.insertWidget(2 + number, part)
-        window.stage.branch_picked.connect(branches.take)
-        branches.picked_changed.connect(lambda: window.stage.show_picked(branches.picked))
-        self.box.tool_changed.connect(window.stage.set_tool)
+        self.box = hand.window.planning.vessels
+        self.territories = hand.window.planning.territories
 
     def click_3d(self, point: tuple[float, float, float]) -> None:
         """Click a place of the 3D view, seen from the front."""
