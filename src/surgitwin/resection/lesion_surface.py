@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 Point = tuple[float, float, float]
 
-_CELL_MM = 2.5
+_NODES_MM = 5.0
 _BATCH = 16
 
 
@@ -41,41 +41,35 @@ def _point(values: FloatArray) -> Point:
 
 @dataclass(frozen=True, eq=False)
 class DistanceField:
-    """A lower bound of the distance from a lesion's surface that costs next to nothing: kept for cells of a few mm.
+    """A lower bound of the distance from a lesion's surface that costs next to nothing, from a coarse grid of nodes.
 
-    A distance changes by no more than the way from one place to another, so that of a cell's middle bounds it all
-    around.
+    With D the distance, D(x)^2 - |x|^2 is a minimum of functions that are linear in x and so is concave: it is nowhere
+    smaller than what is interpolated between nodes where it is known.
 
     Attributes
     ----------
-    values_mm
-        [k, j, i] over cells of ``cell`` voxels from voxel ``start`` on: no point of the cell's middle is nearer.
+    distances_mm
+        [k, j, i] at nodes that are ``step`` voxels apart from voxel ``start`` on.
     """
 
-    values_mm: NDArray[np.float32]
-    start: NDArray[np.float64]
-    cell: NDArray[np.float64]
+    distances_mm: NDArray[np.float32]
+    start: FloatArray
+    step: FloatArray
     inverse: FloatArray
     spacing: FloatArray
 
     @staticmethod
-    def of(points_mm: FloatArray, box: Box, geometry: Geometry) -> DistanceField:
-        """From all points of a surface, (n, 3) LPS mm, over a box of the grid that holds them."""
-        from scipy import ndimage
-
+    def of(tree: Any, box: Box, geometry: Geometry) -> DistanceField:
+        """From a search tree of a surface's points over a box of the grid."""
         spacing = np.asarray(geometry.spacing_mm)
-        cell = np.maximum(1, np.rint(_CELL_MM / spacing)).astype(np.int64)
-        size = -(-np.asarray(box.size_ijk) // cell)
-        start = np.asarray(box.start, dtype=np.float64) - 0.5
-        at = np.clip(((geometry.to_index(points_mm) - start) // cell).astype(np.int64), 0, size - 1)
-        empty = np.ones(tuple(size[::-1]), dtype=np.bool_)
-        empty[tuple(at[:, ::-1].T)] = False
-        edges = cell * spacing
-        away = ndimage.distance_transform_edt(empty, sampling=tuple(edges[::-1]))
-        # Each point lies within half a diagonal of its cell's middle.
-        values = (away - np.linalg.norm(edges) / 2 - 1e-3).astype(np.float32)
+        step = np.maximum(1, np.rint(_NODES_MM / spacing))
+        size = np.maximum(np.ceil((np.asarray(box.size_ijk) - 1) / step), 1).astype(np.int64) + 1
+        start = np.asarray(box.start, dtype=np.float64)
+        k, j, i = np.indices(tuple(size[::-1]), dtype=np.float64)
+        nodes = geometry.to_lps(np.stack([i, j, k], axis=-1).reshape(-1, 3) * step + start)
+        away = tree.query(nodes)[0].astype(np.float32).reshape(tuple(size[::-1]))
         inverse = np.ascontiguousarray(geometry.inverse, dtype=np.float64)
-        return DistanceField(np.ascontiguousarray(values), start, cell.astype(np.float64), inverse, spacing)
+        return DistanceField(away, start, step, inverse, spacing)
 
     def at_least(self, points_mm: FloatArray) -> FloatArray:
         """A lower bound of the distance of points, (n, 3) LPS mm, anywhere."""
@@ -83,7 +77,7 @@ class DistanceField:
 
         found = np.empty(len(points_mm))
         points = np.ascontiguousarray(points_mm, dtype=np.float64)
-        bounds_of(points, self.inverse, self.start, self.cell, self.spacing, self.values_mm, found)
+        bounds_of(points, self.inverse, self.start, self.step, self.spacing, self.distances_mm, found)
         return found
 
 
@@ -120,10 +114,9 @@ class LesionSurface:
         points = geometry.to_lps(_face_middles(mask) + np.asarray(box.start))
         centre = (points.min(axis=0) + points.max(axis=0)) / 2
         radius = float(np.max(np.linalg.norm(points - centre, axis=1)))
-        bounds = None
-        if reach is not None:
-            bounds = DistanceField.of(points, reach.union(box).grown(1, geometry.size_ijk), geometry)
-        return LesionSurface(np.ascontiguousarray(points.T), cKDTree(points), centre, radius, bounds)
+        tree = cKDTree(points)
+        bounds = None if reach is None else DistanceField.of(tree, reach, geometry)
+        return LesionSurface(np.ascontiguousarray(points.T), tree, centre, radius, bounds)
 
     def along(self, direction: FloatArray) -> FloatArray:
         """Each point's coordinate along a vector, shape (n,)."""
@@ -132,9 +125,8 @@ class LesionSurface:
 
     def at_least(self, points_mm: FloatArray) -> FloatArray:
         """A lower bound of the distance of points, (n, 3) LPS mm, from the surface."""
-        if self.bounds is not None:
-            return self.bounds.at_least(points_mm)
-        return np.asarray(lengths(points_mm - self.centre) - self.radius)
+        ball = lengths(points_mm - self.centre) - self.radius
+        return np.asarray(ball if self.bounds is None else np.maximum(ball, self.bounds.at_least(points_mm)))
 
     def offer(self, points_mm: FloatArray, closest: Closest) -> FloatArray:
         """Measure points, (n, 3), and keep the nearest if it is nearer than what was found; their distances.

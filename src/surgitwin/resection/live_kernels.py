@@ -50,27 +50,66 @@ def mark_lost(gone: Any, feeding: Any, lost: Any, found: Any) -> None:  # pragma
 
 @compiled(numba.void(_F64_2D, _F64_2D, _F64, _F64, _F64, _given(numba.float32, 3), numba.float64[::1]))
 def bounds_of(
-    points: Any, inverse: Any, start: Any, cell: Any, spacing: Any, values: Any, found: Any
+    points: Any, inverse: Any, start: Any, step: Any, spacing: Any, distances: Any, found: Any
 ) -> None:  # pragma: no cover
-    """For each point the value of the cell around it (or of the nearest one), less the way from the cell's middle."""
+    """For each point a lower bound of the distance that is known at nodes; see `DistanceField`.
+
+    Outside the nodes' box it is that of the nearest place in the box, less the way there.
+    """
+    base, share = np.zeros(3, dtype=np.int64), np.zeros(3)
     for n in range(points.shape[0]):
-        apart = 0.0
-        at = (0, 0, 0)
+        outside, spread = 0.0, 0.0
         for axis in range(3):
             place = inverse[axis, 3] - start[axis]
             for other in range(3):
                 place += inverse[axis, other] * points[n, other]
-            count = values.shape[2 - axis]
-            number = int(min(max(place // cell[axis], 0.0), count - 1.0))
-            away = (place - (number + 0.5) * cell[axis]) * spacing[axis]
-            apart += away * away
-            if axis == 0:
-                at = (0, 0, number)
-            elif axis == 1:
-                at = (0, number, at[2])
-            else:
-                at = (number, at[1], at[2])
-        found[n] = values[at] - np.sqrt(apart)
+            count = distances.shape[2 - axis]
+            within = min(max(place / step[axis], 0.0), count - 1.0)
+            base[axis] = min(int(within), count - 2)
+            share[axis] = within - base[axis]
+            apart = (place - within * step[axis]) * spacing[axis]
+            outside += apart * apart
+            edge = step[axis] * spacing[axis]
+            spread += share[axis] * (1.0 - share[axis]) * edge * edge
+        square = -spread
+        for corner in range(8):
+            i, j, k = corner & 1, (corner >> 1) & 1, corner >> 2
+            weight = share[0] if i else 1.0 - share[0]
+            weight *= share[1] if j else 1.0 - share[1]
+            weight *= share[2] if k else 1.0 - share[2]
+            known = float(distances[base[2] + k, base[1] + j, base[0] + i])
+            square += weight * known * known
+        # A little less, because what is known was rounded.
+        found[n] = np.sqrt(max(square, 0.0)) * (1.0 - 1e-6) - np.sqrt(outside) - 1e-6
+
+
+@compiled(numba.void(_F64_2D, _F64, _F64_2D, _F64, _F64, _I64, _BOOL, numba.int64, numba.boolean[::1]))
+def near_organ(
+    points: Any, reach: Any, inverse: Any, start: Any, spacing: Any, size: Any, blocks: Any, edge: Any, found: Any
+) -> None:  # pragma: no cover
+    """Whether a ball of a radius of ``reach`` mm around each point may hold a point of the organ.
+
+    ``start`` and ``size`` are the organ's box in voxels; ``blocks`` tells of blocks of ``edge`` voxels, in a frame of
+    one, whether the organ is in one or in a neighbour of it.
+    """
+    for n in range(points.shape[0]):
+        good, small = True, True
+        at, stride = 0, 1
+        for axis in range(3):
+            place = inverse[axis, 3] - start[axis]
+            for other in range(3):
+                place += inverse[axis, other] * points[n, other]
+            wide = reach[n] / spacing[axis]
+            if place + wide < -0.5 or place - wide > size[axis] - 0.5:
+                good = False
+                break
+            count = (size[axis] + edge - 1) // edge
+            # Half a voxel on either side of the box is in its outer voxels.
+            block = int(min(max(np.floor((place + 0.5) / edge) + 1.0, 0.0), count + 1.0))
+            at += stride * block
+            stride *= count + 2
+            small = small and wide < edge
+        found[n] = good and (not small or blocks[at])
 
 
 @compiled(numba.int64(_BOOL_3D, numba.int64, numba.int64[::1], numba.int64[::1], numba.int64[::1]))

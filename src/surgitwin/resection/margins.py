@@ -32,14 +32,14 @@ from surgitwin.resection.cuts import Plane, PlaneCut
 from surgitwin.resection.lesion_surface import Closest, LesionSurface
 from surgitwin.resection.regions import Region, removed_at
 
-__all__ = ["LesionSurface", "Organ", "PlaneInterface"]
+__all__ = ["BLOCK", "LesionSurface", "Organ", "PlaneInterface"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _ON_RIM_MM = 1e-6
 _COARSE_STEPS = 3
-_BLOCK = 4
+BLOCK = 4
 _FINE_IN_COARSE = 8
 _CLOSER_LOOKS = 2
 _FINER = 3
@@ -65,14 +65,14 @@ class Organ:
 
     @cached_property
     def blocks(self) -> tuple[BoolArray, tuple[int, int, int]]:
-        """Where the organ is within a block of `_BLOCK` voxels or a neighbour of it, flat, in a frame of one block.
+        """Where the organ is within a block of `BLOCK` voxels or a neighbour of it, flat, in a frame of one block.
 
         The second value is the number of blocks along i, j and k.
         """
-        nk, nj, ni = (-(-n // _BLOCK) for n in self.mask.shape)
-        filled = np.zeros((nk * _BLOCK, nj * _BLOCK, ni * _BLOCK), dtype=np.bool_)
+        nk, nj, ni = (-(-n // BLOCK) for n in self.mask.shape)
+        filled = np.zeros((nk * BLOCK, nj * BLOCK, ni * BLOCK), dtype=np.bool_)
         filled[tuple(slice(0, n) for n in self.mask.shape)] = self.mask
-        held = np.pad(filled.reshape(nk, _BLOCK, nj, _BLOCK, ni, _BLOCK).any(axis=(1, 3, 5)), 1)
+        held = np.pad(filled.reshape(nk, BLOCK, nj, BLOCK, ni, BLOCK).any(axis=(1, 3, 5)), 1)
         for axis in range(3):
             low, high = np.roll(held, 1, axis), np.roll(held, -1, axis)  # the frame is empty, so nothing wraps around
             held = held | low | high
@@ -114,9 +114,9 @@ class _Face:
         return good
 
     def near_interface(self, u: FloatArray, v: FloatArray, within_mm: float) -> BoolArray:
-        """False only where no point of the interface is within a distance of less than `_BLOCK` voxels."""
+        """False only where no point of the interface is within a distance of less than `BLOCK` voxels."""
         held, size = self.organ.blocks
-        return self._bounded(self._look_up(held, size, u, v, _BLOCK), u, v, within_mm)
+        return self._bounded(self._look_up(held, size, u, v, BLOCK), u, v, within_mm)
 
     def _look_up(
         self, flat: BoolArray, size: tuple[int, int, int], u: FloatArray, v: FloatArray, voxels: int

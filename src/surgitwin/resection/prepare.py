@@ -343,7 +343,7 @@ def _lesion(name: str, part: BoolArray, box: Box, geometry: Geometry, organ: Box
         outside_voxels=found.outside,
         surrounded_voxels=found.surrounded,
         belongs=found.touches,
-        surface=LesionSurface.of(part, box, geometry, reach=organ),
+        surface=LesionSurface.of(part, box, geometry, reach=organ if found.touches else None),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from surgitwin.core.geometry import Box
 from surgitwin.resection.cuts import MaskCut
 from surgitwin.resection.lesion_surface import Closest, LesionSurface, lengths, offer_nearest
-from surgitwin.resection.margins import Organ
+from surgitwin.resection.margins import BLOCK, Organ
 from surgitwin.resection.regions import Region, removed_at
 from surgitwin.resection.surface_cut import SurfaceCut
 
@@ -24,7 +24,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-_BATCH = 64
 _COARSE_MM = 4.0
 _FIRST_LOOK_MM = 8.0
 
@@ -34,18 +33,22 @@ class SurfaceInterface:
 
     def __init__(self, cut: SurfaceCut, others: Sequence[Region], organ: Organ) -> None:
         self._organ, self._others = organ, others
-        low, high = organ.box.start, organ.box.stop
-        corners = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
-        corners = organ.geometry.to_lps(corners * (np.asarray(high) - low) + low - 0.5)
-        self._centre = corners.mean(axis=0)
-        self._radius = float(np.linalg.norm(corners - self._centre, axis=1).max())
-        self._pieces = self._about_the_organ(cut.points_mm[cut.triangles])
-        self._balls = _balls(self._pieces)
+        geometry = organ.geometry
+        self._inverse = np.ascontiguousarray(geometry.inverse, dtype=np.float64)
+        self._start = np.asarray(organ.box.start, dtype=np.float64)
+        self._spacing = np.asarray(geometry.spacing_mm)
+        self._pieces, self._middles, self._reach = self._near(cut.points_mm[cut.triangles])
 
-    def _about_the_organ(self, pieces: FloatArray) -> FloatArray:
-        """Those of the triangles, (n, 3, 3), that may reach into the ball around the organ."""
+    def _near(self, pieces: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Those of the triangles, (n, 3, 3), that may reach into the organ; their middles, and how far they reach."""
+        from surgitwin.resection.live_kernels import near_organ
+
         middles, reach = _balls(pieces)
-        return np.asarray(pieces[lengths(middles - self._centre) - reach < self._radius])
+        near = np.empty(len(pieces), dtype=np.bool_)
+        size = np.asarray(self._organ.box.size_ijk, dtype=np.int64)
+        blocks = self._organ.blocks[0]
+        near_organ(middles, reach, self._inverse, self._start, self._spacing, size, blocks, BLOCK, near)
+        return pieces[near], middles[near], reach[near]
 
     def nearest(self, lesion: LesionSurface, closest: Closest, coarse: bool = False) -> None:
         """Find where the lesion is nearest to it, if nearer than what was found.
@@ -54,7 +57,7 @@ class SurfaceInterface:
         """
         step = min(self._organ.geometry.spacing_mm) / 2
         finest = max(_COARSE_MM, 2 * step) if coarse else step
-        pieces, (middles, reach) = self._pieces, self._balls
+        pieces, middles, reach = self._pieces, self._middles, self._reach
         while len(pieces):
             bound = lesion.at_least(middles)
 
@@ -63,13 +66,7 @@ class SurfaceInterface:
 
             offer_nearest(middles, lesion, closest, counts, bound)
             hopeful = (bound - reach < closest.distance_mm) & (reach > finest)
-            pieces, middles, reach = pieces[hopeful], middles[hopeful], reach[hopeful]
-            if np.isfinite(closest.distance_mm) and len(pieces) > _BATCH:
-                within = closest.distance_mm + float(reach.max())
-                away = lesion.tree.query(middles, distance_upper_bound=within)[0]
-                pieces = pieces[away - reach < closest.distance_mm]
-            pieces = self._about_the_organ(_quartered(pieces))
-            middles, reach = _balls(pieces)
+            pieces, middles, reach = self._near(_quartered(pieces[hopeful]))
 
     def _on_interface(self, points: FloatArray) -> BoolArray:
         ijk = np.rint(self._organ.geometry.to_index(points)).astype(np.int64)
