@@ -53,6 +53,7 @@ class VesselsBox(Section):
         self._build_edits(theme)
         self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
         self._escape.setContext(Qt.ShortcutContext.WindowShortcut)
+        self._escape.setEnabled(False)
         self._escape.activated.connect(hand.stop)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
