@@ -14,6 +14,7 @@ KERNELS = (
     "surgitwin.vessels.thinning_kernels",
     "surgitwin.resection.crossing_kernels",
     "surgitwin.resection.live_kernels",
+    "surgitwin.resection.bound_kernels",
     "surgitwin.vessels.nearest_kernels",
     "surgitwin.vessels.territory_kernels",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +27,14 @@ class Feed:
 
     system: System
     supplies: tuple[Supply, ...]
-    feeding: NDArray[np.int32]
+    feeding: NDArray[Any]
 
     def lost_points(self, removed: BoolArray) -> BoolArray:
         """Which points of the trees are lost when these voxels of the organ go."""
         return np.concatenate([supply.lost_points(removed) for supply in self.supplies])
 
     def count(self, removed: BoolArray, tumour: BoolArray) -> tuple[int, int]:
-        """How many kept voxels have lost this system, and how many others are no tumour."""
+        """How many kept voxels have lost this system, and how many of these are no tumour."""
         from surgitwin.resection.live_kernels import count_lost
 
         counts = np.zeros(2, dtype=np.int64)
@@ -65,4 +66,5 @@ def _together(system: System, supplies: tuple[Supply, ...]) -> Feed:
         feeding = np.where(nearer, supply.feeding + np.int32(offset), feeding)
         away = np.where(nearer, supply.away_mm, away)
         offset += len(supply.tree.parent)
-    return Feed(system, supplies, np.ascontiguousarray(feeding, dtype=np.int32))
+    fits = offset <= np.iinfo(np.uint16).max  # half the memory is passed over in half the time
+    return Feed(system, supplies, np.ascontiguousarray(feeding, dtype=np.uint16 if fits else np.int32))

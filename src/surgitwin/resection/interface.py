@@ -62,6 +62,8 @@ class Interface:
         Infinitely far, and without points, if the cuts have no interface with the organ.
         """
         closest = Closest()
+        for surface in self._surfaces:
+            surface.look(lesion, closest)  # rules out most of all others, and costs next to nothing
         self._planes.nearest(lesion, closest)
         for mask, others in self._masks:
             mask.nearest(lesion, closest, others)

@@ -73,7 +73,7 @@ class DistanceField:
 
     def at_least(self, points_mm: FloatArray) -> FloatArray:
         """A lower bound of the distance of points, (n, 3) LPS mm, anywhere."""
-        from surgitwin.resection.live_kernels import bounds_of
+        from surgitwin.resection.bound_kernels import bounds_of
 
         found = np.empty(len(points_mm))
         points = np.ascontiguousarray(points_mm, dtype=np.float64)

@@ -263,20 +263,20 @@ class LiveCut:
             lesions=lesions,
             notices=(*prepared.notices, *_cut_notices(prepared, removed), *_lesion_notices(lesions)),
             approximate=coarse and curved and any(lesion.margin_mm for lesion in lesions),
-            **self._vessels(gone),
+            **self._vessels(gone, removed - tumour_removed),
         )
 
-    def _vessels(self, gone: BoolArray) -> dict[str, Any]:
-        """What the cut does to the vessels that have a tree."""
+    def _vessels(self, gone: BoolArray, healthy_removed: int) -> dict[str, Any]:
+        """What the cut does to the vessels that have a tree; it removes so many voxels that are no tumour."""
         prepared = self.prepared
         if not prepared.supplies:
             return {}
         lost: dict[System, int] = {}
         perfused = None
         for feed in self._feeds:
-            lost[feed.system], fed = feed.count(gone, prepared.tumour)
+            lost[feed.system], healthy = feed.count(gone, prepared.tumour)
             if feed.system == "portal":
-                perfused = fed
+                perfused = prepared.organ_voxels - prepared.tumour_voxels - healthy_removed - healthy
         return {
             "crossings": tuple(crossing for supply in prepared.supplies for crossing in supply.crossings(gone)),
             "lost_voxels": lost,

@@ -79,8 +79,7 @@ def table_of_surface(cut: SurfaceCut, box: Box, geometry: Geometry) -> RowTable:
     row, at = _crossings(points, cut.triangles, (j0, j1), (k0, k1))
     inside = (at > i0 - 1.0) & (at < float(i1))
     row, at = row[inside], at[inside]
-    order = np.lexsort((at, row))
-    table = _between(row[order], at[order], _starts(points, cut, box, geometry).reshape(-1), box)
+    table = _between(row, at, _starts(points, cut, box, geometry).reshape(-1), box)
     return _without(table, _on_surface(on_grid, cut.triangles, box))
 
 
@@ -126,29 +125,14 @@ def _without(table: RowTable, ijk: IntArray) -> RowTable:
 
 
 def _between(row: IntArray, at: FloatArray, removed_at_start: BoolArray, box: Box) -> RowTable:
-    """Intervals from sorted crossings: sides alternate from one crossing to the next."""
-    i0, i1 = box.start[0], box.stop[0]
-    rows = len(removed_at_start)
-    count = np.bincount(row, minlength=rows)
-    first = np.zeros(rows + 1, dtype=np.int64)
-    np.cumsum(count, out=first[1:])
-    # Borders of each row: its start, its crossings, its end; interval n lies between borders n and n + 1.
-    borders = np.full(int((count + 2).sum()), np.nan)
-    origin = first[:-1] + 2 * np.arange(rows)
-    borders[origin] = i0 - 0.5
-    borders[origin + count + 1] = i1 - 0.5
-    borders[origin[row] + 1 + (np.arange(len(row)) - first[row])] = at
-    number = np.arange(len(borders)) - np.repeat(origin, count + 2)
-    of_row = np.repeat(np.arange(rows), count + 2)
-    gone = removed_at_start[of_row] ^ (number % 2 == 1)
-    wanted = np.flatnonzero(gone & (number <= count[of_row]))
-    low = np.clip(np.floor(borders[wanted]).astype(np.int64) + 1, i0, i1)
-    high = np.clip(np.ceil(borders[wanted + 1]).astype(np.int64), i0, i1)
-    some = high > low
-    low, high, of_row = low[some], high[some], of_row[wanted][some]
-    starts = np.zeros(rows + 1, dtype=np.int64)
-    np.cumsum(np.bincount(of_row, minlength=rows), out=starts[1:])
-    return RowTable(box, starts, low, high)
+    """Intervals from crossings: sides alternate from one crossing to the next."""
+    from surgitwin.resection.live_kernels import intervals_between
+
+    first = np.empty(len(removed_at_start) + 1, dtype=np.int64)
+    low, high = (np.empty(len(removed_at_start) + len(row), dtype=np.int64) for _ in range(2))
+    goes = np.ascontiguousarray(removed_at_start)
+    count = intervals_between(row, at, goes, box.start[0], box.stop[0], first, low, high)
+    return RowTable(box, first, low[:count], high[:count])
 
 
 def _crossings(

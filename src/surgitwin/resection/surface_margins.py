@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box
 from surgitwin.resection.cuts import MaskCut
-from surgitwin.resection.lesion_surface import Closest, LesionSurface, lengths, offer_nearest
+from surgitwin.resection.lesion_surface import Closest, LesionSurface, offer_nearest
 from surgitwin.resection.margins import BLOCK, Organ
 from surgitwin.resection.regions import Region, removed_at
 from surgitwin.resection.surface_cut import SurfaceCut
@@ -37,18 +37,24 @@ class SurfaceInterface:
         self._inverse = np.ascontiguousarray(geometry.inverse, dtype=np.float64)
         self._start = np.asarray(organ.box.start, dtype=np.float64)
         self._spacing = np.asarray(geometry.spacing_mm)
-        self._pieces, self._middles, self._reach = self._near(cut.points_mm[cut.triangles])
+        self._pieces, self._middles, self._reach = self._near(cut.points_mm[cut.triangles], False)
+        self._bounds: dict[int, FloatArray] = {}
 
-    def _near(self, pieces: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Those of the triangles, (n, 3, 3), that may reach into the organ; their middles, and how far they reach."""
-        from surgitwin.resection.live_kernels import near_organ
+    def _near(self, pieces: FloatArray, quartered: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Those of the triangles, (n, 3, 3), that may reach into the organ, or those of their quarters.
 
-        middles, reach = _balls(pieces)
-        near = np.empty(len(pieces), dtype=np.bool_)
-        size = np.asarray(self._organ.box.size_ijk, dtype=np.int64)
-        blocks = self._organ.blocks[0]
-        near_organ(middles, reach, self._inverse, self._start, self._spacing, size, blocks, BLOCK, near)
-        return pieces[near], middles[near], reach[near]
+        Returns
+        -------
+        Their corners, their middles, and how far the corners are from these.
+        """
+        from surgitwin.resection.bound_kernels import pieces_near
+
+        room = len(pieces) * (4 if quartered else 1) + 1
+        found, middles, reach = np.empty((room, 3, 3)), np.empty((room, 3)), np.empty(room)
+        size, blocks = np.asarray(self._organ.box.size_ijk, dtype=np.int64), self._organ.blocks[0]
+        place = (self._inverse, self._start, self._spacing, size, blocks, BLOCK)
+        count = pieces_near(np.ascontiguousarray(pieces), quartered, *place, found, middles, reach)
+        return found[:count], middles[:count], reach[:count]
 
     def nearest(self, lesion: LesionSurface, closest: Closest, coarse: bool = False) -> None:
         """Find where the lesion is nearest to it, if nearer than what was found.
@@ -58,15 +64,25 @@ class SurfaceInterface:
         step = min(self._organ.geometry.spacing_mm) / 2
         finest = max(_COARSE_MM, 2 * step) if coarse else step
         pieces, middles, reach = self._pieces, self._middles, self._reach
-        while len(pieces):
-            bound = lesion.at_least(middles)
-
-            def counts(some: NDArray[np.intp], points: FloatArray = middles) -> BoolArray:
-                return self._on_interface(points[some])
-
-            offer_nearest(middles, lesion, closest, counts, bound)
+        bound = self.look(lesion, closest)
+        while True:
             hopeful = (bound - reach < closest.distance_mm) & (reach > finest)
-            pieces, middles, reach = self._near(_quartered(pieces[hopeful]))
+            if not hopeful.any():
+                return
+            pieces, middles, reach = self._near(pieces[hopeful], True)
+            bound = lesion.at_least(middles)
+            self._offer(middles, lesion, closest, bound)
+
+    def look(self, lesion: LesionSurface, closest: Closest) -> FloatArray:
+        """A first look, at the middles of the triangles; lower bounds of their distances."""
+        known = self._bounds.get(id(lesion))
+        bound = lesion.at_least(self._middles) if known is None else known
+        self._bounds[id(lesion)] = bound
+        self._offer(self._middles, lesion, closest, bound)
+        return bound
+
+    def _offer(self, points: FloatArray, lesion: LesionSurface, closest: Closest, bound: FloatArray) -> None:
+        offer_nearest(points, lesion, closest, lambda some: self._on_interface(points[some]), bound)
 
     def _on_interface(self, points: FloatArray) -> BoolArray:
         ijk = np.rint(self._organ.geometry.to_index(points)).astype(np.int64)
@@ -81,28 +97,15 @@ class SurfaceInterface:
         return np.asarray(on)
 
 
-def _balls(pieces: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Middle of each triangle, (n, 3), and how far its corners are from it."""
-    a, b, c = pieces[:, 0], pieces[:, 1], pieces[:, 2]
-    middles = (a + b + c) / 3.0
-    reach = np.maximum(np.maximum(lengths(a - middles), lengths(b - middles)), lengths(c - middles))
-    return middles, reach
-
-
-def _quartered(pieces: FloatArray) -> FloatArray:
-    """Each triangle as four between its corners and the middles of its edges."""
-    a, b, c = pieces[:, 0], pieces[:, 1], pieces[:, 2]
-    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-    parts = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
-    return np.concatenate([np.stack(part, axis=1) for part in parts])
-
-
 class MaskInterface:
     """The border of a region of voxels within the organ."""
 
     def __init__(self, cut: MaskCut, organ: Organ) -> None:
         self._organ = organ
         box = organ.box
+        if cut.box == box:
+            self._gone = np.ascontiguousarray(cut.mask, dtype=np.bool_)
+            return
         self._gone = np.zeros(organ.mask.shape, dtype=np.bool_)
         low = [max(a, b) for a, b in zip(cut.box.start, box.start, strict=True)]
         high = [min(a, b) for a, b in zip(cut.box.stop, box.stop, strict=True)]
