@@ -16,11 +16,13 @@ from tests.gui.steps import Hand, close_window, open_window
 from surgitwin.core.progress import Context
 from surgitwin.gui.panels.plan_numbers import NOT_ASSESSED
 from surgitwin.gui.plan_picture import SPECIMEN
+from surgitwin.gui.tree import EYE, NAME
 from surgitwin.resection.hepatectomies import hepatectomy
 from surgitwin.samples.phantom import PhantomSettings, write_liver_phantom
-from surgitwin.scene.nodes import CutModel, PlanNode
+from surgitwin.scene.nodes import CutModel, PlanNode, SegmentNode, TerritoriesNode, VesselTreeNode
 from surgitwin.session import Session
 
+RECURSIVE = Qt.MatchFlag.MatchRecursive
 SETTINGS = PhantomSettings(size_ijk=(110, 100, 80), seed=3, portal_terminals=40, hepatic_terminals=40)
 
 
@@ -96,6 +98,22 @@ def test_a_standard_hepatectomy_is_one_click_and_two_answers_away(hand: Hand) ->
     moved = {surface.id: surface.offset_mm for surface in hand.window.stage.view3d.content.surfaces}
     assert np.linalg.norm(moved[SPECIMEN]) == pytest.approx(40.0)
     hand.picture("specimen-aside")
+
+
+def test_the_twin_lists_vessel_trees_and_territories_and_its_eyes_show_and_hide_them(hand: Hand) -> None:
+    tree = hand.window.tree
+    (made,) = hand.desk.scene.of_type(TerritoriesNode)
+    vessels = hand.desk.scene.of_type(VesselTreeNode)
+    rows = {item.text(NAME): item for item in tree.findItems("", Qt.MatchFlag.MatchContains | RECURSIVE)}
+    assert {made.name, *(node.name for node in vessels)} <= set(rows)
+
+    tree.itemClicked.emit(rows[made.name], EYE)
+    hand.rest()
+    assert not any(hand.desk.scene.expect(part, SegmentNode).visible for part in made.territories)
+    hand.picture("territories-hidden")
+    hand.desk.undo()
+    hand.rest()
+    assert all(hand.desk.scene.expect(part, SegmentNode).visible for part in made.territories)
 
 
 def test_a_surface_around_a_lesion_follows_the_hand_and_undo_brings_it_back(hand: Hand) -> None:

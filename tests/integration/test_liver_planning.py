@@ -11,7 +11,7 @@ import pytest
 
 from surgitwin.core.progress import Context
 from surgitwin.samples.phantom import PhantomSettings, write_liver_phantom
-from surgitwin.scene.nodes import PlanNode
+from surgitwin.scene.nodes import PlanNode, SegmentNode
 from surgitwin.session import Session
 from terminal import copy_of, done, surgitwin
 
@@ -84,6 +84,21 @@ def test_territories_fill_the_liver_and_say_how_far_the_methods_agree(case: Path
     stats = {s["name"]: s for s in done("stats", case)["segments"]}
     parts = [part["name"] for part in document["territories"]]
     assert sum(stats[name]["voxels"] for name in parts) == liver["voxels"]
+
+
+def test_hiding_the_territories_hides_their_segments_and_removing_them_leaves_the_segments(case: Path) -> None:
+    made = done("territories", case, "--organ", "Liver", "--vessels", "Portal vein")
+    node, parts = made["node"]["id"], [part["id"] for part in made["territories"]]
+
+    def visible() -> set[bool]:
+        with Session.open(case) as session:
+            return {session.scene.expect(part, SegmentNode).visible for part in parts}
+
+    assert visible() == {True}
+    done("edit", case, node, "--no-visible")
+    assert visible() == {False}
+    done("remove", case, node)
+    assert len(visible()) == 1
 
 
 def test_names_that_a_person_confirmed_are_no_suggestions_any_more(case: Path) -> None:

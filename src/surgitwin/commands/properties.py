@@ -22,6 +22,7 @@ from surgitwin.scene.nodes import (
     SegmentKind,
     SegmentNode,
     SurfaceNode,
+    TerritoriesNode,
     VolumeNode,
     WorkStatus,
 )
@@ -103,6 +104,9 @@ class EditNode(Command):
                 if self.rename is not None:  # a surface that is called as its segment keeps doing so
                     for surface in surfaces_below(bench.scene, node):
                         tx.set(surface.id, **({"name": self.rename} if surface.name == node.name else {}))
+                if self.visible is not None and isinstance(node, TerritoriesNode):  # they are seen by their segments
+                    for territory in node.territories:
+                        tx.set(territory, visible=self.visible)
             return {"node": describe(bench.scene.node(node.id))}
 
         return at_once(apply)

@@ -1,4 +1,4 @@
-"""The twin's tree: images, anatomy, surfaces and plans, with what decides beside each name."""
+"""The twin's tree: images, anatomy, vessels, surfaces and plans, with what decides beside each name."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from surgitwin.core.ids import NodeId, Revision
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import APART_MS, Desk
 from surgitwin.gui.icons import icon, swatch
+from surgitwin.gui.panels.territories import disagreement_text
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import (
     LandmarkNode,
@@ -34,7 +35,9 @@ from surgitwin.scene.nodes import (
     SegmentationNode,
     SegmentNode,
     SurfaceNode,
+    TerritoriesNode,
     TransformNode,
+    VesselTreeNode,
     VolumeNode,
 )
 
@@ -188,6 +191,8 @@ class TwinTree(QTreeWidget):
         groups: list[_Group] = [
             _Group(tr("Images"), list(scene.of_type(VolumeNode))),
             _Group(tr("Anatomy"), list(scene.of_type(SegmentNode))),
+            _Group(tr("Vessel trees"), list(scene.of_type(VesselTreeNode))),
+            _Group(tr("Territories"), list(scene.of_type(TerritoriesNode))),
             _Group(tr("Surfaces"), list(loose)),
             _Group(tr("Plans"), list(scene.of_type(PlanNode))),
             _Group(tr("Registrations"), list(scene.of_type(TransformNode))),
@@ -229,6 +234,10 @@ class TwinTree(QTreeWidget):
         if isinstance(node, TransformNode):
             error = f"{node.mean_error_mm:.1f} mm" if node.mean_error_mm is not None else ""
             return f"✓ {error}".strip() if node.accepted is not None else tr("not accepted")
+        if isinstance(node, VesselTreeNode):
+            return tr("{count} branches").format(count=len(node.branches))
+        if isinstance(node, TerritoriesNode):
+            return tr("{count} parts").format(count=len(node.territories))
         if isinstance(node, PlanNode) and node.numbers is not None:
             percent = node.numbers.get("flr_percent") or node.numbers.get("remnant_percent")
             return f"{percent:.1f} %" if percent is not None else f"{node.numbers['remnant_ml']:.0f} ml"
@@ -239,6 +248,9 @@ class TwinTree(QTreeWidget):
         if isinstance(node, VolumeNode):
             lines.append(" × ".join(str(n) for n in node.geometry.size_ijk))
             lines.append(" × ".join(f"{s:.2f}" for s in node.geometry.spacing_mm) + " mm")
+        if isinstance(node, TerritoriesNode):
+            lines.append(disagreement_text(node.disagreement_percent))
+        if isinstance(node, VolumeNode | VesselTreeNode):
             lines += [notice.message for notice in node.notices]
         if node.made_from is not None:
             kind = tr("automatic, ") if node.made_from.automatic else ""
