@@ -101,6 +101,28 @@ def _near_organ(
     return not small or blocks[at]
 
 
+_PIECES = numba.float64[:, :, ::1]
+
+
+@compiled(numba.void(_PIECES, numba.int64, numba.int64, numba.int64))
+def _halved(pieces: Any, whole: Any, first: Any, second: Any) -> None:  # pragma: no cover
+    """Write the two halves of a triangle, divided across its longest edge, over it or other ones."""
+    longest, edge = -1.0, 0
+    for corner in range(3):
+        length = 0.0
+        for axis in range(3):
+            apart = pieces[whole, (corner + 1) % 3, axis] - pieces[whole, corner, axis]
+            length += apart * apart
+        if length > longest:
+            longest, edge = length, corner
+    for axis in range(3):
+        a, b = pieces[whole, edge, axis], pieces[whole, (edge + 1) % 3, axis]
+        c = pieces[whole, (edge + 2) % 3, axis]
+        middle = (a + b) / 2.0
+        pieces[first, 0, axis], pieces[first, 1, axis], pieces[first, 2, axis] = a, middle, c
+        pieces[second, 0, axis], pieces[second, 1, axis], pieces[second, 2, axis] = middle, b, c
+
+
 @compiled(
     numba.int64(
         _given(numba.float64, 3),
@@ -111,7 +133,7 @@ def _near_organ(
         _I64,
         _BOOL,
         numba.int64,
-        numba.float64[:, :, ::1],
+        _PIECES,
         numba.float64[:, ::1],
         numba.float64[::1],
     )
@@ -133,28 +155,27 @@ def pieces_near(
 
     Writes their corners, middles, and how far these are from the corners. ``start`` and ``size`` are the organ's box in
     voxels; ``blocks`` tells of blocks of ``edge`` voxels, in a frame of one, whether the organ is in one or in a
-    neighbour of it.
+    neighbour of it. Triangles are halved across their longest edges, twice, so that long ones do not become slivers.
     """
     count = 0
+    parts = np.empty((4, 3, 3))
     for n in range(pieces.shape[0]):
+        parts[0] = pieces[n]
+        if quartered:
+            _halved(parts, 0, 0, 2)
+            _halved(parts, 0, 0, 1)
+            _halved(parts, 2, 2, 3)
         for part in range(4 if quartered else 1):
-            # Corners of a quarter: one of the triangle's own and the middles of its edges; of the last, middles only.
-            for corner in range(3):
-                first = corner if not quartered or part == corner else (part if part < 3 else corner)
-                second = corner if not quartered or part < 3 else (corner + 1) % 3
-                for axis in range(3):
-                    found[count, corner, axis] = (pieces[n, first, axis] + pieces[n, second, axis]) / 2.0
-            x, y, z = 0.0, 0.0, 0.0
-            for corner in range(3):
-                x += found[count, corner, 0] / 3.0
-                y += found[count, corner, 1] / 3.0
-                z += found[count, corner, 2] / 3.0
+            x = (parts[part, 0, 0] + parts[part, 1, 0] + parts[part, 2, 0]) / 3.0
+            y = (parts[part, 0, 1] + parts[part, 1, 1] + parts[part, 2, 1]) / 3.0
+            z = (parts[part, 0, 2] + parts[part, 1, 2] + parts[part, 2, 2]) / 3.0
             far = 0.0
             for corner in range(3):
-                dx, dy, dz = found[count, corner, 0] - x, found[count, corner, 1] - y, found[count, corner, 2] - z
+                dx, dy, dz = parts[part, corner, 0] - x, parts[part, corner, 1] - y, parts[part, corner, 2] - z
                 far = max(far, dx * dx + dy * dy + dz * dz)
             far = np.sqrt(far)
             if _near_organ(x, y, z, far, inverse, start, spacing, size, blocks, edge):
+                found[count] = parts[part]
                 middles[count, 0], middles[count, 1], middles[count, 2] = x, y, z
                 reach[count] = far
                 count += 1

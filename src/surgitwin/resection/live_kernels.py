@@ -18,12 +18,9 @@ def _given(kind: Any, dimensions: int) -> Any:
     return numba.types.Array(kind, dimensions, "C", readonly=True)
 
 
-_BOOL, _BOOL_3D, _F64, _F64_2D = (
-    _given(numba.boolean, 1),
-    _given(numba.boolean, 3),
-    _given(numba.float64, 1),
-    _given(numba.float64, 2),
-)
+_BOOL, _F64 = _given(numba.boolean, 1), _given(numba.float64, 1)
+_MANY = 32
+_BYTES_3D = _given(numba.uint8, 3)  # masks, of which loops look at many voxels at a time
 _U16, _I32, _I64 = _given(numba.uint16, 1), _given(numba.int32, 1), _given(numba.int64, 1)
 
 
@@ -45,7 +42,7 @@ def mark_lost(gone: Any, feeding: Any, lost: Any, found: Any) -> None:  # pragma
         found[voxel] = lost[feeding[voxel]] and not gone[voxel]
 
 
-@compiled(numba.int64(_BOOL_3D, numba.int64, numba.int64[::1], numba.int64[::1], numba.int64[::1]))
+@compiled(numba.int64(_BYTES_3D, numba.int64, numba.int64[::1], numba.int64[::1], numba.int64[::1]))
 def mask_runs(mask: Any, origin: Any, first: Any, low: Any, high: Any) -> Any:  # pragma: no cover
     """The runs along i of each row of a mask: ``low`` <= i < ``high``, as far as there is room; how many there are.
 
@@ -57,24 +54,27 @@ def mask_runs(mask: Any, origin: Any, first: Any, low: Any, high: Any) -> Any:  
         for j in range(mask.shape[1]):
             first[row] = count
             row += 1
-            changes = 0  # counted first, many voxels at a time: most rows have few
-            for i in range(1, wide):
-                changes += mask[k, j, i] != mask[k, j, i - 1]
-            inside = wide > 0 and mask[k, j, 0]
+            line = mask[k, j]
+            inside = line[0] != 0
             if inside and count < room:
                 low[count] = origin
-            i = 1
-            while changes > 0:
-                if mask[k, j, i] != inside:
-                    changes -= 1
-                    if inside:
-                        if count < room:
-                            high[count] = origin + i
-                        count += 1
-                    elif count < room:
-                        low[count] = origin + i
-                    inside = not inside
-                i += 1
+            for begin in range(1, wide, _MANY):
+                before, after = line[begin - 1 : begin + _MANY - 1], line[begin : begin + _MANY]
+                changes = 0  # counted first, many voxels at a time: most pieces of a row have none
+                for n in range(after.shape[0]):
+                    changes += before[n] ^ after[n]
+                n = 0
+                while changes > 0:
+                    if (after[n] != 0) != inside:
+                        changes -= 1
+                        if inside:
+                            if count < room:
+                                high[count] = origin + begin + n
+                            count += 1
+                        elif count < room:
+                            low[count] = origin + begin + n
+                        inside = not inside
+                    n += 1
             if inside:
                 if count < room:
                     high[count] = origin + wide
@@ -83,39 +83,46 @@ def mask_runs(mask: Any, origin: Any, first: Any, low: Any, high: Any) -> Any:  
     return count
 
 
-@compiled(numba.int64(_BOOL_3D, _BOOL_3D, _I64, _I64, numba.int64[:, ::1]))
-def borders(organ: Any, gone: Any, low: Any, high: Any, found: Any) -> Any:  # pragma: no cover
+@compiled(numba.int64(_BYTES_3D, _BYTES_3D, _I64, _I64, _F64, _F64, numba.float64, numba.int32[:, ::1]))
+def borders(
+    organ: Any, gone: Any, low: Any, high: Any, centre: Any, spacing: Any, radius: Any, found: Any
+) -> Any:  # pragma: no cover
     """Faces between a removed voxel of the organ and a kept one beside it, both with ``low`` <= (i, j, k) < ``high``.
 
-    Writes i, j, k of the removed one and of the kept one as far as there is room, and returns how many there are.
+    Writes i, j, k of the removed one and of the kept one as far as there is room, and returns how many there are. Only
+    those are counted whose middle is within ``radius`` mm of ``centre`` (i, j, k).
     """
     count = 0
     room = found.shape[0]
-    for axis in range(3):
-        di, dj, dk = int(axis == 0), int(axis == 1), int(axis == 2)
-        for k in range(low[2], high[2] - dk):
-            for j in range(low[1], high[1] - dj):
-                last = high[0] - di
+    for k in range(low[2], high[2]):
+        for j in range(low[1], high[1]):
+            for axis in range(3):
+                di, dj, dk = int(axis == 0), int(axis == 1), int(axis == 2)
+                if j + dj >= high[1] or k + dk >= high[2]:
+                    continue
+                organ_here = organ[k, j, low[0] : high[0] - di]
+                organ_there = organ[k + dk, j + dj, low[0] + di : high[0]]
+                gone_here = gone[k, j, low[0] : high[0] - di]
+                gone_there = gone[k + dk, j + dj, low[0] + di : high[0]]
                 some = 0  # counted first, many voxels at a time: most rows have few
-                for i in range(low[0], last):
-                    both = organ[k, j, i] & organ[k + dk, j + dj, i + di]
-                    some += both & (gone[k, j, i] ^ gone[k + dk, j + dj, i + di])
-                i = low[0]
+                for n in range(organ_here.shape[0]):
+                    some += organ_here[n] & organ_there[n] & (gone_here[n] ^ gone_there[n])
+                n = 0
                 while some > 0:
-                    if organ[k, j, i] and organ[k + dk, j + dj, i + di]:
-                        here = gone[k, j, i]
-                        if gone[k + dk, j + dj, i + di] != here:
-                            some -= 1
+                    if organ_here[n] & organ_there[n] & (gone_here[n] ^ gone_there[n]):
+                        some -= 1
+                        i = low[0] + n
+                        x = (i + 0.5 * di - centre[0]) * spacing[0]
+                        y = (j + 0.5 * dj - centre[1]) * spacing[1]
+                        z = (k + 0.5 * dk - centre[2]) * spacing[2]
+                        if x * x + y * y + z * z <= radius * radius:
                             if count < room:
-                                one, other = (0, 3) if here else (3, 0)
+                                one, other = (0, 3) if gone_here[n] else (3, 0)
                                 found[count, one], found[count, one + 1], found[count, one + 2] = i, j, k
-                                found[count, other], found[count, other + 1], found[count, other + 2] = (
-                                    i + di,
-                                    j + dj,
-                                    k + dk,
-                                )
+                                found[count, other], found[count, other + 1] = i + di, j + dj
+                                found[count, other + 2] = k + dk
                             count += 1
-                    i += 1
+                    n += 1
     return count
 
 

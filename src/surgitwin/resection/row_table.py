@@ -59,8 +59,10 @@ def table_of_mask(mask: BoolArray, box: Box) -> RowTable:
     """The runs of a mask, [k, j, i], that covers ``box``."""
     from surgitwin.resection.live_kernels import mask_runs
 
-    nk, nj, _ = mask.shape
-    whole = np.ascontiguousarray(mask, dtype=np.bool_)
+    nk, nj, ni = mask.shape
+    if ni == 0:
+        return RowTable(box, np.zeros(nk * nj + 1, dtype=np.int64), *(np.zeros(0, dtype=np.int64),) * 2)
+    whole = np.ascontiguousarray(mask, dtype=np.bool_).view(np.uint8)
     first = np.zeros(nk * nj + 1, dtype=np.int64)
     room = 4 * nk * nj
     while True:

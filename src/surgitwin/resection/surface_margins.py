@@ -120,33 +120,44 @@ class MaskInterface:
         start, size = np.asarray(self._organ.box.start), np.asarray(self._organ.box.size_ijk)
         at = self._organ.geometry.to_index(lesion.xyz.T) - start
         spacing = np.asarray(self._organ.geometry.spacing_mm)
-        within = _FIRST_LOOK_MM
+        within, far = _FIRST_LOOK_MM, float(np.linalg.norm(size * spacing)) + self._apart(lesion)
         while True:
             within = min(within, closest.distance_mm)
             # A face's middle lies within half a voxel of both its voxels.
             low = np.clip(np.floor(at.min(axis=0) - within / spacing - 0.5), 0, size).astype(np.int64)
             high = np.clip(np.ceil(at.max(axis=0) + within / spacing + 0.5) + 1, 0, size).astype(np.int64)
-            faces = self._faces(low, high) + np.tile(start, 2)
+            faces = self._faces(low, high, lesion, within) + np.tile(start, 2)
             points = self._organ.geometry.to_lps((faces[:, :3] + faces[:, 3:]) / 2.0)
 
             def stays(some: NDArray[np.intp], faces: IntArray = faces) -> BoolArray:
                 return ~removed_at(others, faces[some, 3:], self._organ.geometry.size_ijk[0])
 
             offer_nearest(points, lesion, closest, stays if others else None)
-            if closest.distance_mm <= within or bool(((low == 0) & (high == size)).all()):
+            if closest.distance_mm <= within or within >= far:
                 return
-            within *= 2.5
+            within *= 2.0
 
-    def _faces(self, low: IntArray, high: IntArray) -> IntArray:
-        """Removed voxels and kept ones beside them, (n, 6) indices in the organ's box."""
+    def _apart(self, lesion: LesionSurface) -> float:
+        """How far the lesion's middle is from the middle of the organ's box, mm."""
+        box = self._organ.box
+        middle = (np.asarray(box.start) + np.asarray(box.stop) - 1.0) / 2.0
+        return float(np.linalg.norm(self._organ.geometry.to_lps(middle) - lesion.centre))
+
+    def _faces(self, low: IntArray, high: IntArray, lesion: LesionSurface, within_mm: float) -> IntArray:
+        """Removed voxels and kept ones beside them, (n, 6) indices in the organ's box; none of these is left out that
+        has its face within a distance of the lesion."""
         from surgitwin.resection.live_kernels import borders
 
-        room = 20_000
+        geometry = self._organ.geometry
+        organ, gone = np.ascontiguousarray(self._organ.mask).view(np.uint8), self._gone.view(np.uint8)
+        centre = geometry.to_index(lesion.centre) - np.asarray(self._organ.box.start)
+        radius = lesion.radius + within_mm + 1e-6
+        room = 50_000
         while True:
-            found = np.empty((room, 6), dtype=np.int64)
-            count = borders(self._organ.mask, self._gone, low, high, found)
+            found = np.empty((room, 6), dtype=np.int32)
+            count = borders(organ, gone, low, high, centre, np.asarray(geometry.spacing_mm), radius, found)
             if count <= room:
-                return found[:count]
+                return found[:count].astype(np.int64)
             room = count
 
 
