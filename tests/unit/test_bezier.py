@@ -15,7 +15,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.resection import LiveCut, Structure, partition, prepare
-from surgitwin.resection.bezier import BezierPatch, crosses_itself, surface_cut
+from surgitwin.resection.bezier import RIM, STEPS, BezierPatch, crosses_itself, surface_cut
 
 BOX = Box((2, 2, 2), (50, 45, 28))
 
@@ -114,9 +114,9 @@ def test_past_its_edges_a_patch_goes_on_straight(name: str) -> None:
 def test_the_extension_goes_on_in_the_direction_of_the_edge() -> None:
     grid = GRIDS["odd spacing"]
     cut = surface_cut(BezierPatch.of(paraboloid()), BOX, grid, (0, 0, 99.0))
-    rows = cut.points_mm.reshape(67, 67, 3)
+    rows = cut.points_mm.reshape(STEPS + 2 * RIM + 1, -1, 3)
 
-    outwards = rows[0, 30] - rows[1, 30]
+    outwards = rows[0, 30] - rows[RIM, 30]
     slope = outwards[2] / -outwards[0]
     assert slope == pytest.approx(2 * 0.012 * 30.0, rel=1e-9)  # dz/dx of the paraboloid at x = -30, going outwards
 
@@ -129,12 +129,45 @@ def folded() -> NDArray[np.float64]:
     return points
 
 
+def doubled_back() -> NDArray[np.float64]:
+    """A piece of a plane on which the surface runs forth, back and forth again."""
+    points = flat()
+    points[:, :, 0] = np.array([-30.0, 40.0, -40.0, 30.0])[:, None]
+    return points
+
+
+def loop(pull: float) -> NDArray[np.float64]:
+    """Two rows of control points pulled past each other: above about 44 mm the profile has a small loop."""
+    points = flat(6, 6)
+    points[2, :, 0], points[3, :, 0] = pull, -pull
+    points[2:4, :, 2] += 6.0
+    return points
+
+
+@pytest.mark.parametrize("points", [folded(), doubled_back(), loop(50.0)])
 @pytest.mark.parametrize("name", GRIDS)
-def test_a_patch_that_folds_over_itself_is_refused(name: str) -> None:
+def test_a_patch_that_folds_over_itself_is_refused(name: str, points: NDArray[np.float64]) -> None:
     grid = GRIDS[name]
 
     with pytest.raises(BadInput, match="folds over itself"):
-        surface_cut(BezierPatch.of(folded()), grid.full_box, grid, (0.0, 0.0, 20.0))
+        surface_cut(BezierPatch.of(points), grid.full_box, grid, (0.0, 0.0, 20.0))
+
+
+@pytest.mark.parametrize("pull", [10.0, 30.0, 40.0, 48.0, 55.0, 90.0])
+def test_a_patch_is_refused_if_and_only_if_its_profile_crosses_itself(pull: float) -> None:
+    """The profile is (x(u), z(u)) for every v; its crossings are looked for between all pairs of 400 stretches."""
+    grid = GRIDS["oblique"]
+    patch = BezierPatch.of(loop(pull))
+    line = patch.at(np.linspace(0, 1, 401), np.array([0.5]))[:, 0][:, [0, 2]]
+
+    def side(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+        ahead, there = q - p, r - p
+        return np.asarray(ahead[..., 0] * there[..., 1] - ahead[..., 1] * there[..., 0])
+
+    a, b, c, d = line[:-1, None], line[1:, None], line[None, :-1], line[None, 1:]
+    crossing = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
+
+    assert crosses_itself(patch, grid.full_box, grid) == crossing.any()
 
 
 def test_edges_that_bend_towards_each_other_and_cross_in_the_organ_are_refused() -> None:

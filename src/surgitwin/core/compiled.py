@@ -13,6 +13,7 @@ KERNELS = (
     "surgitwin.segmentation.seed_kernels",
     "surgitwin.vessels.thinning_kernels",
     "surgitwin.resection.crossing_kernels",
+    "surgitwin.resection.fold_kernels",
     "surgitwin.resection.live_kernels",
     "surgitwin.resection.bound_kernels",
     "surgitwin.vessels.nearest_kernels",

@@ -27,7 +27,7 @@ IntArray = NDArray[np.int32]
 
 LEAST, MOST = 4, 6
 STEPS = 64
-_COARSE = 20  # cells along each side that are looked at for crossings of the patch with itself
+RIM = 6  # cells around the patch on each side
 _FLAT = 1e-9
 
 
@@ -120,11 +120,12 @@ def _elevated(points: FloatArray, axis: int) -> FloatArray:
 
 
 @cache
-def _cells(rows: int, columns: int) -> tuple[IntArray, int]:
-    """Triangles of a grid of points in a rim of one more on each side, the inner ones first, and how many these are."""
-    number = np.arange((rows + 2) * (columns + 2)).reshape(rows + 2, columns + 2)
-    inner = np.zeros((rows + 1, columns + 1), dtype=np.bool_)
-    inner[1:-1, 1:-1] = True
+def _cells() -> tuple[IntArray, int]:
+    """Triangles of the patch's cells, then of those around it, and how many the patch's are."""
+    side = STEPS + 1 + 2 * RIM
+    number = np.arange(side * side).reshape(side, side)
+    inner = np.zeros((side - 1, side - 1), dtype=np.bool_)
+    inner[RIM:-RIM, RIM:-RIM] = True
     a, b, c, d = number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]
     both = np.stack([np.stack([a, b, c], axis=-1), np.stack([a, c, d], axis=-1)], axis=2)
     triangles = np.concatenate([both[inner].reshape(-1, 3), both[~inner].reshape(-1, 3)]).astype(np.int32)
@@ -150,13 +151,13 @@ def surface_cut(
     """
     x, y, z = (float(value) for value in remove_point_mm)
     corners = geometry.to_lps(_corners(box))
-    points = _extended(patch, corners, STEPS)
-    triangles, drawn = _cells(STEPS + 1, STEPS + 1)
-    _check_border(points, STEPS + 3, box, geometry)
-    if checked and crosses_itself(patch, box, geometry):
+    points = _extended(patch, corners)
+    triangles, drawn = _cells()
+    _check_border(points, box, geometry)
+    if checked and _folds(points, box, geometry):
         message = tr("The cut surface folds over itself. Move its control points apart, or put them back in order.")
         raise BadInput(message)
-    return SurfaceCut(points, triangles, (x, y, z), drawn)
+    return SurfaceCut(points.reshape(-1, 3), triangles, (x, y, z), drawn)
 
 
 def _corners(box: Box) -> FloatArray:
@@ -164,33 +165,41 @@ def _corners(box: Box) -> FloatArray:
     return np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * (high - low) + low
 
 
-def _extended(patch: BezierPatch, corners_mm: FloatArray, steps: int) -> FloatArray:
-    """The patch's points in a rim of points far away, row by row, (n, 3).
+def _extended(patch: BezierPatch, corners_mm: FloatArray) -> FloatArray:
+    """The patch's points with `RIM` rows of points more on each side, straight on, (n, n, 3).
+
+    The rows lie twice as far out from one to the next, so that near the patch, where neighbours may go on in different
+    directions, the cells are short.
 
     Raises
     ------
     BadInput
         If an edge has no direction to go on in.
     """
-    t = np.linspace(0.0, 1.0, steps + 1)
+    t, ends = _parameters()
     inner = patch.at(t, t)
-    ends = np.array([0.0, 1.0])
     by_u, _ = patch.slopes(ends, t)
     _, by_v = patch.slopes(t, ends)
     down, along = _unit(np.stack([-by_u[0], by_u[1]])), _unit(np.stack([-by_v[:, 0], by_v[:, 1]]))
     everything = np.concatenate([inner.reshape(-1, 3), corners_mm])
     far = 2.0 * float(np.linalg.norm(everything.max(axis=0) - everything.min(axis=0))) + 1.0
-    n = steps + 3
+    out = far * 0.5 ** np.arange(RIM)[:, None, None]  # from the outermost row inwards
+    n = STEPS + 1 + 2 * RIM
     points = np.empty((n, n, 3))
-    points[1:-1, 1:-1] = inner
-    for side, row, inside in ((0, 0, 1), (1, -1, -2)):
-        points[row, 1:-1] = points[inside, 1:-1] + far * down[side]
-        points[1:-1, row] = points[1:-1, inside] + far * along[side]
-    for row, in_row, a in ((0, 1, 0), (-1, -2, 1)):
-        for column, in_column, b in ((0, 1, 0), (-1, -2, 1)):
-            outwards = down[a][0 if b == 0 else -1] + along[b][0 if a == 0 else -1]
-            points[row, column] = points[in_row, in_column] + far * outwards
-    return points.reshape(-1, 3)
+    points[RIM:-RIM, RIM:-RIM] = inner
+    first, last = slice(0, RIM), slice(n - 1, n - 1 - RIM, -1)
+    for rows, row, a in ((first, 0, 0), (last, -1, 1)):
+        points[rows, RIM:-RIM] = inner[row] + out * down[a]
+        points[RIM:-RIM, rows] = inner[:, row, None] + np.swapaxes(out, 0, 1) * along[a][:, None]
+        for columns, column, b in ((first, 0, 0), (last, -1, 1)):
+            sideways = np.swapaxes(out, 0, 1) * along[b][row]
+            points[rows, columns] = inner[row, column] + out * down[a][column] + sideways
+    return points
+
+
+@cache
+def _parameters() -> tuple[FloatArray, FloatArray]:
+    return np.linspace(0.0, 1.0, STEPS + 1), np.array([0.0, 1.0])
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
@@ -202,10 +211,10 @@ def _unit(vectors: FloatArray) -> FloatArray:
     return np.asarray(vectors / lengths)
 
 
-def _check_border(points: FloatArray, side: int, box: Box, geometry: Geometry) -> None:
+def _check_border(points: FloatArray, box: Box, geometry: Geometry) -> None:
     """Refuse a surface whose border comes into the box: then both sides would hang together there."""
-    grid = geometry.to_index(points).reshape(side, side, 3)
-    ring = np.concatenate([grid[0, :-1], grid[:-1, -1], grid[-1, :0:-1], grid[:0:-1, 0]])
+    border = [points[0, :-1], points[:-1, -1], points[-1, :0:-1], points[:0:-1, 0]]
+    ring = geometry.to_index(np.concatenate(border))
     low, high = np.asarray(box.start) - 1.0, np.asarray(box.stop, dtype=np.float64)
     start, along = ring, np.roll(ring, -1, axis=0) - ring
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -219,10 +228,14 @@ def _check_border(points: FloatArray, side: int, box: Box, geometry: Geometry) -
 
 
 def crosses_itself(patch: BezierPatch, box: Box, geometry: Geometry) -> bool:
-    """Whether the patch, drawn on past the box, meets itself in the box; looked at in cells of a twentieth."""
-    from surgitwin.resection.crossing_kernels import meets_itself
+    """Whether the patch, drawn on past the box, meets itself in the box or turns over: all its triangles are asked."""
+    return _folds(_extended(patch, geometry.to_lps(_corners(box))), box, geometry)
 
-    points = _extended(patch, geometry.to_lps(_corners(box)), _COARSE)
-    triangles, _ = _cells(_COARSE + 1, _COARSE + 1)
-    low, high = np.asarray(box.start, dtype=np.float64) - 1.0, np.asarray(box.stop, dtype=np.float64)
-    return bool(meets_itself(np.ascontiguousarray(geometry.to_index(points)), triangles, low, high))
+
+def _folds(points: FloatArray, box: Box, geometry: Geometry) -> bool:
+    from surgitwin.resection.fold_kernels import grid_folds
+
+    spacing = np.asarray(geometry.spacing_mm)
+    low, high = (np.asarray(box.start) - 1.0) * spacing, np.asarray(box.stop, dtype=np.float64) * spacing
+    grid = geometry.to_index(points.reshape(-1, 3)) * spacing
+    return bool(grid_folds(np.ascontiguousarray(grid.reshape(points.shape)), RIM, low, high))
