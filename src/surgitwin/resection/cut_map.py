@@ -80,13 +80,20 @@ def cut_map(
     organ, removed
         [k, j, i] over ``box`` of the grid ``geometry``.
     """
+    down, along = (float(np.linalg.norm(np.diff(points_mm, axis=axis), axis=-1).mean()) for axis in (0, 1))
+    on_cut = _on_cut(points_mm, organ, removed, box, geometry)
+    return CutMap(points_mm, distance_map(points_mm, lesions), on_cut, (down, along))
+
+
+def distance_map(points_mm: FloatArray, lesions: Sequence[LesionSurface]) -> FloatArray:
+    """The distance of points, (..., 3) LPS, from the nearest lesion's surface, mm; infinite if there is no lesion."""
     flat = points_mm.reshape(-1, 3)
     distance = np.full(len(flat), np.inf)
     for lesion in lesions:
-        distance = np.minimum(distance, lesion.tree.query(flat)[0])
-    down, along = (float(np.linalg.norm(np.diff(points_mm, axis=axis), axis=-1).mean()) for axis in (0, 1))
-    on_cut = _on_cut(points_mm, organ, removed, box, geometry)
-    return CutMap(points_mm, distance.reshape(points_mm.shape[:2]), on_cut, (down, along))
+        near = np.flatnonzero(lesion.at_least(flat) < distance)
+        if len(near):
+            distance[near] = np.minimum(distance[near], lesion.tree.query(flat[near])[0])
+    return distance.reshape(points_mm.shape[:-1])
 
 
 def _on_cut(points: FloatArray, organ: BoolArray, removed: BoolArray, box: Box, geometry: Geometry) -> BoolArray:

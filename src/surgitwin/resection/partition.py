@@ -17,6 +17,7 @@ from surgitwin.core.geometry import Box
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.resection.cut_notices import cut_notices, lesion_notices
 from surgitwin.resection.cuts import Cut
 from surgitwin.resection.feeds import feeds_of
 from surgitwin.resection.interface import Interface, MaskBorders
@@ -160,6 +161,14 @@ class CutNumbers:
     def flr_tumour_free_percent(self) -> float | None:
         return self.remnant_tumour_free_percent if self.is_liver else None
 
+    @property
+    def flr_perfused_percent(self) -> float | None:
+        """As `flr_tumour_free_percent`, without what has lost its portal inflow; None without a portal tree."""
+        whole = self.organ_voxels - self.tumour_voxels
+        if not self.is_liver or not self.percentages or whole == 0 or self.perfused_voxels is None:
+            return None
+        return 100.0 * self.perfused_voxels / whole
+
     def lost_ml(self, system: System) -> float | None:
         """How much of the remnant has lost this vessel system; None if it has no tree: not assessed."""
         lost = self.lost_voxels.get(system)
@@ -186,6 +195,7 @@ class CutNumbers:
             "arterial_lost_ml": self.lost_ml("arterial"),
             "biliary_lost_ml": self.lost_ml("biliary"),
             "remnant_perfused_ml": None if perfused is None else perfused * self.voxel_ml,
+            "flr_perfused_percent": self.flr_perfused_percent,
             "assessed": {system: system in self.lost_voxels for system in SYSTEMS},
             "warnings": [notice.as_json() for notice in self.notices],
         }
@@ -220,6 +230,7 @@ class LiveCut:
         self._borders = MaskBorders(prepared.organ)
         self._feeds = feeds_of(prepared.supplies)
         self._regions: dict[int, tuple[Cut, Region]] = {}
+        self._idle: dict[int, tuple[Region, bool]] = {}
 
     def regions(self, cuts: Sequence[Cut]) -> list[Region]:
         """What each cut removes, on the organ's grid."""
@@ -228,8 +239,10 @@ class LiveCut:
         for cut in cuts:
             known = kept.get(id(cut))
             if known is None or known[0] is not cut:
-                known = (cut, region_of(cut, prepared.reach, prepared.geometry))
+                known = (cut, region_of(cut, prepared.reach, prepared.geometry, prepared.bulge))
             self._regions[id(cut)] = known
+        alive = {id(region) for _, region in self._regions.values()}
+        self._idle = {key: known for key, known in self._idle.items() if key in alive}
         return [self._regions[id(cut)][1] for cut in cuts]
 
     def removed_by(self, cut: Cut) -> int:
@@ -261,10 +274,23 @@ class LiveCut:
             tumour_voxels=prepared.tumour_voxels,
             tumour_remnant_voxels=prepared.tumour_voxels - tumour_removed,
             lesions=lesions,
-            notices=(*prepared.notices, *_cut_notices(prepared, removed), *_lesion_notices(lesions)),
+            notices=(*prepared.notices, *self._cut_notices(cuts, regions, removed), *lesion_notices(lesions)),
             approximate=coarse and curved and any(lesion.margin_mm for lesion in lesions),
             **self._vessels(gone, removed - tumour_removed),
         )
+
+    def _cut_notices(self, cuts: Sequence[Cut], regions: Sequence[Region], removed: int) -> list[Notice]:
+        if len(cuts) < 2:
+            return cut_notices(self.prepared, cuts, removed, [])
+        return cut_notices(self.prepared, cuts, removed, [n for n, one in enumerate(regions, 1) if self._misses(one)])
+
+    def _misses(self, region: Region) -> bool:
+        """Whether one cut alone removes nothing."""
+        known = self._idle.get(id(region))
+        if known is None or known[0] is not region:
+            runs, size_i = self.prepared.organ_runs, self.prepared.geometry.size_ijk[0]
+            known = self._idle[id(region)] = (region, count_removed(runs, [region], size_i) == 0)
+        return known[1]
 
     def _vessels(self, gone: BoolArray, healthy_removed: int) -> dict[str, Any]:
         """What the cut does to the vessels that have a tree; it removes so many voxels that are no tumour."""
@@ -355,28 +381,3 @@ def _crossed(crossing: Crossing) -> dict[str, Any]:
         "outwards": crossing.outwards,
         "position_mm": list(crossing.position_mm),
     }
-
-
-def _cut_notices(prepared: PartitionInput, removed: int) -> list[Notice]:
-    if removed == 0:
-        message = tr("The cut removes nothing of {organ}: no voxel lies on the side that the plane's normal points to.")
-        return [Notice("nothing-removed", message.format(organ=prepared.name))]
-    if removed == prepared.organ_voxels:
-        message = tr("The cut removes all of {organ}: nothing is kept.")
-        return [Notice("nothing-kept", message.format(organ=prepared.name))]
-    return []
-
-
-def _lesion_notices(lesions: Sequence[LesionNumbers]) -> list[Notice]:
-    notices: list[Notice] = []
-    for lesion in lesions:
-        if not lesion.left_behind or lesion.left_behind_ml is None:
-            continue
-        details = {"segment": lesion.name, "left_behind_ml": lesion.left_behind_ml}
-        if lesion.cut_through:
-            message = tr("The cut goes through {name}: {ml:.1f} ml of it stay behind.")
-            text = message.format(name=lesion.name, ml=lesion.left_behind_ml)
-            notices.append(Notice("lesion-cut-through", text, details))
-        else:
-            notices.append(Notice("lesion-left-behind", tr("{name} stays behind.").format(name=lesion.name), details))
-    return notices

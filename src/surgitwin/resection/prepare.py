@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.resection.bulge import Bulge, bulge_of
 from surgitwin.resection.margins import LesionSurface, Organ
 from surgitwin.resection.rows import RowRuns, runs_of
 from surgitwin.vessels.supply import Supply, attach
@@ -81,6 +82,8 @@ class PartitionInput:
         Whether each voxel of the organ, in the order of its runs, belongs to a lesion too.
     supplies
         Vessel trees attached to the organ.
+    bulge
+        Where lesions lie outside the organ's label.
     notices
         What was found outside the organ's label, and whether the image cuts the organ off.
     """
@@ -97,6 +100,7 @@ class PartitionInput:
     notices: tuple[Notice, ...]
     tumour: BoolArray
     supplies: tuple[Supply, ...] = ()
+    bulge: Bulge = field(default_factory=Bulge.none)
 
     @property
     def geometry(self) -> Geometry:
@@ -188,6 +192,7 @@ def prepare(
         notices=tuple(gathered.notices),
         tumour=gathered.tumour[mask],
         supplies=tuple(supplies),
+        bulge=bulge_of([one.runs for one in gathered.lesions if one.belongs and one.outside_voxels], cropped),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box, Geometry
+from surgitwin.resection.bulge import Bulge
 from surgitwin.resection.cuts import Cut, IndexPlane, MaskCut, PlaneCut
 from surgitwin.resection.row_table import Interval, RowTable, table_of_mask, table_of_surface
 from surgitwin.resection.rows import plane_interval
@@ -51,15 +52,16 @@ class TableRegion:
         return self.table.intervals(j, k)
 
 
-def region_of(cut: Cut, box: Box, geometry: Geometry) -> Region:
-    """A cut on the grid; exact within ``box``, the organ's.
+def region_of(cut: Cut, box: Box, geometry: Geometry, bulge: Bulge | None = None) -> Region:
+    """A cut on the grid; exact within ``box``, the organ's with its lesions.
 
-    A voxel more on each side is worked out too: vessels and lesions reach past the organ.
+    A voxel more on each side is worked out too: vessels reach past the organ.
     """
     if isinstance(cut, PlaneCut):
         return PlaneRegion(tuple(IndexPlane.of(plane, geometry) for plane in cut.planes))
     if isinstance(cut, MaskCut):
-        return TableRegion(table_of_mask(cut.mask, cut.box))
+        whole = cut if bulge is None else bulge.with_region(cut)
+        return TableRegion(table_of_mask(whole.mask, whole.box))
     return TableRegion(table_of_surface(cut, box, geometry))
 
 

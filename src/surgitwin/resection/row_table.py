@@ -42,6 +42,8 @@ class RowTable:
 
     def intervals(self, j: IntArray, k: IntArray) -> list[Interval]:
         """The intervals of rows (j, k), each entry of the list as long as ``j``; empty ones have low == high."""
+        if len(self.low) == 0:
+            return [(np.zeros_like(j), np.zeros_like(j))]
         (_, j0, k0), (_, j1, k1) = self.box.start, self.box.stop
         inside = (j >= j0) & (j < j1) & (k >= k0) & (k < k1)
         row = np.where(inside, (k - k0) * (j1 - j0) + (j - j0), 0)

@@ -1,0 +1,72 @@
+"""Where lesions lie outside an organ's label: such a voxel goes with a region that takes the organ's nearest voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.geometry import Box
+from surgitwin.resection.cuts import MaskCut
+
+if TYPE_CHECKING:
+    from surgitwin.resection.margins import Organ
+    from surgitwin.resection.rows import RowRuns
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Bulge:
+    """Voxels outside the organ's label, and the organ's voxel nearest to each; both (n, 3) indices i, j, k."""
+
+    voxels: IntArray
+    nearest: IntArray
+
+    @staticmethod
+    def none() -> Bulge:
+        return Bulge(*(np.zeros((0, 3), dtype=np.int64) for _ in range(2)))
+
+    def with_region(self, cut: MaskCut) -> MaskCut:
+        """The region and those of the voxels that go with it."""
+        local = self.nearest - np.asarray(cut.box.start)
+        inside = ((local >= 0) & (local < np.asarray(cut.box.size_ijk))).all(axis=1)
+        i, j, k = np.where(inside[:, None], local, 0).T
+        going = self.voxels[inside & cut.mask[k, j, i]] if inside.any() else self.voxels[:0]
+        if len(going) == 0:
+            return cut
+        low, high = going.min(axis=0), going.max(axis=0) + 1
+        box = cut.box.union(Box((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))))
+        mask = np.zeros(tuple(reversed(box.size_ijk)), dtype=np.bool_)
+        a, b, c = (slice(x - o, y - o) for x, y, o in zip(cut.box.start, cut.box.stop, box.start, strict=True))
+        mask[c, b, a] = cut.mask
+        i, j, k = (going - np.asarray(box.start)).T
+        mask[k, j, i] = True
+        return MaskCut(mask, box)
+
+
+def bulge_of(lesions: Sequence[RowRuns], organ: Organ) -> Bulge:
+    """The voxels of some lesions outside an organ's label, and the organ's voxel nearest to each."""
+    if not lesions:
+        return Bulge.none()
+    from scipy import ndimage
+    from scipy.spatial import cKDTree
+
+    outside = np.unique(np.concatenate([_outside(runs, organ) for runs in lesions]), axis=0)
+    rim = np.argwhere(organ.mask & ~ndimage.binary_erosion(organ.mask))[:, ::-1] + np.asarray(organ.box.start)
+    spacing = np.asarray(organ.geometry.spacing_mm)  # the grid's axes are orthogonal
+    return Bulge(outside, rim[cKDTree(rim * spacing).query(outside * spacing)[1]].astype(np.int64))
+
+
+def _outside(runs: RowRuns, organ: Organ) -> IntArray:
+    """The voxels of some runs that are not the organ's, (n, 3) indices i, j, k."""
+    length = runs.stop - runs.start
+    along = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+    ijk = np.column_stack([np.repeat(runs.start, length) + along, np.repeat(runs.j, length), np.repeat(runs.k, length)])
+    local = ijk - np.asarray(organ.box.start)
+    inside = ((local >= 0) & (local < np.asarray(organ.box.size_ijk))).all(axis=1)
+    i, j, k = np.where(inside[:, None], local, 0).T
+    return np.asarray(ijk[~(inside & organ.mask[k, j, i])])
