@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +13,9 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.resection import LiveCut, Structure, partition, prepare
-from surgitwin.resection.bezier import RIM, STEPS, BezierPatch, crosses_itself, surface_cut
+from surgitwin.resection.bezier import RIM, BezierPatch, crosses_itself, surface_cut
+from surgitwin.resection.patch_check import distance_mm
+from surgitwin.resection.patch_start import fitted_patch
 
 BOX = Box((2, 2, 2), (50, 45, 28))
 
@@ -78,18 +78,50 @@ def test_a_paraboloid_cuts_where_its_formula_says(name: str) -> None:
     assert np.array_equal(found.removed & inside, inside & (above > 0))
 
 
-def test_triangles_keep_within_two_hundredths_of_a_millimetre_of_a_liver_sized_patch() -> None:
-    """A patch 150 mm wide that bends to a radius of about 50 mm."""
+def dome(radius: float, half: float = 75.0) -> NDArray[np.float64]:
+    """Of degree five and near to a ball: heights fitted over a square."""
+    x = np.linspace(-half, half, 31)
+    heights = np.sqrt(radius**2 - x[:, None] ** 2 - x[None, :] ** 2)
+    grid = np.stack([*np.meshgrid(x, x, indexing="ij"), heights], axis=-1)
+    return fitted_patch(grid).control_points_mm
+
+
+def saddle() -> NDArray[np.float64]:
+    points = flat(size=75.0)
+    points[..., 2] = points[..., 0] * points[..., 1] / 100.0
+    return points
+
+
+def waves() -> NDArray[np.float64]:
+    points = flat(6, 6, size=75.0)
+    points[..., 2] += np.random.default_rng(5).uniform(-10, 10, (6, 6))
+    return points
+
+
+def arch() -> NDArray[np.float64]:
+    """Bent along one side to a radius of about 50 mm."""
     points = flat(size=75.0)
     points[1:3, :, 2] += 55.0
+    return points
+
+
+@pytest.mark.parametrize("points", [dome(120.0), saddle(), arch(), waves()])
+def test_triangles_keep_within_two_hundredths_of_a_millimetre_of_a_liver_sized_patch(
+    points: NDArray[np.float64],
+) -> None:
+    """Places of the patch between the corners of each cell, 150 mm wide in all, against the cell's two triangles."""
     patch = BezierPatch.of(points)
-    fine = np.linspace(0, 1, 64 * 8 + 1)
-    exact = patch.at(fine, np.array([0.3]))[:, 0]
+    grid = GRIDS["odd spacing"]
+    cut = surface_cut(patch, BOX, grid, (0.0, 0.0, 500.0), checked=False)
+    steps = patch.steps()
+    cells = np.arange(steps)
+    # Triangles of the drawn part come cell by cell, row by row, two each.
+    triangles = cut.points_mm[cut.triangles[: cut.drawn]].reshape(steps, steps, 2, 3, 3)
 
-    coarse = exact[::8]
-    on_chord = np.concatenate([np.linspace(a, b, 8, endpoint=False) for a, b in pairwise(coarse)] + [coarse[-1:]])
-
-    assert np.linalg.norm(on_chord - exact, axis=1).max() < 0.02
+    for along, across in [(0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (0.25, 0.75), (0.7, 0.3), (0.9, 0.5)]:
+        exact = patch.at((cells + along) / steps, (cells + across) / steps).reshape(-1, 3)
+        off = [distance_mm(exact, triangles[:, :, half].reshape(-1, 3, 3)) for half in (0, 1)]
+        assert np.minimum(*off).max() < 0.02
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -114,7 +146,8 @@ def test_past_its_edges_a_patch_goes_on_straight(name: str) -> None:
 def test_the_extension_goes_on_in_the_direction_of_the_edge() -> None:
     grid = GRIDS["odd spacing"]
     cut = surface_cut(BezierPatch.of(paraboloid()), BOX, grid, (0, 0, 99.0))
-    rows = cut.points_mm.reshape(STEPS + 2 * RIM + 1, -1, 3)
+    side = BezierPatch.of(paraboloid()).steps() + 2 * RIM + 1
+    rows = cut.points_mm.reshape(side, side, 3)
 
     outwards = rows[0, 30] - rows[RIM, 30]
     slope = outwards[2] / -outwards[0]
@@ -204,6 +237,9 @@ def test_gently_waved_patches_are_never_refused(seed: int, rows: int, columns: i
         ("abc", "4 to 6 rows"),
         (None, "4 to 6 rows"),
         (flat() * np.nan, "not a finite number"),
+        (flat() * 1e300, "more than a kilometre away"),
+        (np.char.mod("%f", flat()).tolist(), "4 to 6 rows"),
+        ([[[10**400, 0, 0]] * 4] * 4, "4 to 6 rows"),
     ],
 )
 def test_control_points_that_make_no_patch_are_refused(points: object, words: str) -> None:
@@ -211,8 +247,53 @@ def test_control_points_that_make_no_patch_are_refused(points: object, words: st
         BezierPatch.of(points)
 
 
-def test_control_points_on_one_place_are_refused() -> None:
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.zeros((4, 4, 3)),
+        np.linspace(-30, 30, 16).reshape(4, 4)[..., None] * np.array([1.0, 0.5, 0.2]) + 3.0,
+        (np.arange(36).reshape(6, 6)[..., None] % 7) * np.array([0.0, 11.0, -4.0]),
+    ],
+)
+def test_control_points_on_one_line_or_place_are_refused(points: NDArray[np.float64]) -> None:
     grid = GRIDS["odd spacing"]
 
+    with pytest.raises(BadInput, match="lie on one line"):
+        surface_cut(BezierPatch.of(points), BOX, grid, (0.0, 0.0, 9.0))
+
+
+def test_an_edge_drawn_together_to_one_place_is_refused() -> None:
+    points = flat()
+    points[0] = points[0, 0]
+
     with pytest.raises(BadInput, match="no direction"):
-        surface_cut(BezierPatch.of(np.zeros((4, 4, 3))), BOX, grid, (0.0, 0.0, 9.0))
+        surface_cut(BezierPatch.of(points), BOX, GRIDS["odd spacing"], (0.0, 0.0, 9.0))
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("where", [(0.3, 0.1), (-17.0, 22.2), (70.0, -55.0)])
+def test_a_point_on_the_surface_or_its_extension_tells_no_side(name: str, where: tuple[float, float]) -> None:
+    grid = GRIDS[name]
+    points = flat()
+    points[..., 2] = 0.3 * points[..., 0] - 0.2 * points[..., 1] + 1.37
+    patch = BezierPatch.of(points)
+    x, y = where
+    z = 0.3 * x - 0.2 * y + 1.37
+
+    with pytest.raises(BadInput, match="lies on the cut surface itself"):
+        surface_cut(patch, grid.full_box, grid, (x, y, z))
+    surface_cut(patch, grid.full_box, grid, (x, y, z + 1e-4))
+
+
+def test_the_distance_from_a_triangle_is_that_of_the_nearest_of_its_places() -> None:
+    rng = np.random.default_rng(8)
+    triangles = rng.normal(0, 10, (40, 3, 3))
+    places = rng.normal(0, 10, (40, 3))
+    s, t = (axis.reshape(-1) for axis in np.meshgrid(np.linspace(0, 1, 301), np.linspace(0, 1, 301)))
+    s, t = s[s + t <= 1], t[s + t <= 1]
+
+    found = distance_mm(places, triangles)
+
+    for place, (a, b, c), distance in zip(places, triangles, found, strict=True):
+        brute = np.linalg.norm(a + s[:, None] * (b - a) + t[:, None] * (c - a) - place, axis=1).min()
+        assert distance <= brute + 1e-9 and distance == pytest.approx(brute, abs=0.1)

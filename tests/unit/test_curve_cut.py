@@ -13,7 +13,7 @@ from test_bezier import flat
 from test_resection_kinds import GRIDS, ball, centres
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.resection import LiveCut, Structure, partition, prepare
 from surgitwin.resection.curve_cut import DrawnCurve, curve_cut
@@ -112,6 +112,44 @@ def test_lines_that_make_no_cut_are_refused(points: Any, closed: bool, way: Any,
         DrawnCurve.of(points, closed, way, depth)
 
 
+@pytest.mark.parametrize("way", [[0, 0, 1], [0, 0.6, -0.8]])
+def test_points_on_one_straight_line_do_not_cross(way: list[float]) -> None:
+    DrawnCurve.of([[x, 0, 0] for x in range(9)], False, way)
+    DrawnCurve.of([[0, 0, 0], [1, 0, 0], [2, 0, 0], [2, 2, 0], [1, 2, 0], [0, 2, 0], [0, 1, 0]], True, way)
+    DrawnCurve.of(np.linspace(0, 1, 40)[:, None] * [13.7, -4.1, 0.3], False, way)
+
+
+def test_a_line_that_runs_back_over_itself_is_refused() -> None:
+    with pytest.raises(BadInput, match="crosses itself"):
+        DrawnCurve.of([[0, 0, 0], [10, 0, 0], [10, 3, 0], [10, 0, 0], [4, 0, 0]], False, [0, 0, 1])
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_ends_that_meet_when_drawn_on_are_refused_only_where_the_organ_is(name: str) -> None:
+    """A pointed arch whose legs lean together: they would meet at a place that is told by their slope."""
+    grid = GRIDS[name]
+    first, second = frame(WAY)
+    box = Box.of_mask(ball(grid, (0.0, 0.0, 0.0), 20.0))
+
+    def arch(meet_at: float) -> DrawnCurve:
+        legs = np.linspace(12.0, 0.0, 7)[:, None]
+        left = legs * second - (4.0 * (1 - (12.0 - legs) / (12.0 + meet_at))) * first
+        right = left + 2 * -(left @ first)[:, None] * first
+        return DrawnCurve.of(np.concatenate([left[::-1], right]) - 18.0 * WAY, False, WAY)
+
+    with pytest.raises(BadInput, match="within the organ"):
+        curve_cut(arch(5.0), box, grid, (0.0, 0.0, 0.0))
+    curve_cut(arch(500.0), box, grid, (0.0, 0.0, 0.0))
+
+
+def test_a_point_on_the_curtain_tells_no_side() -> None:
+    grid = GRIDS["oblique"]
+    curve = DrawnCurve.of([[0, 0, 0], [5, 0, 0]], False, [0, 0, 1])
+
+    with pytest.raises(BadInput, match="lies on the cut surface itself"):
+        curve_cut(curve, grid.full_box, grid, (11.0, 0.0, 4.0))
+
+
 def test_an_open_line_without_a_side_is_refused() -> None:
     grid = GRIDS["odd spacing"]
 
@@ -158,6 +196,14 @@ GOOD = {"type": "bezier", "control_points_mm": flat().tolist(), "remove_point_mm
         (json.dumps({**GOOD, "remove_point_mm": None}), "remove_point_mm"),
         (json.dumps({**GOOD, "remove_point_mm": [1, 2]}), "remove_point_mm"),
         (json.dumps({**GOOD, "remove_point_mm": "x"}), "remove_point_mm"),
+        (json.dumps({**GOOD, "remove_point_mm": [1, 2, True]}), "true or false"),
+        (json.dumps({**GOOD, "remove_point_mm": ["1", "2", "3"]}), "remove_point_mm"),
+        (json.dumps({**GOOD, "remove_point_mm": [1, 2, 1e9]}), "kilometre"),
+        (json.dumps({**GOOD, "remove_point_mm": [1, 2, float("inf")]}), "remove_point_mm"),
+        (json.dumps({**GOOD, "control_points_mm": [[[10**400, 0, 0]] * 4] * 4}), "4 to 6 rows"),
+        (json.dumps({**GOOD, "control_points_mm": [[[True, 0, 0.5]] * 4] * 4}), "true or false"),
+        (json.dumps({**GOOD, "control_points_mm": [[["1", "0", "2"]] * 4] * 4}), "4 to 6 rows"),
+        ("[" * 100_000, "no JSON"),
         (json.dumps({"type": "curve"}), "points_mm"),
         (json.dumps({"type": "curve", "points_mm": [[0, 0, 0], [5, 0, 0]], "closed": "yes"}), "closed"),
         (json.dumps({"type": "curve", "points_mm": [[0, 0, 0], [5, 0, 0]], "direction": [0, 0, 1]}), "remove_point_mm"),

@@ -1,9 +1,9 @@
 """Cuts along Bézier patches: evaluation, extension past the organ, and what makes one unfit.
 
 A patch of r by c control points is P(u, v) = sum over i, j of B_i(u) B_j(v) p_ij, B being the Bernstein polynomials of
-degree r - 1 and c - 1 (Farin, Curves and Surfaces for CAGD). It is applied as triangles: `STEPS` by `STEPS` cells over
-the patch, then straight on along its edges' tangents, beyond the organ. Of a patch 150 mm wide whose radius of
-curvature is nowhere below 50 mm the triangles keep within 0.02 mm.
+degree r - 1 and c - 1 (Farin, Curves and Surfaces for CAGD). It is applied as triangles: as many cells over the patch
+as keep the triangles within `CHORD_MM` of it, at least 64 and at most 128 along each side, then straight on along its
+edges' tangents, beyond the organ.
 """
 
 from __future__ import annotations
@@ -20,15 +20,20 @@ from numpy.typing import ArrayLike, NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.text import tr
+from surgitwin.resection.patch_check import as_floats, check_places, check_side
 from surgitwin.resection.surface_cut import SurfaceCut
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
 
 LEAST, MOST = 4, 6
-STEPS = 64
+STEPS = (64, 96, 128)
+CHORD_MM = 0.02
 RIM = 6  # cells around the patch on each side
 _FLAT = 1e-9
+
+
+_PROBES = np.linspace(0.0, 1.0, 9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +51,20 @@ class BezierPatch:
     @staticmethod
     def of(control_points_mm: Any) -> BezierPatch:
         """From nested lists, checked."""
-        try:
-            points = np.array(control_points_mm, dtype=np.float64)
-        except (TypeError, ValueError):
-            points = np.zeros(0)
-        if points.ndim != 3 or points.shape[2] != 3 or not all(LEAST <= n <= MOST for n in points.shape[:2]):
+        points = as_floats(control_points_mm)
+        if (
+            points is None
+            or points.ndim != 3
+            or points.shape[2] != 3
+            or not all(LEAST <= n <= MOST for n in points.shape[:2])
+        ):
             raise BadInput(
                 tr(
                     "A Bézier patch needs 4 to 6 rows of 4 to 6 control points each, every one x, y, z in LPS mm;"
                     " all rows equally long."
                 )
             )
-        if not np.isfinite(points).all():
-            raise BadInput(tr("A control point of the Bézier patch is not a finite number."))
+        check_places(points, tr("A control point of the Bézier patch"))
         return BezierPatch(points)
 
     def at(self, u: FloatArray, v: FloatArray) -> FloatArray:
@@ -76,6 +82,27 @@ class BezierPatch:
             _mixed(bernstein(rows - 2, u), by_u, bernstein(columns - 1, v)),
             _mixed(bernstein(rows - 1, u), by_v, bernstein(columns - 2, v)),
         )
+
+    def bend(self, u: FloatArray, v: FloatArray) -> FloatArray:
+        """How fast triangles over cells of width h in u and v leave the patch: by this times h squared, mm; same grid.
+
+        Filip, Magedson and Markot (1986): |P_uu| / 8 + |P_uv| / 4 + |P_vv| / 8, here of what is along the normal.
+        """
+        points = self.control_points_mm
+        r, c = points.shape[0] - 1, points.shape[1] - 1
+        by_u, by_v = self.slopes(u, v)
+        normal = np.cross(by_u, by_v)
+        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-300)
+        uu = _mixed(bernstein(r - 2, u), r * (r - 1) * np.diff(points, 2, axis=0), bernstein(c, v))
+        vv = _mixed(bernstein(r, u), c * (c - 1) * np.diff(points, 2, axis=1), bernstein(c - 2, v))
+        uv = _mixed(bernstein(r - 1, u), r * c * np.diff(np.diff(points, axis=0), axis=1), bernstein(c - 1, v))
+        along = [np.abs(np.sum(one * normal, axis=-1)) for one in (uu, uv, vv)]
+        return np.asarray(along[0] / 8.0 + along[1] / 4.0 + along[2] / 8.0)
+
+    def steps(self) -> int:
+        """How many cells along each side it is cut into."""
+        bend = float(self.bend(_PROBES, _PROBES).max())
+        return next((steps for steps in STEPS if bend <= CHORD_MM * steps**2), STEPS[-1])
 
     def elevated(self, rows: int, columns: int) -> BezierPatch:
         """The same surface with more control points (never fewer)."""
@@ -120,9 +147,9 @@ def _elevated(points: FloatArray, axis: int) -> FloatArray:
 
 
 @cache
-def _cells() -> tuple[IntArray, int]:
+def _cells(steps: int) -> tuple[IntArray, int]:
     """Triangles of the patch's cells, then of those around it, and how many the patch's are."""
-    side = STEPS + 1 + 2 * RIM
+    side = steps + 1 + 2 * RIM
     number = np.arange(side * side).reshape(side, side)
     inner = np.zeros((side - 1, side - 1), dtype=np.bool_)
     inner[RIM:-RIM, RIM:-RIM] = True
@@ -142,22 +169,37 @@ def surface_cut(
     box
         Where it must divide: the organ's, on the grid ``geometry``.
     checked
-        False leaves out the look for crossings of the surface with itself.
+        False leaves out whether the surface crosses itself, and whether the given point lies on it.
 
     Raises
     ------
     BadInput
-        If it crosses itself in the box, has no extent, or its extension does not leave the box.
+        If it crosses itself in the box, has no area, its extension does not leave the box, or the point that says
+        which side goes lies on it.
     """
     x, y, z = (float(value) for value in remove_point_mm)
+    _check_extent(patch.control_points_mm)
     corners = geometry.to_lps(_corners(box))
     points = _extended(patch, corners)
-    triangles, drawn = _cells()
+    triangles, drawn = _cells(len(points) - 1 - 2 * RIM)
     _check_border(points, box, geometry)
-    if checked and _folds(points, box, geometry):
+    cut = SurfaceCut(points.reshape(-1, 3), triangles, (x, y, z), drawn)
+    if not checked:
+        return cut
+    if _folds(points, box, geometry):
         message = tr("The cut surface folds over itself. Move its control points apart, or put them back in order.")
         raise BadInput(message)
-    return SurfaceCut(points.reshape(-1, 3), triangles, (x, y, z), drawn)
+    return check_side(cut)
+
+
+def _check_extent(control_points_mm: FloatArray) -> None:
+    """Refuse control points that all lie on one line, or on one place."""
+    points = control_points_mm.reshape(-1, 3)
+    extents = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if extents[1] <= _FLAT * extents[0] or extents[0] <= _FLAT:
+        raise BadInput(
+            tr("The control points of the cut surface all lie on one line: it has no area. Move them apart.")
+        )
 
 
 def _corners(box: Box) -> FloatArray:
@@ -176,7 +218,8 @@ def _extended(patch: BezierPatch, corners_mm: FloatArray) -> FloatArray:
     BadInput
         If an edge has no direction to go on in.
     """
-    t, ends = _parameters()
+    steps = patch.steps()
+    t, ends = _parameters(steps)
     inner = patch.at(t, t)
     by_u, _ = patch.slopes(ends, t)
     _, by_v = patch.slopes(t, ends)
@@ -184,7 +227,7 @@ def _extended(patch: BezierPatch, corners_mm: FloatArray) -> FloatArray:
     everything = np.concatenate([inner.reshape(-1, 3), corners_mm])
     far = 2.0 * float(np.linalg.norm(everything.max(axis=0) - everything.min(axis=0))) + 1.0
     out = far * 0.5 ** np.arange(RIM)[:, None, None]  # from the outermost row inwards
-    n = STEPS + 1 + 2 * RIM
+    n = steps + 1 + 2 * RIM
     points = np.empty((n, n, 3))
     points[RIM:-RIM, RIM:-RIM] = inner
     first, last = slice(0, RIM), slice(n - 1, n - 1 - RIM, -1)
@@ -198,8 +241,8 @@ def _extended(patch: BezierPatch, corners_mm: FloatArray) -> FloatArray:
 
 
 @cache
-def _parameters() -> tuple[FloatArray, FloatArray]:
-    return np.linspace(0.0, 1.0, STEPS + 1), np.array([0.0, 1.0])
+def _parameters(steps: int) -> tuple[FloatArray, FloatArray]:
+    return np.linspace(0.0, 1.0, steps + 1), np.array([0.0, 1.0])
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.text import tr
+from surgitwin.resection.patch_check import as_floats, check_places, check_side
 from surgitwin.resection.surface_cut import SurfaceCut
 
 FloatArray = NDArray[np.float64]
@@ -54,6 +55,7 @@ class DrawnCurve:
             raise BadInput(tr("“depth_mm” must be a distance above 0, or left out for through and through."))
         if depth is not None and not closed:
             raise BadInput(tr("Only a ring has a depth; a line across the organ goes through and through."))
+        check_places(points, tr("A point of the drawn line"))
         along = along / np.linalg.norm(along)
         flat = points - (points @ along)[:, None] * along
         keep = np.ones(len(points), dtype=np.bool_)
@@ -86,10 +88,8 @@ class DrawnCurve:
 
 
 def _numbers(value: Any) -> FloatArray:
-    try:
-        return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        return np.full(1, np.nan)
+    floats = as_floats(value)
+    return np.full(1, np.nan) if floats is None else floats
 
 
 def _across(direction: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -109,7 +109,10 @@ def _meet(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> NDArray
             (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1]) - (q[..., 1] - p[..., 1]) * (r[..., 0] - p[..., 0])
         )
 
-    return np.asarray((side(a, b, c) * side(a, b, d) <= 0) & (side(c, d, a) * side(c, d, b) <= 0))
+    # Stretches of one straight line have no sides: there only what lies beside each other tells that they are apart.
+    apart = (np.maximum(a, b) < np.minimum(c, d)) | (np.maximum(c, d) < np.minimum(a, b))
+    crossed = (side(a, b, c) * side(a, b, d) <= 0) & (side(c, d, a) * side(c, d, b) <= 0)
+    return np.asarray(crossed & ~apart.any(axis=-1))
 
 
 def curve_cut(
@@ -127,7 +130,8 @@ def curve_cut(
     Raises
     ------
     BadInput
-        If it is an open line and no side was given, or if drawn on straight it comes back into the box.
+        If it is an open line and no side was given, if drawn on straight it meets itself in the box, or if the point
+        that says which side goes lies on it.
     """
     corners = geometry.to_lps(_corners(box))
     everything = np.concatenate([curve.points_mm, corners])
@@ -137,6 +141,7 @@ def curve_cut(
         if remove_point_mm is None:
             raise BadInput(tr("Say which side of the drawn line goes: a point on it."))
         line = _drawn_on(line, curve.direction, far)
+        _check_ends(line, curve.direction, box, geometry)
     if curve.depth_mm is None:
         points, triangles = _walls(line, curve.closed, curve.direction, (-far, far))
     else:
@@ -145,7 +150,8 @@ def curve_cut(
         points, triangles = _walls(line, True, curve.direction, (-far, shallowest + curve.depth_mm))
         floor = len(line) + _ears(curve._flat())
         triangles = np.concatenate([triangles, floor.astype(np.int32)])
-    return SurfaceCut(points, triangles, remove_point_mm or _inside(curve, line), len(triangles))
+    cut = SurfaceCut(points, triangles, remove_point_mm or _inside(curve, line), len(triangles))
+    return check_side(cut)
 
 
 def _corners(box: Box) -> FloatArray:
@@ -160,11 +166,43 @@ def _drawn_on(line: FloatArray, direction: FloatArray, far: float) -> FloatArray
 
 def _beyond(line: FloatArray, direction: FloatArray, far: float) -> FloatArray:
     """A far point before the line's first, (1, 3)."""
-    away = np.linalg.norm(line - line[0], axis=1)
+    flat = line - (line @ direction)[:, None] * direction
+    away = np.linalg.norm(flat - flat[0], axis=1)
     enough = np.flatnonzero(away >= min(_STRAIGHT, away.max()))
-    along = line[0] - line[int(enough[0])]
-    along = along - (along @ direction) * direction
+    along = flat[0] - flat[int(enough[0])]
     return np.asarray(line[:1] + far * along / np.linalg.norm(along))
+
+
+def _check_ends(line: FloatArray, direction: FloatArray, box: Box, geometry: Geometry) -> None:
+    """Refuse a line, drawn on at both ends, whose straight ends meet it or each other where that is in the box."""
+    first, second = _across(direction)
+    flat = np.stack([line @ first, line @ second], axis=1)
+    starts, ends = flat[:-1], flat[1:]
+    for one, others in ((0, np.arange(2, len(starts))), (len(starts) - 1, np.arange(1, len(starts) - 2))):
+        for other in others[_meet(starts[one], ends[one], starts[others], ends[others])]:
+            a, b, c, d = starts[one], ends[one], starts[other], ends[other]
+            ahead, across = b - a, d - c
+            turn = float(ahead[0] * across[1] - ahead[1] * across[0])
+            share = 0.0 if turn == 0.0 else float((c - a)[0] * across[1] - (c - a)[1] * across[0]) / turn
+            # On one straight line they meet where the other one begins.
+            place = line[other] if turn == 0.0 else line[one] + share * (line[one + 1] - line[one])
+            if _through(place, direction, box, geometry):
+                raise BadInput(
+                    tr("Drawn on straight past its ends, the line crosses itself within the organ. Let its ends part.")
+                )
+
+
+def _through(place: FloatArray, direction: FloatArray, box: Box, geometry: Geometry) -> bool:
+    """Whether the straight line through a place passes through a box and a voxel around it."""
+    start, along = geometry.to_index(np.stack([place, place + direction]))
+    along = along - start
+    low, high = np.asarray(box.start) - 1.0, np.asarray(box.stop, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, other = (low - start) / along, (high - start) / along
+    still = along == 0.0
+    enter = np.where(still, np.where((start >= low) & (start <= high), -np.inf, np.inf), np.minimum(one, other))
+    leave = np.where(still, np.inf, np.maximum(one, other))
+    return bool(enter.max() <= leave.min())
 
 
 def _walls(
