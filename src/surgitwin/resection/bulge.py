@@ -30,22 +30,28 @@ class Bulge:
     def none() -> Bulge:
         return Bulge(*(np.zeros((0, 3), dtype=np.int64) for _ in range(2)))
 
-    def with_region(self, cut: MaskCut) -> MaskCut:
-        """The region and those of the voxels that go with it."""
-        local = self.nearest - np.asarray(cut.box.start)
-        inside = ((local >= 0) & (local < np.asarray(cut.box.size_ijk))).all(axis=1)
-        i, j, k = np.where(inside[:, None], local, 0).T
-        going = self.voxels[inside & cut.mask[k, j, i]] if inside.any() else self.voxels[:0]
+    def going_with(self, cut: MaskCut) -> MaskCut | None:
+        """Those of the voxels that go with a region and are not part of it; None if there are none."""
+        if len(self.voxels) == 0:
+            return None
+        going = self.voxels[_within(cut, self.nearest) & ~_within(cut, self.voxels)]
         if len(going) == 0:
-            return cut
+            return None
         low, high = going.min(axis=0), going.max(axis=0) + 1
-        box = cut.box.union(Box((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))))
-        mask = np.zeros(tuple(reversed(box.size_ijk)), dtype=np.bool_)
-        a, b, c = (slice(x - o, y - o) for x, y, o in zip(cut.box.start, cut.box.stop, box.start, strict=True))
-        mask[c, b, a] = cut.mask
-        i, j, k = (going - np.asarray(box.start)).T
+        mask = np.zeros(tuple((high - low)[::-1]), dtype=np.bool_)
+        i, j, k = (going - low).T
         mask[k, j, i] = True
-        return MaskCut(mask, box)
+        return MaskCut(mask, Box((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))))
+
+
+def _within(cut: MaskCut, ijk: IntArray) -> NDArray[np.bool_]:
+    """Whether voxels, (n, 3), are part of a region."""
+    local = ijk - np.asarray(cut.box.start)
+    inside = ((local >= 0) & (local < np.asarray(cut.box.size_ijk))).all(axis=1)
+    found = np.zeros(len(ijk), dtype=np.bool_)
+    i, j, k = local[inside].T
+    found[inside] = cut.mask[k, j, i]
+    return found
 
 
 def bulge_of(lesions: Sequence[RowRuns], organ: Organ) -> Bulge:

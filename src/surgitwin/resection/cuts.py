@@ -108,7 +108,10 @@ class PlaneCut:
 
 @dataclass(frozen=True, eq=False)
 class MaskCut:
-    """A region of voxels that goes, such as territories or a wedge: ``mask`` is [k, j, i] over ``box`` of the grid."""
+    """A region of voxels that goes, such as territories or a wedge: ``mask`` is [k, j, i] over ``box`` of the grid.
+
+    It is made of the organ's voxels; a lesion's voxel outside the organ's label goes with the organ's nearest.
+    """
 
     mask: BoolArray
     box: Box

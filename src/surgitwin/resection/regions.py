@@ -44,12 +44,12 @@ class PlaneRegion:
 
 @dataclass(frozen=True, eq=False)
 class TableRegion:
-    """A region that was worked out for every row of a box."""
+    """A region that was worked out for every row of a box, or of several, which have no voxel in common."""
 
-    table: RowTable
+    tables: tuple[RowTable, ...]
 
     def intervals(self, j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
-        return self.table.intervals(j, k)
+        return [interval for table in self.tables for interval in table.intervals(j, k)]
 
 
 def region_of(cut: Cut, box: Box, geometry: Geometry, bulge: Bulge | None = None) -> Region:
@@ -60,9 +60,9 @@ def region_of(cut: Cut, box: Box, geometry: Geometry, bulge: Bulge | None = None
     if isinstance(cut, PlaneCut):
         return PlaneRegion(tuple(IndexPlane.of(plane, geometry) for plane in cut.planes))
     if isinstance(cut, MaskCut):
-        whole = cut if bulge is None else bulge.with_region(cut)
-        return TableRegion(table_of_mask(whole.mask, whole.box))
-    return TableRegion(table_of_surface(cut, box, geometry))
+        beside = None if bulge is None else bulge.going_with(cut)
+        return TableRegion(tuple(table_of_mask(one.mask, one.box) for one in (cut, beside) if one is not None))
+    return TableRegion((table_of_surface(cut, box, geometry),))
 
 
 def removed_at(regions: Sequence[Region], ijk: IntArray, size_i: int) -> BoolArray:
