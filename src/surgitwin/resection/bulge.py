@@ -37,20 +37,20 @@ class Bulge:
         going = self.voxels[_within(cut, self.nearest) & ~_within(cut, self.voxels)]
         if len(going) == 0:
             return None
-        low, high = going.min(axis=0), going.max(axis=0) + 1
+        columns = np.ascontiguousarray(going.T)
+        low, high = columns.min(axis=1), columns.max(axis=1) + 1
         mask = np.zeros(tuple((high - low)[::-1]), dtype=np.bool_)
-        i, j, k = (going - low).T
+        i, j, k = columns - low[:, None]
         mask[k, j, i] = True
         return MaskCut(mask, Box((int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))))
 
 
 def _within(cut: MaskCut, ijk: IntArray) -> NDArray[np.bool_]:
     """Whether voxels, (n, 3), are part of a region."""
-    local = ijk - np.asarray(cut.box.start)
-    inside = ((local >= 0) & (local < np.asarray(cut.box.size_ijk))).all(axis=1)
+    (i, j, k), (i0, j0, k0), (i1, j1, k1) = ijk.T, cut.box.start, cut.box.stop
+    inside = np.flatnonzero((i >= i0) & (i < i1) & (j >= j0) & (j < j1) & (k >= k0) & (k < k1))
     found = np.zeros(len(ijk), dtype=np.bool_)
-    i, j, k = local[inside].T
-    found[inside] = cut.mask[k, j, i]
+    found[inside] = cut.mask[k[inside] - k0, j[inside] - j0, i[inside] - i0]
     return found
 
 
@@ -64,7 +64,9 @@ def bulge_of(lesions: Sequence[RowRuns], organ: Organ) -> Bulge:
     outside = np.unique(np.concatenate([_outside(runs, organ) for runs in lesions]), axis=0)
     rim = np.argwhere(organ.mask & ~ndimage.binary_erosion(organ.mask))[:, ::-1] + np.asarray(organ.box.start)
     spacing = np.asarray(organ.geometry.spacing_mm)  # the grid's axes are orthogonal
-    return Bulge(outside, rim[cKDTree(rim * spacing).query(outside * spacing)[1]].astype(np.int64))
+    # By columns, so that one index of all voxels lies in one piece.
+    nearest = rim[cKDTree(rim * spacing).query(outside * spacing)[1]]
+    return Bulge(np.asfortranarray(outside, dtype=np.int64), np.asfortranarray(nearest, dtype=np.int64))
 
 
 def _outside(runs: RowRuns, organ: Organ) -> IntArray:

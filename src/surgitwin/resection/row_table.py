@@ -46,8 +46,11 @@ class RowTable:
             return [(np.zeros_like(j), np.zeros_like(j))]
         (_, j0, k0), (_, j1, k1) = self.box.start, self.box.stop
         inside = (j >= j0) & (j < j1) & (k >= k0) & (k < k1)
+        if not inside.any():
+            return [(np.zeros_like(j), np.zeros_like(j))]
         row = np.where(inside, (k - k0) * (j1 - j0) + (j - j0), 0)
-        start, count = self.first[row], np.where(inside, np.diff(self.first)[row], 0)
+        start = self.first[row]
+        count = np.where(inside, self.first[row + 1] - start, 0)
         found: list[Interval] = []
         for number in range(int(count.max(initial=0))):
             there = number < count

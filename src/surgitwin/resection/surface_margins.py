@@ -118,14 +118,15 @@ class MaskInterface:
         It is looked for in boxes around the lesion, larger and larger until nothing outside can be nearer.
         """
         start, size = np.asarray(self._organ.box.start), np.asarray(self._organ.box.size_ijk)
-        at = self._organ.geometry.to_index(lesion.xyz.T) - start
+        at = np.ascontiguousarray((self._organ.geometry.to_index(lesion.xyz.T) - start).T)
+        least, most = at.min(axis=1) - 0.5, at.max(axis=1) + 0.5
         spacing = np.asarray(self._organ.geometry.spacing_mm)
         within, far = _FIRST_LOOK_MM, float(np.linalg.norm(size * spacing)) + self._apart(lesion)
         while True:
             within = min(within, closest.distance_mm)
             # A face's middle lies within half a voxel of both its voxels.
-            low = np.clip(np.floor(at.min(axis=0) - within / spacing - 0.5), 0, size).astype(np.int64)
-            high = np.clip(np.ceil(at.max(axis=0) + within / spacing + 0.5) + 1, 0, size).astype(np.int64)
+            low = np.clip(np.floor(least - within / spacing), 0, size).astype(np.int64)
+            high = np.clip(np.ceil(most + within / spacing) + 1, 0, size).astype(np.int64)
             faces = self._faces(low, high, lesion, within) + np.tile(start, 2)
             points = self._organ.geometry.to_lps((faces[:, :3] + faces[:, 3:]) / 2.0)
 
