@@ -147,3 +147,27 @@ def test_losses_are_counted_alike_for_trees_of_any_size(kind: type) -> None:
     truth = np.isin(feeding, [1, 2]) & ~gone
     assert feed.count(gone, tumour) == (np.count_nonzero(truth), np.count_nonzero(truth & ~tumour))
     assert np.array_equal(feed.lost(gone), truth)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("looks", [(), (0.2, 0.4), (2.0, 9.0)])
+def test_the_margin_to_a_region_is_the_same_wherever_it_is_looked_for_first(
+    name: str, looks: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from surgitwin.resection import surface_margins
+
+    grid = GRIDS[name]
+    live = live_on(grid, ball(grid, (2.0, -3.0, 13.0), 3.5))
+    cuts: list[Cut] = [
+        MaskCut(centres(grid)[..., 2] > -8.0, grid.full_box),
+        PlaneCut.of(Plane((0.0, 0.0, 0.0), (1.0, 0.0, 0.0))),
+    ]
+    usual = [live.evaluate(some).lesions[0].nearest_mm for some in (cuts[:1], cuts)]
+
+    monkeypatch.setattr(surface_margins, "_LOOKS_MM", looks)
+    again = [LiveCut(live.prepared).evaluate(some).lesions[0].nearest_mm for some in (cuts[:1], cuts)]
+
+    for one, other in zip(usual, again, strict=True):
+        assert one is not None and other is not None
+        distances = [np.linalg.norm(np.subtract(*pair)) for pair in (one, other)]
+        assert distances[0] == pytest.approx(distances[1], abs=1e-9)

@@ -9,13 +9,14 @@ voxels the interface is made of the points midway between a removed voxel of the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box
 from surgitwin.resection.cuts import MaskCut
-from surgitwin.resection.lesion_surface import Closest, LesionSurface, offer_nearest
+from surgitwin.resection.lesion_surface import Closest, LesionSurface, lengths, offer_nearest
 from surgitwin.resection.margins import BLOCK, Organ
 from surgitwin.resection.regions import Region, removed_at
 from surgitwin.resection.surface_cut import SurfaceCut
@@ -25,7 +26,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _COARSE_MM = 4.0
-_FIRST_LOOK_MM = 8.0
+_LOOKS_MM = (8.0, 20.0)
+_FIRST = 64
 
 
 class SurfaceInterface:
@@ -115,51 +117,70 @@ class MaskInterface:
     def nearest(self, lesion: LesionSurface, closest: Closest, others: Sequence[Region]) -> None:
         """Find where the lesion is nearest to it, if nearer; what other cuts remove beyond it is no border.
 
-        It is looked for in boxes around the lesion, larger and larger until nothing outside can be nearer.
+        It is looked for in two boxes around the lesion first, and all over the organ if it is not near.
         """
         start, size = np.asarray(self._organ.box.start), np.asarray(self._organ.box.size_ijk)
+        spacing = np.asarray(self._organ.geometry.spacing_mm)
         at = np.ascontiguousarray((self._organ.geometry.to_index(lesion.xyz.T) - start).T)
         least, most = at.min(axis=1) - 0.5, at.max(axis=1) + 0.5
-        spacing = np.asarray(self._organ.geometry.spacing_mm)
-        within, far = _FIRST_LOOK_MM, float(np.linalg.norm(size * spacing)) + self._apart(lesion)
-        while True:
-            within = min(within, closest.distance_mm)
+        for look in _LOOKS_MM:
+            within = min(look, closest.distance_mm)
             # A face's middle lies within half a voxel of both its voxels.
             low = np.clip(np.floor(least - within / spacing), 0, size).astype(np.int64)
             high = np.clip(np.ceil(most + within / spacing) + 1, 0, size).astype(np.int64)
-            faces = self._faces(low, high, lesion, within) + np.tile(start, 2)
-            points = self._organ.geometry.to_lps((faces[:, :3] + faces[:, 3:]) / 2.0)
-
-            def stays(some: NDArray[np.intp], faces: IntArray = faces) -> BoolArray:
-                return ~removed_at(others, faces[some, 3:], self._organ.geometry.size_ijk[0])
-
-            offer_nearest(points, lesion, closest, stays if others else None)
-            if closest.distance_mm <= within or within >= far:
+            faces = self._faces(low, high, lesion.centre, lesion.radius + within)
+            _offer_faces(faces, lesion, closest, others, self._organ)
+            if closest.distance_mm <= within:
                 return
-            within *= 2.0
+        points, faces = self._everywhere
+        ball = lengths(points - lesion.centre) - lesion.radius
+        likely = np.argpartition(ball, _FIRST)[:_FIRST] if len(ball) > _FIRST else np.arange(len(ball))
+        for some in (likely, None):  # the likeliest rule most of the others out
+            chosen = np.flatnonzero(ball < closest.distance_mm) if some is None else some
+            _offer_faces(faces[chosen], lesion, closest, others, self._organ, points[chosen])
 
-    def _apart(self, lesion: LesionSurface) -> float:
-        """How far the lesion's middle is from the middle of the organ's box, mm."""
-        box = self._organ.box
-        middle = (np.asarray(box.start) + np.asarray(box.stop) - 1.0) / 2.0
-        return float(np.linalg.norm(self._organ.geometry.to_lps(middle) - lesion.centre))
+    @cached_property
+    def _everywhere(self) -> tuple[FloatArray, IntArray]:
+        """The middles of all its faces, LPS, and the voxels on both sides."""
+        size = np.asarray(self._organ.box.size_ijk, dtype=np.int64)
+        faces = self._faces(np.zeros(3, dtype=np.int64), size, np.zeros(3), np.inf)
+        return _middles(faces, self._organ), faces
 
-    def _faces(self, low: IntArray, high: IntArray, lesion: LesionSurface, within_mm: float) -> IntArray:
-        """Removed voxels and kept ones beside them, (n, 6) indices in the organ's box; none of these is left out that
-        has its face within a distance of the lesion."""
+    def _faces(self, low: IntArray, high: IntArray, centre: FloatArray, radius: float) -> IntArray:
+        """Removed voxels and kept ones beside them, (n, 6) indices of the grid, with their faces in a ball, LPS mm."""
         from surgitwin.resection.live_kernels import borders
 
-        geometry = self._organ.geometry
+        geometry, start = self._organ.geometry, np.asarray(self._organ.box.start)
         organ, gone = np.ascontiguousarray(self._organ.mask).view(np.uint8), self._gone.view(np.uint8)
-        centre = geometry.to_index(lesion.centre) - np.asarray(self._organ.box.start)
-        radius = lesion.radius + within_mm + 1e-6
+        ball = (geometry.to_index(centre) - start, np.asarray(geometry.spacing_mm), radius + 1e-6)
         room = 50_000
         while True:
             found = np.empty((room, 6), dtype=np.int32)
-            count = borders(organ, gone, low, high, centre, np.asarray(geometry.spacing_mm), radius, found)
+            count = borders(organ, gone, low, high, *ball, found)
             if count <= room:
-                return found[:count].astype(np.int64)
+                return np.asarray(found[:count] + np.tile(start, 2))
             room = count
+
+
+def _middles(faces: IntArray, organ: Organ) -> FloatArray:
+    return organ.geometry.to_lps((faces[:, :3] + faces[:, 3:]) / 2.0)
+
+
+def _offer_faces(
+    faces: IntArray,
+    lesion: LesionSurface,
+    closest: Closest,
+    others: Sequence[Region],
+    organ: Organ,
+    points: FloatArray | None = None,
+) -> None:
+    """Keep the nearest of the faces beyond which no other cut removes the organ."""
+
+    def stays(some: NDArray[np.intp]) -> BoolArray:
+        return ~removed_at(others, faces[some, 3:], organ.geometry.size_ijk[0])
+
+    middles = _middles(faces, organ) if points is None else points
+    offer_nearest(middles, lesion, closest, stays if others else None)
 
 
 def _part(low: Sequence[int], high: Sequence[int], origin: Box) -> tuple[slice, slice, slice]:
