@@ -203,6 +203,47 @@ def test_a_patch_is_refused_if_and_only_if_its_profile_crosses_itself(pull: floa
     assert crosses_itself(patch, grid.full_box, grid) == crossing.any()
 
 
+def pierced(grid: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    """Every edge of a grid of triangles against every triangle that shares no corner with it, by solving for where."""
+    n = len(grid)
+    number = np.arange(n * n).reshape(n, n)
+    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]
+    triangles = np.concatenate([np.stack(three, axis=-1).reshape(-1, 3) for three in ((a, b, c), (a, c, d))])
+    edges = np.unique(np.sort(np.concatenate([triangles[:, pair] for pair in ([0, 1], [1, 2], [0, 2])])), axis=0)
+    points = grid.reshape(-1, 3)
+    corner = points[triangles[:, 0]]
+    u, v = (points[triangles[:, m]] - corner for m in (1, 2))
+    normal = np.cross(u, v)
+    start, ahead = points[edges[:, 0], None], (points[edges[:, 1]] - points[edges[:, 0]])[:, None]
+    speed = (ahead * normal).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        along = ((corner - start) * normal).sum(axis=-1) / speed
+        place = start + along[..., None] * ahead
+        # Shares by areas: of the place and two corners in the whole.
+        area = (normal * normal).sum(axis=-1)
+        s = (np.cross(place - corner, v) * normal).sum(axis=-1) / area
+        t = (np.cross(u, place - corner) * normal).sum(axis=-1) / area
+        inside = (s >= 0) & (t >= 0) & (s + t <= 1) & (along >= 0) & (along <= 1)
+    shared = (edges[:, None, :, None] == triangles[None, :, None, :]).any(axis=(2, 3))
+    return bool((inside & ~shared & (place >= low).all(axis=-1) & (place <= high).all(axis=-1)).any())
+
+
+def test_a_grid_folds_if_and_only_if_one_of_its_edges_pierces_one_of_its_triangles() -> None:
+    from surgitwin.resection.fold_kernels import grid_folds
+
+    rng = np.random.default_rng(12)
+    t = np.linspace(0, 1, 15)
+    found = []
+    for attempt in range(24):
+        noise = rng.normal(0, 3 + attempt % 12, (6, 6, 3))
+        grid = BezierPatch.of(flat(6, 6) + noise).at(t, t)
+        low, high = np.array([-22.0, -40.0, -15.0]), np.array([31.0, 20.0, 18.0])
+        folds = grid_folds(np.ascontiguousarray(grid), 3, low, high)
+        assert folds == pierced(grid, low, high)
+        found.append(folds)
+    assert 4 < np.count_nonzero(found) < 20
+
+
 def test_edges_that_bend_towards_each_other_and_cross_in_the_organ_are_refused() -> None:
     """A gutter whose straight extensions cross above it."""
     grid = Geometry.from_parts((60, 60, 60), (1.0, 1.0, 1.0), (-30.0, -30.0, -10.0), np.eye(3))

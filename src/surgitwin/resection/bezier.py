@@ -271,7 +271,7 @@ def _check_border(points: FloatArray, box: Box, geometry: Geometry) -> None:
 
 
 def crosses_itself(patch: BezierPatch, box: Box, geometry: Geometry) -> bool:
-    """Whether the patch, drawn on past the box, meets itself in the box or turns over: all its triangles are asked."""
+    """Whether the patch, drawn on past the box, meets itself or lies on itself in the box; all triangles are asked."""
     return _folds(_extended(patch, geometry.to_lps(_corners(box))), box, geometry)
 
 

@@ -21,6 +21,7 @@ from surgitwin.core.compiled import compiled
 
 BLOCK = 8  # cells along each side of a part
 _SURE = 1e-6
+_BACK = -0.999  # the cosine between neighbours of which one lies on the other; a surface may well turn sharply
 
 _F64_3D = numba.float64[:, :, ::1]
 _F64_2D = numba.float64[:, ::1]
@@ -190,7 +191,7 @@ def _normal(grid: Any, r: Any, c: Any, half: Any, normal: Any) -> None:  # pragm
 
 @compiled(numba.boolean(_F64_3D, numba.boolean, numba.float64, _F64, _F64))
 def _turns_over(grid: Any, along_rows: Any, least: Any, low: Any, high: Any) -> Any:  # pragma: no cover
-    """Whether somewhere in a box two neighbouring triangles face opposite ways; those without an area are passed by."""
+    """Whether somewhere in a box a triangle lies back on its neighbour; those without an area are passed by."""
     cells = grid.shape[0] - 1
     lows, highs = np.empty(3), np.empty(3)
     before, normal = np.zeros(3), np.empty(3)
@@ -207,7 +208,9 @@ def _turns_over(grid: Any, along_rows: Any, least: Any, low: Any, high: Any) -> 
             length = np.sqrt(_dot(normal, normal))
             if length <= least:
                 continue
-            if known and _dot(before, normal) < 0.0:
+            for axis in range(3):
+                normal[axis] /= length
+            if known and _dot(before, normal) < _BACK:
                 return True
             for axis in range(3):
                 before[axis] = normal[axis]
@@ -287,7 +290,7 @@ def _reach(grid: Any, low: Any, high: Any, found: Any) -> None:  # pragma: no co
 
 @compiled(numba.boolean(_F64_3D, _INT, _F64, _F64))
 def grid_folds(grid: Any, rim: Any, low: Any, high: Any) -> Any:  # pragma: no cover
-    """Whether a grid of points, (n, n, 3), meets itself or turns over within a box; all triangles are looked at.
+    """Whether a grid of points, (n, n, 3), meets itself or lies back on itself in a box; all triangles are asked.
 
     The ``rim`` outermost cells on each side may be of other sizes than those within.
     """
