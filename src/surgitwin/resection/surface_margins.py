@@ -66,7 +66,8 @@ class SurfaceInterface:
         step = min(self._organ.geometry.spacing_mm) / 2
         finest = max(_COARSE_MM, 2 * step) if coarse else step
         pieces, middles, reach = self._pieces, self._middles, self._reach
-        bound = self.look(lesion, closest)
+        known = self._bounds.get(id(lesion))
+        bound = self.look(lesion, closest) if known is None else known
         while True:
             hopeful = (bound - reach < closest.distance_mm) & (reach > finest)
             if not hopeful.any():
@@ -77,9 +78,7 @@ class SurfaceInterface:
 
     def look(self, lesion: LesionSurface, closest: Closest) -> FloatArray:
         """A first look, at the middles of the triangles; lower bounds of their distances."""
-        known = self._bounds.get(id(lesion))
-        bound = lesion.at_least(self._middles) if known is None else known
-        self._bounds[id(lesion)] = bound
+        bound = self._bounds[id(lesion)] = lesion.at_least(self._middles)
         self._offer(self._middles, lesion, closest, bound)
         return bound
 
