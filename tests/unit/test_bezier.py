@@ -234,14 +234,14 @@ def test_a_grid_folds_if_and_only_if_one_of_its_edges_pierces_one_of_its_triangl
     rng = np.random.default_rng(12)
     t = np.linspace(0, 1, 15)
     found = []
-    for attempt in range(24):
-        noise = rng.normal(0, 3 + attempt % 12, (6, 6, 3))
+    for attempt in range(40):
+        noise = rng.normal(0, 3 + attempt % 20, (6, 6, 3))
         grid = BezierPatch.of(flat(6, 6) + noise).at(t, t)
         low, high = np.array([-22.0, -40.0, -15.0]), np.array([31.0, 20.0, 18.0])
         folds = grid_folds(np.ascontiguousarray(grid), 3, low, high)
         assert folds == pierced(grid, low, high)
         found.append(folds)
-    assert 4 < np.count_nonzero(found) < 20
+    assert 5 < np.count_nonzero(found) < 35
 
 
 def test_edges_that_bend_towards_each_other_and_cross_in_the_organ_are_refused() -> None:

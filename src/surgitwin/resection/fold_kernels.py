@@ -136,10 +136,11 @@ def _pierced(one: Any, p: Any, q: Any, other: Any, low: Any, high: Any) -> Any: 
 
 @compiled(numba.boolean(_F64_3D, _I64, _I64, numba.boolean, _F64, _F64))
 def _meet(grid: Any, first: Any, second: Any, same: Any, low: Any, high: Any) -> Any:  # pragma: no cover
-    """Whether triangles of two parts (r0, r1, c0, c1) that share no corner meet within a box."""
+    """Whether triangles of two parts (r0, r1, c0, c1) meet within a box, elsewhere than at corners that they share."""
     lows, highs, other_lows, other_highs = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     one, other = np.empty((3, 3)), np.empty((3, 3))
     numbers, other_numbers = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.int64)
+    mine_shared, other_shared = np.empty(3, dtype=np.bool_), np.empty(3, dtype=np.bool_)
     # The boxes around the second part's triangles, once.
     wide = second[3] - second[2]
     count = 2 * (second[1] - second[0]) * wide
@@ -165,14 +166,17 @@ def _meet(grid: Any, first: Any, second: Any, same: Any, low: Any, high: Any) ->
                 continue
             _corners(grid, second[0] + n // (2 * wide), second[2] + (n // 2) % wide, n % 2, other, other_numbers)
             for a in range(3):
+                mine_shared[a], other_shared[a] = False, False
+            for a in range(3):
                 for b in range(3):
                     if numbers[a] == other_numbers[b]:
-                        apart = True
-            if apart:
-                continue
+                        mine_shared[a], other_shared[b] = True, True
+            # An edge that shares a corner with the other triangle meets it there, which says nothing.
             for a in range(3):
                 b = (a + 1) % 3
-                if _pierced(one, a, b, other, low, high) or _pierced(other, a, b, one, low, high):
+                if not (mine_shared[a] or mine_shared[b]) and _pierced(one, a, b, other, low, high):
+                    return True
+                if not (other_shared[a] or other_shared[b]) and _pierced(other, a, b, one, low, high):
                     return True
     return False
 
