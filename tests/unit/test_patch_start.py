@@ -13,6 +13,7 @@ from surgitwin.core.progress import Context
 from surgitwin.resection import LiveCut, Structure, partition, prepare
 from surgitwin.resection.bezier import surface_cut
 from surgitwin.resection.margins import LesionSurface
+from surgitwin.resection.patch_check import distance_mm
 from surgitwin.resection.patch_start import PatchStart, around_lesion, fitted_patch, from_border, from_line, from_ring
 
 RADIUS = 20.0
@@ -70,6 +71,38 @@ def test_a_ring_lies_on_its_patch_and_what_it_closes_off_goes(name: str) -> None
 
 
 @pytest.mark.parametrize("name", GRIDS)
+def test_a_ring_that_lies_in_no_plane_lies_on_its_patch_as_well(name: str) -> None:
+    """A ring around the side of a ball that goes up and down as a saddle does."""
+    grid = GRIDS[name]
+    organ, box = organ_on(grid)
+    turn = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    up = 8.0 + 4.0 * np.cos(2 * turn)
+    ring = np.stack([np.cos(turn), np.sin(turn), up / np.sqrt(RADIUS**2 - up**2)], axis=1)
+    ring *= RADIUS / np.linalg.norm(ring, axis=1)[:, None]
+
+    start = from_ring(ring, organ[box.slices], box, grid)
+    cut = surface_cut(start.patch, box, grid, start.remove_point_mm)
+
+    away = cKDTree(start.patch.at(FINE, FINE).reshape(-1, 3)).query(ring)[0]
+    assert start.largest_mm < 0.5 and away.max() < start.largest_mm + 0.5
+    assert cut.remove_point_mm[2] > 8.0
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_of_a_bent_border_the_side_that_goes_is_the_removed_one(flip: bool) -> None:
+    grid = GRIDS["oblique"]
+    organ, box = organ_on(grid)
+    places = centres(grid)
+    removed = (places[..., 2] > 9.0 - 0.02 * (places[..., 0] ** 2 + places[..., 1] ** 2)) ^ flip
+
+    start = from_border(removed[box.slices], organ[box.slices], box, grid)
+    found = cut_by(start, organ, grid)
+
+    wrong = found.removed ^ (organ & removed)[found.box.slices]
+    assert np.count_nonzero(wrong) < 0.08 * organ.sum()
+
+
+@pytest.mark.parametrize("name", GRIDS)
 def test_a_patch_along_a_border_divides_as_the_border_does(name: str) -> None:
     grid = GRIDS[name]
     organ, box = organ_on(grid)
@@ -84,22 +117,52 @@ def test_a_patch_along_a_border_divides_as_the_border_does(name: str) -> None:
     assert np.count_nonzero(wrong) < 0.03 * organ.sum()
 
 
+def brute_distance(points: np.ndarray, triangles: np.ndarray) -> float:
+    """From each point to every triangle that could be nearest to it by the distance of their corners."""
+    longest = np.max([np.linalg.norm(triangles[:, m] - triangles[:, m - 1], axis=1) for m in range(3)], axis=0)
+    corners = np.linalg.norm(triangles[:, 0, None] - points[None], axis=2)
+    near = np.argwhere(corners < corners.min() + longest[:, None])
+    return float(distance_mm(points[near[:, 1]], triangles[near[:, 0]]).min())
+
+
 @pytest.mark.parametrize("name", GRIDS)
 @pytest.mark.parametrize("margin", [0.0, 4.0])
-def test_a_bowl_around_a_lesion_keeps_the_margin_and_takes_the_lesion(name: str, margin: float) -> None:
+@pytest.mark.parametrize("long", [1.0, 3.0])
+def test_a_bowl_around_a_lesion_keeps_the_margin_hardly_more_and_takes_the_lesion(
+    name: str, margin: float, long: float
+) -> None:
     grid = GRIDS[name]
     organ, box = organ_on(grid)
-    lesion = ball(grid, (0.0, 3.0, 12.0), 3.0)
+    places = centres(grid) - np.array([0.0, 3.0, 12.0])
+    lesion = np.linalg.norm(places / np.array([long, 1.0, 1.0]), axis=-1) < 3.0
     surface = LesionSurface.of(lesion, grid.full_box, grid)
 
     start = around_lesion(surface, margin, organ[box.slices], box, grid)
     found = cut_by(start, organ, grid)
 
-    away = cKDTree(start.patch.at(FINE, FINE).reshape(-1, 3)).query(surface.xyz.T)[0].min()
-    assert margin - 0.05 <= away and start.margin_mm == pytest.approx(away, abs=0.1)
-    assert away < max(margin, max(grid.spacing_mm) / 2) + 3.0
+    cut = surface_cut(start.patch, box, grid, start.remove_point_mm)
+    asked = max(margin, max(grid.spacing_mm) / 2)
+    whole = brute_distance(surface.xyz.T, cut.points_mm[cut.triangles])
+    assert asked <= whole <= asked + 0.05
+    assert start.margin_mm == pytest.approx(whole, abs=1e-9)
     assert found.removed[(lesion & organ)[found.box.slices]].all()
-    assert found.removed.sum() < 0.5 * organ.sum()
+    assert found.removed.sum() < 0.6 * organ.sum()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_bowl_takes_less_than_one_around_the_ball_about_a_long_lesion(name: str) -> None:
+    grid = GRIDS[name]
+    organ, box = organ_on(grid)
+    places = centres(grid) - np.array([0.0, 0.0, 13.0])
+    lesion = np.linalg.norm(places / np.array([4.0, 1.0, 1.0]), axis=-1) < 2.0
+    ball_about = np.linalg.norm(places, axis=-1) < 8.0
+
+    takes = []
+    for mask in (lesion, ball_about):
+        start = around_lesion(LesionSurface.of(mask, grid.full_box, grid), 2.0, organ[box.slices], box, grid)
+        takes.append(int(cut_by(start, organ, grid).removed.sum()))
+
+    assert takes[0] < 0.8 * takes[1]
 
 
 def test_a_fitted_patch_gives_a_patch_back() -> None:

@@ -15,6 +15,7 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.text import tr
 from surgitwin.resection.bezier import BezierPatch, bernstein
 from surgitwin.resection.margins import LesionSurface
+from surgitwin.resection.patch_check import distance_mm
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -26,6 +27,10 @@ _NEAR_MM = 25.0
 _SMOOTH = 1e-3
 _CALM_RING = 1e-5
 _TRIES = 40
+_CLOSE_MM = 0.02
+_FEW = 3000  # points of a lesion are enough to lay out a bowl
+_BOWL_CELLS = 40
+_LEAN = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,56 +151,119 @@ def from_border(removed: BoolArray, organ: BoolArray, box: Box, geometry: Geomet
     middle = points.mean(axis=0)
     axes = np.linalg.svd(points - middle, full_matrices=False)[2]
     patch, away = _height_field(points, middle, axes)
-    removed_mm = geometry.to_lps(np.argwhere(gone)[:, ::-1] + np.asarray(box.start))
-    far = removed_mm[int(np.argmax(np.abs((removed_mm - middle) @ axes[2])))]
-    x, y, z = (float(value) for value in far)
+    removed_mm, kept_mm = (_voxels(part, box, geometry) for part in (gone, kept))
+    heights = (removed_mm - middle) @ axes[2]
+    # The side on which more of what goes and less of what stays lies, as shares of each.
+    above = np.mean(heights > 0) - np.mean((kept_mm - middle) @ axes[2] > 0)
+    x, y, z = (float(value) for value in removed_mm[int(np.argmax(heights if above >= 0 else -heights))])
     return PatchStart(patch, (x, y, z), _rms(away), float(np.abs(away).max()))
 
 
 def around_lesion(
     lesion: LesionSurface, margin_mm: float, organ: BoolArray, box: Box, geometry: Geometry
 ) -> PatchStart:
-    """A bowl around a lesion, open towards the nearest surface of the organ, that keeps a margin.
+    """A bowl around a lesion, open towards the nearest surface of the organ, that keeps a margin and hardly more.
+
+    Its wall leans out by 45 degrees. It comes as near to the lesion as a patch of 6 by 6 control points can without
+    coming nearer than the margin anywhere; `PatchStart.margin_mm` is measured from its triangles.
 
     Raises
     ------
     BadInput
-        If the bowl does not keep the margin however deep it is laid.
+        If the organ has no voxel, or the bowl does not keep the margin however deep it is laid.
     """
     from scipy.spatial import cKDTree
 
-    voxels = _voxels(organ, box, geometry)
+    if not organ.any():
+        raise BadInput(tr("The organ has no voxel; segment it first."))
     rim = _rim(organ, box, geometry)
     nearest = rim[int(cKDTree(rim).query(lesion.centre)[1])]
     way = nearest - lesion.centre
     length = float(np.linalg.norm(way))
     way = way / length if length > 1e-6 else np.array([0.0, 0.0, 1.0])
-    first, second = _across(way)
+    axes = np.stack([*_across(way), way])
     # Voxels of the lesion must not end up on the patch itself, whatever margin was asked for.
     wanted = max(margin_mm, max(geometry.spacing_mm) / 2)
-    radius = lesion.radius + wanted
-    half = 1.6 * radius + _BEYOND_MM
-    side = np.linspace(-half, half, 33)
-    u, v = (axis.reshape(-1) for axis in np.meshgrid(side, side, indexing="ij"))
-    away = np.hypot(u, v)
-    # A ball's lower half, then straight on outwards at 45 degrees.
-    bend = radius / np.sqrt(2.0)
-    height = np.where(away < bend, -np.sqrt(np.maximum(radius**2 - away**2, 0.0)), away - 2 * bend)
-    shell = lesion.centre + u[:, None] * first + v[:, None] * second + height[:, None] * way
-    patch, _ = _height_field(shell, lesion.centre, np.stack([first, second, way]), smooth=0.0)
-    fine = np.linspace(0.0, 1.0, 65)
+    patch = _bowl(lesion, wanted, axes)
     for _ in range(_TRIES):
-        distance = lesion.tree.query(patch.at(fine, fine).reshape(-1, 3))[0]
-        short = wanted - float(distance.min())
-        if short <= 0.0:
+        found = least_distance_mm(lesion, patch)
+        short = wanted - found
+        if -_CLOSE_MM <= short <= 0.0:
             break
-        patch = patch.moved(-(short + 0.05) * way)
-    else:
+        # A way towards the lesion shortens the distance by no more than itself; deeper, a little more is needed.
+        patch = patch.moved((0.98 * short if short < 0.0 else 1.3 * short + 0.2 * _CLOSE_MM) * -way)
+    if found < wanted:
         raise BadInput(tr("No surface around the lesion keeps {mm:g} mm. Try a smaller margin.").format(mm=margin_mm))
-    if not len(voxels):
-        raise BadInput(tr("The organ has no voxel; segment it first."))
-    x, y, z = (float(value) for value in lesion.centre)
-    return PatchStart(patch, (x, y, z), 0.0, 0.0, float(distance.min()))
+    x, y, z = (float(value) for value in lesion.xyz[:, int(np.argmax(lesion.along(way)))])
+    return PatchStart(patch, (x, y, z), 0.0, 0.0, found)
+
+
+def _bowl(lesion: LesionSurface, wanted: float, axes: FloatArray) -> BezierPatch:
+    """The highest patch over the plane of the first two axes that keeps below the surface `wanted` around a lesion.
+
+    Below a point of the lesion that surface is a ball's lower half, from 45 degrees on a cone; of all points the lowest
+    counts. To be as high as can be, in all, and nowhere above is a linear programme for the heights.
+    """
+    from scipy.optimize import linprog
+
+    local = ((lesion.xyz.T - lesion.centre) @ axes.T)[:: max(lesion.xyz.shape[1] // _FEW, 1)]
+    wide = float(np.hypot(local[:, 0], local[:, 1]).max()) + wanted
+    half = 1.6 * wide + _BEYOND_MM
+    t = np.linspace(0.0, 1.0, _BOWL_CELLS + 1)
+    side = half * (2.0 * t - 1.0)
+    bend = wanted / np.sqrt(2.0)
+    shell = np.full((len(t), len(t)), np.inf)
+    for part in np.array_split(local, max(len(local) // 64, 1)):
+        away = np.hypot(side[:, None, None] - part[:, 0], side[None, :, None] - part[:, 1])
+        under = np.where(away < bend, -np.sqrt(np.maximum(wanted**2 - away**2, 0.0)), away - 2 * bend)
+        shell = np.minimum(shell, (under + part[:, 2]).min(axis=-1))
+    basis = bernstein(SIZE - 1, t)
+    heights_at = (basis[:, None, :, None] * basis[None, :, None, :]).reshape(len(t) ** 2, SIZE**2)
+    # What lies under the lesion counts most.
+    beside = np.maximum(np.hypot(side[:, None], side[None, :]) - wide, 0.0) / wide
+    weight = np.exp(-3.0 * beside).reshape(-1)
+    top = float(shell.max())
+    # Drawn on past its edges it must go on opening: its slope outwards there, by the first two rows of control points.
+    slope = (SIZE - 1) / (2.0 * half)
+    outwards = np.zeros((2, SIZE))
+    outwards[0, :2], outwards[1, -2:] = (slope, -slope), (-slope, slope)
+    edges = np.concatenate([np.kron(-outwards, basis), np.kron(basis, -outwards)])
+    solved = linprog(
+        -(weight @ heights_at) / weight.sum(),
+        A_ub=np.concatenate([heights_at, edges]),
+        b_ub=np.concatenate([shell.reshape(-1) - top, np.full(len(edges), -_LEAN)]),
+        bounds=(None, None),
+        method="highs",
+    )
+    if not solved.success:
+        raise BadInput(tr("No surface could be laid around the lesion. Draw a ring around it instead."))
+    x = np.linspace(-half, half, SIZE)
+    grid = np.stack([*np.meshgrid(x, x, indexing="ij"), solved.x.reshape(SIZE, SIZE) + top], axis=-1)
+    return BezierPatch(lesion.centre + grid @ axes)
+
+
+def least_distance_mm(lesion: LesionSurface, patch: BezierPatch) -> float:
+    """The smallest distance between a lesion's surface points and a patch's triangles; exact."""
+    t = np.linspace(0.0, 1.0, patch.steps() + 1)
+    at = patch.at(t, t)
+    a, b, c, d = at[:-1, :-1], at[1:, :-1], at[1:, 1:], at[:-1, 1:]
+    triangles = np.concatenate([np.stack(three, axis=2).reshape(-1, 3, 3) for three in ((a, b, c), (a, c, d))])
+    middle = triangles.mean(axis=1)
+    radius = np.linalg.norm(triangles - middle[:, None], axis=2).max(axis=1)
+    away = lesion.tree.query(middle)[0]
+    least = float(away.min())
+    # Only a triangle whose middle is nearer than the least distance and its own radius can hold a nearer place.
+    order = np.argsort(away - radius)
+    for part in np.array_split(order, max(len(order) // 64, 1)):
+        part = part[away[part] - radius[part] < least]
+        if len(part) == 0:
+            break
+        near = lesion.tree.query_ball_point(middle[part], least + radius[part])
+        which = np.repeat(part, [len(one) for one in near])
+        if len(which):
+            points = lesion.xyz[:, np.concatenate(near).astype(np.int64)].T
+            least = min(least, float(distance_mm(points, triangles[which]).min()))
+    return least
 
 
 def fitted_patch(grid_mm: FloatArray, rows: int = SIZE, columns: int = SIZE) -> BezierPatch:
