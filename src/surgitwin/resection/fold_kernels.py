@@ -61,15 +61,18 @@ def _certain(grid: Any, r0: Any, r1: Any, c0: Any, c1: Any, wide_r: Any, wide_c:
                     p[axis] += by_r[axis]
                     q[axis] += by_c[axis]
     count = 2.0 * (r1 - r0) * (c1 - c0)
-    p /= count
-    q /= count
+    for axis in range(3):
+        p[axis] /= count
+        q[axis] /= count
     pp, pq, qq = _dot(p, p), _dot(p, q), _dot(q, q)
     whole = pp * qq - pq * pq
     if not whole > _SURE * pp * qq:
         return False
     # Coordinates in the plane of the mean steps, in which the Jacobian is the unit matrix on the average.
-    along = (qq * p - pq * q) / whole
-    across = (pp * q - pq * p) / whole
+    along, across = np.empty(3), np.empty(3)
+    for axis in range(3):
+        along[axis] = (qq * p[axis] - pq * q[axis]) / whole
+        across[axis] = (pp * q[axis] - pq * p[axis]) / whole
     for r in range(r0, r1):
         for c in range(c0, c1):
             for half in range(2):
@@ -112,21 +115,23 @@ def _corners(grid: Any, r: Any, c: Any, half: Any, corners: Any, numbers: Any) -
 @compiled(numba.boolean(_F64_2D, _INT, _INT, _F64_2D, _F64, _F64))
 def _pierced(one: Any, p: Any, q: Any, other: Any, low: Any, high: Any) -> Any:  # pragma: no cover
     """Whether a triangle's edge from corner p to q meets another triangle at a place within a box."""
-    u, v, d = other[1] - other[0], other[2] - other[0], one[q] - one[p]
-    normal = np.cross(u, v)
-    along = _dot(normal, d)
+    ux, uy, uz = other[1, 0] - other[0, 0], other[1, 1] - other[0, 1], other[1, 2] - other[0, 2]
+    vx, vy, vz = other[2, 0] - other[0, 0], other[2, 1] - other[0, 1], other[2, 2] - other[0, 2]
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    dx, dy, dz = one[q, 0] - one[p, 0], one[q, 1] - one[p, 1], one[q, 2] - one[p, 2]
+    along = nx * dx + ny * dy + nz * dz
     if along == 0.0:
         return False
-    t = -_dot(normal, one[p] - other[0]) / along
+    wx, wy, wz = one[p, 0] - other[0, 0], one[p, 1] - other[0, 1], one[p, 2] - other[0, 2]
+    t = -(nx * wx + ny * wy + nz * wz) / along
     if t < 0.0 or t > 1.0:
         return False
-    place = one[p] + t * d
-    for axis in range(3):
-        if place[axis] < low[axis] or place[axis] > high[axis]:
-            return False
-    w = place - other[0]
-    uu, uv, vv = _dot(u, u), _dot(u, v), _dot(v, v)
-    wu, wv = _dot(w, u), _dot(w, v)
+    x, y, z = one[p, 0] + t * dx, one[p, 1] + t * dy, one[p, 2] + t * dz
+    if x < low[0] or x > high[0] or y < low[1] or y > high[1] or z < low[2] or z > high[2]:
+        return False
+    wx, wy, wz = x - other[0, 0], y - other[0, 1], z - other[0, 2]
+    uu, uv, vv = ux * ux + uy * uy + uz * uz, ux * vx + uy * vy + uz * vz, vx * vx + vy * vy + vz * vz
+    wu, wv = wx * ux + wy * uy + wz * uz, wx * vx + wy * vy + wz * vz
     whole = uu * vv - uv * uv
     if whole <= 0.0:
         return False
@@ -148,7 +153,8 @@ def _meet(grid: Any, first: Any, second: Any, same: Any, low: Any, high: Any) ->
     for n in range(count):
         r, c = second[0] + n // (2 * wide), second[2] + (n // 2) % wide
         near[n] = _bounds(grid, r, c, n % 2, low, high, other_lows, other_highs)
-        boxes[n, :3], boxes[n, 3:] = other_lows, other_highs
+        for axis in range(3):
+            boxes[n, axis], boxes[n, 3 + axis] = other_lows[axis], other_highs[axis]
     mine = first[3] - first[2]
     for m in range(2 * (first[1] - first[0]) * mine):
         r, c = first[0] + m // (2 * mine), first[2] + (m // 2) % mine
@@ -229,10 +235,11 @@ def _widths(grid: Any, rim: Any, wide_r: Any, wide_c: Any) -> Any:  # pragma: no
     middle = cells // 2
     mean_r, mean_c = 0.0, 0.0
     for m in range(cells):
-        step = grid[m + 1, middle] - grid[m, middle]
-        wide_r[m] = np.sqrt(_dot(step, step))
-        step = grid[middle, m + 1] - grid[middle, m]
-        wide_c[m] = np.sqrt(_dot(step, step))
+        wide_r[m], wide_c[m] = 0.0, 0.0
+        for axis in range(3):
+            wide_r[m] += (grid[m + 1, middle, axis] - grid[m, middle, axis]) ** 2
+            wide_c[m] += (grid[middle, m + 1, axis] - grid[middle, m, axis]) ** 2
+        wide_r[m], wide_c[m] = np.sqrt(wide_r[m]), np.sqrt(wide_c[m])
         if rim <= m < cells - rim:
             mean_r += wide_r[m] / (cells - 2 * rim)
             mean_c += wide_c[m] / (cells - 2 * rim)
