@@ -91,6 +91,27 @@ def test_a_straight_line_cuts_as_the_plane_through_it_and_goes_on_at_its_ends(na
         assert np.array_equal(found.removed & clear, clear & (side > 0))
 
 
+@pytest.mark.parametrize("name", GRIDS)
+def test_half_a_circle_cuts_as_half_a_cylinder_with_two_walls(name: str) -> None:
+    grid = GRIDS[name]
+    organ, live = cut_ball(grid)
+    first, second = frame(WAY)
+    turn = np.linspace(-np.pi / 2, np.pi / 2, 181)
+    line = 8.0 * (np.cos(turn)[:, None] * first + np.sin(turn)[:, None] * second) - 18.0 * WAY
+    # So that its ends go on straight back: their last 8 mm run straight.
+    back = np.linspace(10.0, 1.0, 10)[:, None] * -first
+    line = np.concatenate([line[0] + back, line, line[-1] + back[::-1]])
+
+    cut = curve_cut(DrawnCurve.of(line, False, WAY), live.prepared.reach, grid, (0.0, 0.0, 0.0))
+    found = partition(live.prepared, [cut], Context())
+
+    places = centres(grid)[found.box.slices]
+    x, y = places @ first, places @ second
+    inside = np.where(x > 0, np.hypot(x, y), np.abs(y))
+    clear = organ[found.box.slices] & (np.abs(inside - 8.0) > 0.01)
+    assert np.array_equal(found.removed & clear, clear & (inside < 8.0))
+
+
 @pytest.mark.parametrize(
     ("points", "closed", "way", "depth", "words"),
     [
