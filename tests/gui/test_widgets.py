@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from surgitwin.gui.panels.plan import exactness_text
 from surgitwin.gui.theme import Theme, apply_theme, inter, set_role
 from surgitwin.gui.warming import Warming
 from surgitwin.gui.widgets.banner import Banner
@@ -20,6 +21,7 @@ from surgitwin.gui.widgets.progress import ProgressRow
 from surgitwin.gui.widgets.sections import Section
 from surgitwin.gui.widgets.swatch import ColourSwatch
 from surgitwin.render.tokens import RESOURCES, theme_names
+from surgitwin.scene.nodes import CutModel, PlaneModel
 
 
 @pytest.fixture
@@ -233,3 +235,16 @@ def test_python_looks_for_garbage_again_when_all_is_warm_or_the_window_closes(qt
         assert gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_the_window_says_of_which_cuts_the_numbers_are_exact_while_one_moves() -> None:
+    plane = CutModel(kind="planes", planes=(PlaneModel(point_mm=(0.0, 0.0, 0.0), normal=(1.0, 0.0, 0.0)),))
+    patch = CutModel(kind="patch")
+    off = patch.model_copy(update={"enabled": False})
+    territories = CutModel(kind="territories")
+    assert exactness_text((plane, territories, off), 0) == "While a plane moves every number is exact."
+    for curved in (patch, CutModel(kind="curve")):
+        assert "exact" not in exactness_text((plane, curved), 0)
+        assert "margins are ≈ until the hand rests" in exactness_text((plane, curved), 0)
+        assert "margins are ≈ until the hand rests" in exactness_text((territories, curved), 0)
+    assert "margins are ≈ until the hand rests" in exactness_text((plane, patch), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from PySide6.QtCore import Signal
@@ -36,10 +36,12 @@ DEFAULT_NORMAL = (-1.0, 0.0, 0.0)  # a new plane removes the patient's right sid
 EXACTNESS = {
     "planes": tr("While a plane moves every number is exact."),
     "patch": tr("While a curved surface moves volumes are exact; margins are ≈ until the hand rests."),
-    "curve": tr("A drawn line is cut as it was drawn; every number is exact."),
+    "curve": tr("A drawn line is cut as it was drawn; every number is exact at rest."),
     "territories": tr("Territories are cut voxel by voxel; every number is exact."),
     "wedge": tr("A wedge is cut voxel by voxel; every number is exact."),
 }
+BESIDE_CURVED = tr("This plan also has a curved cut: while any cut moves, margins are ≈ until the hand rests.")
+CURVED = ("patch", "curve")
 NO_ORGANS = ("lesion", "body", "territory")
 
 
@@ -253,7 +255,7 @@ class PlanPanel(Panel):
         """What of the numbers is exact while the chosen cut moves."""
         plan, number = self._desk.plan, self.cuts.current
         cut = plan.cuts[number] if plan is not None and 0 <= number < len(plan.cuts) else None
-        self.exactness.setText(EXACTNESS[cut.kind] if cut is not None else "")
+        self.exactness.setText(exactness_text(plan.cuts, number) if plan is not None and cut is not None else "")
         self.exactness.setVisible(cut is not None)
 
     def again(self) -> None:
@@ -386,6 +388,16 @@ class PlanPanel(Panel):
 
     def _image_of(self, organ: SegmentNode) -> NodeId | None:
         return self._desk.scene.segmentation_of(organ).volume
+
+
+def exactness_text(cuts: Sequence[CutModel], number: int) -> str:
+    """What is exact while cut ``number`` moves; other cuts that are on count, too: the margin is to all of them."""
+    cut = cuts[number]
+    if cut.kind not in CURVED and any(other.enabled and other.kind in CURVED for other in cuts):
+        if cut.kind == "planes":
+            return BESIDE_CURVED
+        return f"{EXACTNESS[cut.kind]} {BESIDE_CURVED}"
+    return EXACTNESS[cut.kind]
 
 
 def sensitivity_text(numbers: dict[str, Any]) -> str:
