@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from platformdirs import user_cache_path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "packaging")]
@@ -23,6 +25,7 @@ PER_TEST = {
     "XDG_STATE_HOME": "state",
 }
 PER_RUN = ("SURGITWIN_CACHE_DIR", "XDG_CACHE_HOME")
+COMPILED = user_cache_path("surgitwin", appauthor=False) / "compiled"  # before any test changes where that is
 
 # Deadlines measure the machine and not the code; examples that differ from run to run belong on a developer's machine.
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -75,8 +78,19 @@ def is_window_test(item: pytest.Item) -> bool:
     return item.path.is_relative_to(HERE / "gui")
 
 
+@pytest.fixture(scope="session")
+def cache_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run's cache folder, with the loops that the set-up compiled: each process would compile them again."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    if COMPILED.is_dir():
+        shutil.copytree(COMPILED, folder / "surgitwin" / COMPILED.name, dirs_exist_ok=True)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_user_folders(
+    cache_of_the_run: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Point settings, data and caches of this test, and of the processes it starts, at an empty folder.
 
     Returns
@@ -88,7 +102,7 @@ def own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     for name, place in PER_TEST.items():
         monkeypatch.setenv(name, str(folder / place))
     for name in PER_RUN:
-        monkeypatch.setenv(name, str(tmp_path_factory.getbasetemp() / "cache"))
+        monkeypatch.setenv(name, str(cache_of_the_run))
     return folder
 
 
