@@ -21,6 +21,7 @@ BoolArray = NDArray[np.bool_]
 
 ALWAYS_BELOW_MM = 1.0
 """Below this every margin is marked, whatever was wished for."""
+_GAP = 3
 
 
 class MarginClass(IntEnum):
@@ -131,13 +132,18 @@ def margin_classes(
 
     Without a wish only what is below 1 mm is marked, and what may be by the uncertainty.
     """
-    wanted = max(wish_mm or 0.0, ALWAYS_BELOW_MM)
+    below, safe = margin_limits(wish_mm, unsure_mm)
     classes = np.full(distance_mm.shape, MarginClass.SAFE, dtype=np.uint8)
-    classes[distance_mm < wanted + unsure_mm] = MarginClass.UNSURE
-    classes[distance_mm < wanted - unsure_mm] = MarginClass.BELOW
-    classes[distance_mm < ALWAYS_BELOW_MM] = MarginClass.BELOW
+    classes[distance_mm < safe] = MarginClass.UNSURE
+    classes[distance_mm < below] = MarginClass.BELOW
     classes[~on_cut] = MarginClass.NO_CUT
     return classes
+
+
+def margin_limits(wish_mm: float | None, unsure_mm: float) -> tuple[float, float]:
+    """Below the first a margin is below the wish, from the second on it is safe, mm; `margin_classes` says why."""
+    wanted = max(wish_mm or 0.0, ALWAYS_BELOW_MM)
+    return max(wanted - unsure_mm, ALWAYS_BELOW_MM), wanted + unsure_mm
 
 
 def plane_points(
@@ -145,8 +151,21 @@ def plane_points(
 ) -> FloatArray:
     """A grid of points over the part of a plane that the organ's box projects to, (rows, columns, 3), LPS.
 
-    Rows run downwards and columns to the viewer's right when one looks along the normal, as far as the plane allows:
-    a row's direction is the patient's inferior one laid into the plane, or posterior for a horizontal plane.
+    Rows and columns run along `map_axes`.
+    """
+    down, along = map_axes(normal)
+    low, high = (np.asarray(corner, dtype=np.float64) for corner in (box.start, box.stop))
+    corners = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * (high - low) + low - 0.5
+    away = geometry.to_lps(corners) - point_mm
+    rows, columns = (np.arange((away @ axis).min(), (away @ axis).max() + step_mm, step_mm) for axis in (down, along))
+    return np.asarray(point_mm + rows[:, None, None] * down + columns[None, :, None] * along)
+
+
+def map_axes(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The directions in which the rows and the columns of a flat map run, LPS unit vectors.
+
+    Rows run downwards and columns to the viewer's right when one looks along the normal, as far as the cut allows: a
+    row's direction is the patient's inferior one laid into the cut's plane, or posterior for a horizontal plane.
     """
     normal = normal / np.linalg.norm(normal)
     down = np.array([0.0, 0.0, -1.0])
@@ -154,9 +173,33 @@ def plane_points(
         down = np.array([0.0, 1.0, 0.0])
     down = down - (down @ normal) * normal
     down /= np.linalg.norm(down)
-    along = np.cross(down, normal)
-    low, high = (np.asarray(corner, dtype=np.float64) for corner in (box.start, box.stop))
-    corners = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * (high - low) + low - 0.5
-    away = geometry.to_lps(corners) - point_mm
-    rows, columns = (np.arange((away @ axis).min(), (away @ axis).max() + step_mm, step_mm) for axis in (down, along))
-    return np.asarray(point_mm + rows[:, None, None] * down + columns[None, :, None] * along)
+    return down, np.cross(down, normal)
+
+
+def joined(maps: Sequence[CutMap]) -> CutMap:
+    """Several maps of one step beside each other, with a gap between them, each without its rim that is no cut.
+
+    Points in the gaps are infinitely far away.
+    """
+    parts = [cropped(one) for one in maps]
+    rows = max(part.on_cut.shape[0] for part in parts)
+    columns = sum(part.on_cut.shape[1] for part in parts) + _GAP * (len(parts) - 1)
+    points, distance = np.full((rows, columns, 3), np.inf), np.full((rows, columns), np.inf)
+    on_cut = np.zeros((rows, columns), dtype=np.bool_)
+    column = 0
+    for part in parts:
+        down, along = part.on_cut.shape
+        top = (rows - down) // 2
+        place = slice(top, top + down), slice(column, column + along)
+        points[place], distance[place], on_cut[place] = part.points_mm, part.distance_mm, part.on_cut
+        column += along + _GAP
+    return CutMap(points, distance, on_cut, parts[0].step_mm)
+
+
+def cropped(found: CutMap) -> CutMap:
+    """The part of a map that holds the cut; the whole if there is no cut."""
+    if not found.on_cut.any():
+        return found
+    rows, columns = (np.flatnonzero(found.on_cut.any(axis=axis)) for axis in (1, 0))
+    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    return CutMap(found.points_mm[part], found.distance_mm[part], found.on_cut[part], found.step_mm)
