@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from surgitwin.core.progress import Context
 from surgitwin.gui.panels.plan_numbers import NOT_ASSESSED
 from surgitwin.gui.plan_picture import SPECIMEN
 from surgitwin.gui.tree import EYE, NAME
+from surgitwin.render.content import MarginClass
 from surgitwin.resection.hepatectomies import hepatectomy
 from surgitwin.samples.phantom import PhantomSettings, write_liver_phantom
 from surgitwin.scene.nodes import CutModel, PlanNode, SegmentNode, TerritoriesNode, VesselTreeNode
@@ -88,6 +90,21 @@ def test_a_standard_hepatectomy_is_one_click_and_two_answers_away(hand: Hand) ->
     assert plan.operation == "right hepatectomy" and "H5678" in plan.cuts[0].name
     assert "ml" in rows["outflow"].text() and rows["artery"].text() == NOT_ASSESSED
     hand.picture("hepatectomy")
+    hand.window.plan.wish.setValue(20)
+    hand.window.plan.wish.editingFinished.emit()
+    hand.wait(lambda: hand.desk.plan.wish_mm == 20, 60_000)
+    at_rest(hand)
+    hand.wait(lambda: bool(hand.window.planning.picture.found.margins), 60_000)
+    hand.rest()
+    drawn = {surface.id: surface for surface in hand.window.stage.view3d.content.cut_surfaces}
+    assert set(np.unique(drawn["margin:0"].classes)) == {MarginClass.SAFE, MarginClass.UNCERTAIN, MarginClass.BELOW}
+    assert "% of the cut below the wish" in hand.window.planning.map.summary()
+    section = hand.window.planning.map_section
+    section.header.click()
+    hand.rest()
+    hand.window.plan.ensureWidgetVisible(section)
+    hand.rest()
+    hand.picture("margins-of-territories")
     hand.window.plan.sensitivity_button.click()
     hand.wait(lambda: "Cut 5 mm into the remnant" in hand.window.plan.sensitivity.text(), 60_000)
     at_rest(hand)
@@ -121,6 +138,13 @@ def test_a_surface_around_a_lesion_follows_the_hand_and_undo_brings_it_back(hand
     window.plan.new_button.click()
     hand.wait(lambda: hand.desk.plan is not None, 60_000)
     at_rest(hand)
+    hand.wait(lambda: bool(window.stage.view3d.content.cut_surfaces), 60_000)
+    (plane,) = window.stage.axial.content.planes
+    window.stage.axial.plane_dragged.emit(replace(plane, point=(plane.point[0] + 3, *plane.point[1:])))
+    assert not window.stage.view3d.content.cut_surfaces  # the margins were those of where the plane was
+    window.stage.axial.plane_drag_cancelled.emit(plane.id)
+    hand.rest()
+    assert [surface.id for surface in window.stage.axial.content.cut_surfaces] == ["margin:0:0"]
     window.plan.starts._ask("patch-lesion")
     hand.choose(window.plan.starts.lesion, "Tumor 1")
     window.plan.starts.done_button.click()
@@ -128,7 +152,7 @@ def test_a_surface_around_a_lesion_follows_the_hand_and_undo_brings_it_back(hand
     window.plan.cuts.list.item(0).setCheckState(Qt.CheckState.Unchecked)
     hand.wait(lambda: not hand.desk.plan.cuts[0].enabled, 60_000)
     at_rest(hand)
-    hand.wait(lambda: window.planning.picture.found.map is not None, 60_000)
+    hand.wait(lambda: window.planning.picture.found.margins.get(1) is not None, 60_000)
     before = hand.desk.plan
     shown = window.plan.removed_card.accessibleName()
     hand.picture("surface")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,16 +17,16 @@ from surgitwin.gui.live_plan import LivePlan, Ready
 from surgitwin.gui.plan_shown import PlanShown
 from surgitwin.jobs import Job
 from surgitwin.render.content import LabelLayer, PatchContent, SurfaceContent
+from surgitwin.render.cut_margins import CutMargins, cut_margins
 from surgitwin.render.lost import lost_layer
-from surgitwin.render.patch_cutting import DRAWN_CELLS
 from surgitwin.render.plan_cuts import curve_contents, patch_contents
-from surgitwin.resection.cut_map import CutMap, cut_map, margin_classes, plane_points, uncertainty_mm
+from surgitwin.resection.cut_map import margin_limits, uncertainty_mm
 from surgitwin.resection.partition import Partition, partition
 from surgitwin.scene.nodes import CutModel, PlanNode, SurfaceNode
 
 REMNANT, SPECIMEN = "plan-remnant", "plan-specimen"
 REMNANT_COLOUR, SPECIMEN_COLOUR = (176, 104, 84), (216, 150, 120)
-NO_MAP = tr("The margin map is for planes, curved surfaces and drawn lines.")
+NO_MAP = tr("This cut does not divide the organ, or is off: there is no margin to draw.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +35,16 @@ class Found:
 
     Attributes
     ----------
+    margins
+        Of each cut that is on, by its number.
     aside
         The way from the remnant to the specimen, a unit vector.
     """
 
+    cuts: tuple[CutModel, ...]
     parts: tuple[SurfaceContent, ...]
     lost: LabelLayer | None
-    map: CutMap | None
-    classes: NDArray[np.uint8] | None
+    margins: dict[int, CutMargins]
     aside: tuple[float, float, float]
 
 
@@ -83,7 +84,7 @@ class PlanPicture(QObject):
         """The margin map is to be of this cut."""
         if number != self._chosen:
             self._chosen = number
-            self.refresh()
+            self._show_map()
 
     def show_parts(self, shown: bool) -> None:
         """Show remnant and specimen in the organ's place."""
@@ -111,18 +112,17 @@ class PlanPicture(QObject):
             self._found = None
             self._show(plan)
             return
-        key = (plan.id, plan.cuts, plan.wish_mm, id(ready), self._chosen, self._parts_shown)
+        key = (plan.id, plan.cuts, plan.wish_mm, id(ready), self._parts_shown)
         if key == self._key:
+            self._show(plan)  # a place that could not be may have been shown meanwhile
             return
         self._let_go()
         self._key = key
         self._show(plan)
-        cuts = plan.cuts
-        chosen = cuts[self._chosen] if 0 <= self._chosen < len(cuts) else (cuts[0] if cuts else None)
-        parts, wish = self._parts_shown, plan.wish_mm
+        cuts, parts, wish = plan.cuts, self._parts_shown, plan.wish_mm
 
         def work(ctx: Context) -> Found:
-            return _found(ready, cuts, chosen, wish, parts, ctx)
+            return _found(ready, cuts, wish, parts, ctx)
 
         def done(found: Found) -> None:
             if self._key == key and self._desk.plan is not None:
@@ -139,35 +139,36 @@ class PlanPicture(QObject):
 
     def _show(self, plan: PlanNode) -> None:
         found = self._found
-        classes = found.classes if found is not None else None
-        patches = tuple(self._classed(patch, classes) for patch in patch_contents(plan, editable=True))
+        margins = self._margins(plan)
         shown_parts = self._parts_shown and found is not None and bool(found.parts)
         self.changed.emit(
             PlanShown(
-                patches=patches,
+                patches=tuple(_classed(patch, margins) for patch in patch_contents(plan, editable=True)),
                 cut_surfaces=curve_contents(plan),
+                margins=tuple(surface for one in margins.values() for surface in one.surfaces),
                 parts=found.parts if shown_parts and found is not None else (),
                 instead_of=self._organ_surfaces(plan) if shown_parts else frozenset(),
                 offsets_mm=self._offsets() if shown_parts else {},
                 layers=(found.lost,) if found is not None and found.lost is not None else (),
             )
         )
-        if found is None:
+        self._show_map()
+
+    def _margins(self, plan: PlanNode) -> dict[int, CutMargins]:
+        """The margins of the cuts as they are; none while they are worked out anew, for those of before are wrong."""
+        return self._found.margins if self._found is not None and self._found.cuts == plan.cuts and plan.visible else {}
+
+    def _show_map(self) -> None:
+        plan = self._desk.plan
+        if plan is None or self._found is None or self._found.cuts != plan.cuts:
             self.map_changed.emit(None, None, tr("The map appears when the plan is at rest."))
-        elif found.map is None:
+            return
+        number = self._chosen if 0 <= self._chosen < len(plan.cuts) else 0
+        chosen = self._found.margins.get(number)
+        if chosen is None or chosen.map is None:
             self.map_changed.emit(None, None, NO_MAP)
         else:
-            self.map_changed.emit(found.map, found.classes, "")
-
-    def _classed(self, patch: PatchContent, classes: NDArray[np.uint8] | None) -> PatchContent:
-        """The chosen patch with the margin all over it."""
-        if classes is None or patch.id != str(self._chosen_number()) or classes.size != len(patch.mesh.points):
-            return patch
-        return replace(patch, classes=classes.reshape(-1))
-
-    def _chosen_number(self) -> int:
-        plan = self._desk.plan
-        return self._chosen if plan is not None and 0 <= self._chosen < len(plan.cuts) else 0
+            self.map_changed.emit(chosen.map, chosen.classes, "")
 
     def _organ_surfaces(self, plan: PlanNode) -> frozenset[str]:
         return frozenset(s.id for s in self._desk.scene.of_type(SurfaceNode) if s.segment == plan.organ)
@@ -184,47 +185,33 @@ class PlanPicture(QObject):
         self.map_changed.emit(None, None, "")
 
 
-def _found(
-    ready: Ready, models: Sequence[CutModel], chosen: CutModel | None, wish_mm: float | None, parts: bool, ctx: Context
-) -> Found:
+def _classed(patch: PatchContent, margins: dict[int, CutMargins]) -> PatchContent:
+    """A patch with the margin all over it, if that is known."""
+    found = margins.get(int(patch.id))
+    classes = found.patch_classes if found is not None else None
+    if classes is None or classes.size != len(patch.mesh.points):
+        return patch
+    return replace(patch, classes=classes)
+
+
+def _found(ready: Ready, models: tuple[CutModel, ...], wish_mm: float | None, parts: bool, ctx: Context) -> Found:
     """Everything that takes long, on a worker thread."""
-    from surgitwin.resection import LiveCut
+    from surgitwin.resection import LiveCut, MaskCut
 
     prepared = ready.live.prepared
-    cuts = [ready.maker.cut(model, ctx) for model in models if model.enabled]
-    found = partition(prepared, cuts, ctx)
-    lost = LiveCut(prepared).lost(cuts)
     geometry: Geometry = prepared.geometry
+    live = LiveCut(prepared)
+    cuts = {number: ready.maker.cut(model, ctx) for number, model in enumerate(models) if model.enabled}
+    found = partition(prepared, list(cuts.values()), ctx)
+    lost = live.lost(list(cuts.values()))
     surfaces, aside = ctx.apart(_parts, found, geometry) if parts else ((), (0.0, 0.0, 1.0))
-    points = _map_points(chosen, found, geometry)
-    laid = None
-    classes = None
-    if points is not None and cuts:
-        lesions = [lesion.surface for lesion in prepared.lesions if lesion.belongs]
-        laid = cut_map(points, lesions, found.removed | found.remnant, found.removed, found.box, geometry)
-        unsure = uncertainty_mm(geometry, ready.frozen.registration.error_mm)
-        classes = margin_classes(laid.distance_mm, laid.on_cut, wish_mm, unsure)
-    return Found(surfaces, _lost(lost, found.box, geometry), laid, classes, aside)
-
-
-def _map_points(cut: CutModel | None, found: Partition, geometry: Geometry) -> NDArray[np.float64] | None:
-    """A grid of points over a cut, or None for a kind that cannot be laid flat."""
-    if cut is None or not cut.enabled:
-        return None
-    if cut.kind == "planes" and cut.planes:
-        plane = cut.planes[0]
-        return plane_points(np.array(plane.point_mm), np.array(plane.normal), found.box, geometry)
-    if cut.kind == "patch":
-        from surgitwin.resection.bezier import BezierPatch
-
-        t = np.linspace(0.0, 1.0, DRAWN_CELLS + 1)  # the points of the mesh that is drawn
-        return BezierPatch.of(cut.control_points_mm).at(t, t)
-    if cut.kind == "curve" and cut.curve is not None and cut.curve.direction is not None:
-        line, way = np.array(cut.curve.points_mm), np.array(cut.curve.direction)
-        line = np.concatenate([line, line[:1]]) if cut.curve.closed else line
-        depth = np.arange(-10.0, (cut.curve.depth_mm or 150.0) + 1.0, 2.0)
-        return np.asarray(line[None] + depth[:, None, None] * way)
-    return None
+    alone = [
+        live.region(cut) if isinstance(cut := cuts.get(number), MaskCut) else None for number in range(len(models))
+    ]
+    lesions = [lesion.surface for lesion in prepared.lesions if lesion.belongs]
+    limits = margin_limits(wish_mm, uncertainty_mm(geometry, ready.frozen.registration.error_mm))
+    margins = ctx.apart(cut_margins, models, alone, found, geometry, lesions, limits)
+    return Found(models, surfaces, _lost(lost, found.box, geometry), margins, aside)
 
 
 def _lost(lost: dict[Any, NDArray[np.bool_]], box: Box, geometry: Geometry) -> LabelLayer | None:

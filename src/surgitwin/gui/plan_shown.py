@@ -24,6 +24,8 @@ class PlanShown:
     ----------
     patches, cut_surfaces
         Curved cuts, held by control points or not.
+    margins
+        The cuts where they divide the organ, with the margin all over them; wrong as soon as a cut moves.
     parts
         Surfaces in 3D that are not in the scene, such as specimen and remnant.
     instead_of
@@ -38,6 +40,7 @@ class PlanShown:
 
     patches: tuple[PatchContent, ...] = ()
     cut_surfaces: tuple[CutSurfaceContent, ...] = ()
+    margins: tuple[CutSurfaceContent, ...] = ()
     parts: tuple[SurfaceContent, ...] = ()
     instead_of: frozenset[str] = frozenset()
     offsets_mm: Mapping[str, Vec3] = field(default_factory=dict)
@@ -48,12 +51,17 @@ class PlanShown:
         """The same with one patch as it is now."""
         return replace(self, patches=tuple(moved if patch.id == moved.id else patch for patch in self.patches))
 
+    @property
+    def moving(self) -> PlanShown:
+        """The same while a cut moves."""
+        return replace(self, margins=()) if self.margins else self
+
     def in_slices(self, content: SliceContent) -> SliceContent:
         return replace(
             content,
             layers=(*content.layers, *self.layers),
             patches=self.patches,
-            cut_surfaces=self.cut_surfaces,
+            cut_surfaces=(*self.cut_surfaces, *self.margins),
         )
 
     def in_3d(self, content: SceneContent) -> SceneContent:
@@ -64,7 +72,7 @@ class PlanShown:
             content,
             surfaces=self.placed((*surfaces, *self.parts)),
             patches=self.patches,
-            cut_surfaces=self.cut_surfaces,
+            cut_surfaces=(*self.cut_surfaces, *self.margins),
         )
 
     def placed(self, surfaces: tuple[SurfaceContent, ...]) -> tuple[SurfaceContent, ...]:

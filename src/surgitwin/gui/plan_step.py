@@ -51,7 +51,8 @@ class PlanStep(QObject):
         self.map = ResectogramView(theme)
         self.beside: SideBySide | None = None
         self._drawing: bool | None = None
-        panel.put_before_patient(self._map_section(), self.vessels, self.territories)
+        self.map_section = self._map_section()
+        panel.put_before_patient(self.map_section, self.vessels, self.territories)
         self._connect()
 
     def _map_section(self) -> Section:

@@ -358,6 +358,8 @@ class Stage(QWidget):
 
     def _plane_dragged(self, moved: PlaneContent) -> None:
         planes = self._with(moved)
+        if self._dragged is None:
+            self._drop_margins()
         self._dragged = planes
         source = self.sender()
         for view in self.slices:
@@ -370,6 +372,7 @@ class Stage(QWidget):
     def _plane_dropped(self, moved: PlaneContent) -> None:
         planes = self._with(moved)
         self._dragged = planes  # stays until the plan is written, so that nothing jumps back meanwhile
+        self._plan_shown = self._plan_shown.moving
         self._live.drop(planes)
         self._dragged = None
 
@@ -386,20 +389,34 @@ class Stage(QWidget):
 
     def _shown_now(self) -> PlanShown:
         shown, moved = self._plan_shown, self._dragged_patch
-        return shown if moved is None else shown.with_patch(moved)
+        if moved is not None:
+            return shown.with_patch(moved).moving
+        return shown if self._dragged is None else shown.moving
+
+    def _drop_margins(self) -> None:
+        """Take away the margins on the cuts: they are those of where the cuts were."""
+        gone = {margin.id for margin in self._plan_shown.margins}
+        if not gone:
+            return
+        for view in (*self.slices, self.view3d):
+            kept = tuple(surface for surface in view.content.cut_surfaces if surface.id not in gone)
+            view.set_content(replace(view.content, cut_surfaces=kept))  # type: ignore[arg-type]
 
     def _patch_dragged(self, moved: PatchContent) -> None:
+        if self._dragged_patch is None:
+            self._drop_margins()
         self._dragged_patch = moved
         self._show_patches(self.sender())
         self.patch_dragged.emit(moved)
 
     def _patch_dropped(self, moved: PatchContent) -> None:
-        self._plan_shown, self._dragged_patch = self._plan_shown.with_patch(moved), None
+        self._plan_shown, self._dragged_patch = self._plan_shown.with_patch(moved).moving, None
         self.patch_dropped.emit(moved)
 
     def _patch_abandoned(self, patch: str) -> None:
         self._dragged_patch = None
         self._show_patches(self.sender())
+        self.refresh()
         self.patch_drag_cancelled.emit(patch)
 
     def _show_patches(self, source: object) -> None:

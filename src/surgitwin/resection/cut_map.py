@@ -132,7 +132,12 @@ def margin_classes(
 
     Without a wish only what is below 1 mm is marked, and what may be by the uncertainty.
     """
-    below, safe = margin_limits(wish_mm, unsure_mm)
+    return classes_within(distance_mm, on_cut, margin_limits(wish_mm, unsure_mm))
+
+
+def classes_within(distance_mm: FloatArray, on_cut: BoolArray, limits_mm: tuple[float, float]) -> NDArray[np.uint8]:
+    """The same for limits that `margin_limits` gave."""
+    below, safe = limits_mm
     classes = np.full(distance_mm.shape, MarginClass.SAFE, dtype=np.uint8)
     classes[distance_mm < safe] = MarginClass.UNSURE
     classes[distance_mm < below] = MarginClass.BELOW

@@ -249,6 +249,11 @@ class LiveCut:
         """How many of the organ's voxels one cut removes by itself."""
         return count_removed(self.prepared.organ_runs, self.regions([cut]), self.prepared.geometry.size_ijk[0])
 
+    def region(self, cut: Cut) -> BoolArray:
+        """What one cut removes by itself, [k, j, i] over the organ's box, whether or not the organ is there."""
+        prepared = self.prepared
+        return removed_region(prepared.box, self.regions([cut]), prepared.geometry.size_ijk[0])
+
     def evaluate(self, cuts: Sequence[Cut], coarse: bool = False) -> CutNumbers:
         """The numbers for these cuts (united); no cut removes nothing.
 

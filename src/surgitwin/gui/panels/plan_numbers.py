@@ -196,7 +196,9 @@ def limits_text(document: dict[str, Any]) -> str:
         if limit["verdict"] not in marks:
             reasons.setdefault(limit["reason"], []).append(limit["author"])
     for reason, authors in reasons.items():
-        lines.append(tr("– not assessed, {reason} ({authors})").format(reason=reason, authors=", ".join(authors)))
+        lines.append(
+            tr("– not assessed, {reason} ({authors})").format(reason=reason, authors=", ".join(dict.fromkeys(authors)))
+        )
     return "\n".join(lines) or tr("not assessed")
 
 

@@ -46,8 +46,7 @@ class ResectogramView(QWidget):
 
     def show_map(self, found: CutMap | None, classes: NDArray[np.uint8] | None, note: str = "") -> None:
         """Show a cut; ``note`` stands in its place where there is none."""
-        self._map, self._classes = _cropped(found, classes)
-        classes = self._classes
+        self._map, self._classes = found, classes
         self._note = note or tr("No cut to lay flat")
         self._mark = None
         self._paths = {}
@@ -117,7 +116,8 @@ class ResectogramView(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         cell = self._cell(event.position())
-        if event.button() == Qt.MouseButton.LeftButton and cell is not None:
+        on_cut = self._map is not None and cell is not None and bool(self._map.on_cut[cell])
+        if event.button() == Qt.MouseButton.LeftButton and cell is not None and on_cut:
             self._point(cell)
 
     def _point(self, cell: tuple[int, int]) -> None:
@@ -194,18 +194,6 @@ class ResectogramView(QWidget):
 
 
 _WRAPPED = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
-
-
-def _cropped(found: CutMap | None, classes: NDArray[np.uint8] | None) -> tuple[CutMap | None, NDArray[np.uint8] | None]:
-    """The part of the map that holds the cut: a plane is drawn over all of the organ's box."""
-    if found is None or classes is None or not found.on_cut.any():
-        return found, classes
-    rows, columns = (np.flatnonzero(found.on_cut.any(axis=axis)) for axis in (1, 0))
-    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    return (
-        CutMap(found.points_mm[part], found.distance_mm[part], found.on_cut[part], found.step_mm),
-        classes[part],
-    )
 
 
 def _path(cells: NDArray[np.bool_]) -> QPainterPath:
