@@ -139,13 +139,42 @@ def on_triangles(points: Any, triangles: Any, low: Any, high: Any, near: Any, fo
     return count
 
 
-@compiled(numba.void(_GIVEN, _GIVEN, numba.int64[:, ::1], numba.int64[:, ::1], numba.boolean[::1]))
-def mark_removed(start: Any, stop: Any, low: Any, high: Any, removed: Any) -> None:  # pragma: no cover
-    """Mark, voxel by voxel in the order of the runs, what lies in one of the intervals of its row."""
-    place = 0
+@compiled(numba.int64(_GIVEN, _GIVEN, _I64, _I64, numba.boolean[::1]))
+def mark_interval(start: Any, stop: Any, low: Any, high: Any, removed: Any) -> Any:  # pragma: no cover
+    """Mark, voxel by voxel in the order of the runs, what lies in the interval of its run; how many voxels that are."""
+    place, count = 0, 0
     for run in range(start.shape[0]):
         first, last = start[run], stop[run]
-        for n in range(low.shape[0]):
-            for i in range(max(first, low[n, run]), min(last, high[n, run])):
-                removed[place + i - first] = True
+        begin, end = max(first, low[run]), min(last, high[run])
+        for i in range(begin, end):
+            removed[place + i - first] = True
+        count += max(0, end - begin)
         place += last - first
+    return count
+
+
+@compiled(
+    numba.int64(
+        _GIVEN, _GIVEN, _GIVEN, _GIVEN, _GIVEN, _GIVEN, _GIVEN, numba.int64[::1], numba.int64[::1], numba.boolean[::1]
+    )
+)
+def mark_rows(
+    start: Any, stop: Any, j: Any, k: Any, first: Any, low: Any, high: Any, origin: Any, rows: Any, removed: Any
+) -> Any:  # pragma: no cover
+    """The same for any number of intervals ``first[row]`` to ``first[row + 1]`` in each row of a box.
+
+    ``origin`` is the first (j, k) of the box and ``rows`` how many it has of each.
+    """
+    place, count = 0, 0
+    for run in range(start.shape[0]):
+        begin, end = start[run], stop[run]
+        v, w = j[run] - origin[0], k[run] - origin[1]
+        if v >= 0 and v < rows[0] and w >= 0 and w < rows[1]:
+            row = w * rows[0] + v
+            for n in range(first[row], first[row + 1]):
+                lower, upper = max(begin, low[n]), min(end, high[n])
+                for i in range(lower, upper):
+                    removed[place + i - begin] = True
+                count += max(0, upper - lower)
+        place += end - begin
+    return count

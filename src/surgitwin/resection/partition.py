@@ -230,7 +230,6 @@ class LiveCut:
         self._borders = MaskBorders(prepared.organ)
         self._feeds = feeds_of(prepared.supplies)
         self._regions: dict[int, tuple[Cut, Region]] = {}
-        self._idle: dict[int, tuple[Region, bool]] = {}
 
     def regions(self, cuts: Sequence[Cut]) -> list[Region]:
         """What each cut removes, on the organ's grid."""
@@ -241,8 +240,6 @@ class LiveCut:
             if known is None or known[0] is not cut:
                 known = (cut, region_of(cut, prepared.reach, prepared.geometry, prepared.bulge))
             self._regions[id(cut)] = known
-        alive = {id(region) for _, region in self._regions.values()}
-        self._idle = {key: known for key, known in self._idle.items() if key in alive}
         return [self._regions[id(cut)][1] for cut in cuts]
 
     def removed_by(self, cut: Cut) -> int:
@@ -261,14 +258,16 @@ class LiveCut:
         `CutNumbers.approximate` tells; everything else is exact then, too.
         """
         prepared = self.prepared
-        regions, size_i = self.regions(cuts), prepared.geometry.size_ijk[0]
-        gone = removed_voxels(prepared.organ_runs, regions, size_i)
+        regions = self.regions(cuts)
+        gone, each = removed_voxels(prepared.organ_runs, regions, prepared.geometry.size_ijk[0])
         removed = int(np.count_nonzero(gone))
-        tumour_removed = int(np.count_nonzero(gone & prepared.tumour)) if prepared.lesions else 0
+        tumour_removed = int(np.count_nonzero(gone[prepared.tumour_places]))
         divided = 0 < removed < prepared.organ_voxels
         interface = Interface(cuts, regions, prepared.organ, self._borders) if divided else None
         lesions = tuple(self._lesion(lesion, regions, interface, coarse) for lesion in prepared.lesions)
+        idle = [number for number, any_goes in enumerate(each, 1) if not any_goes] if len(cuts) > 1 else []
         curved = interface is not None and interface.curved
+        notices = (*prepared.notices, *cut_notices(prepared, cuts, removed, idle), *lesion_notices(lesions))
         return CutNumbers(
             organ=prepared.name,
             is_liver=prepared.is_liver,
@@ -279,23 +278,10 @@ class LiveCut:
             tumour_voxels=prepared.tumour_voxels,
             tumour_remnant_voxels=prepared.tumour_voxels - tumour_removed,
             lesions=lesions,
-            notices=(*prepared.notices, *self._cut_notices(cuts, regions, removed), *lesion_notices(lesions)),
+            notices=notices,
             approximate=coarse and curved and any(lesion.margin_mm for lesion in lesions),
             **self._vessels(gone, removed - tumour_removed),
         )
-
-    def _cut_notices(self, cuts: Sequence[Cut], regions: Sequence[Region], removed: int) -> list[Notice]:
-        if len(cuts) < 2:
-            return cut_notices(self.prepared, cuts, removed, [])
-        return cut_notices(self.prepared, cuts, removed, [n for n, one in enumerate(regions, 1) if self._misses(one)])
-
-    def _misses(self, region: Region) -> bool:
-        """Whether one cut alone removes nothing."""
-        known = self._idle.get(id(region))
-        if known is None or known[0] is not region:
-            runs, size_i = self.prepared.organ_runs, self.prepared.geometry.size_ijk[0]
-            known = self._idle[id(region)] = (region, count_removed(runs, [region], size_i) == 0)
-        return known[1]
 
     def _vessels(self, gone: BoolArray, healthy_removed: int) -> dict[str, Any]:
         """What the cut does to the vessels that have a tree; it removes so many voxels that are no tumour."""
@@ -317,7 +303,7 @@ class LiveCut:
     def lost(self, cuts: Sequence[Cut]) -> dict[System, BoolArray]:
         """Where the remnant has lost each vessel system that has a tree, [k, j, i] over the organ's box."""
         prepared = self.prepared
-        gone = removed_voxels(prepared.organ_runs, self.regions(cuts), prepared.geometry.size_ijk[0])
+        gone, _ = removed_voxels(prepared.organ_runs, self.regions(cuts), prepared.geometry.size_ijk[0])
         found: dict[System, BoolArray] = {}
         for feed in self._feeds:
             found[feed.system] = np.zeros_like(prepared.organ.mask)

@@ -112,6 +112,11 @@ class PartitionInput:
         return self.organ.box
 
     @cached_property
+    def tumour_places(self) -> NDArray[np.intp]:
+        """Which voxels of the organ, in the order of its runs, belong to a lesion too."""
+        return np.flatnonzero(self.tumour)
+
+    @cached_property
     def reach(self) -> Box:
         """The organ's box with its lesions and a voxel around: where a cut must tell which side is which."""
         whole = self.box

@@ -13,7 +13,7 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.resection.bulge import Bulge
 from surgitwin.resection.cuts import Cut, IndexPlane, MaskCut, PlaneCut
 from surgitwin.resection.row_table import Interval, RowTable, table_of_mask, table_of_surface
-from surgitwin.resection.rows import plane_interval
+from surgitwin.resection.rows import RowRuns, plane_interval
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -25,6 +25,10 @@ class Region(Protocol):
 
     def intervals(self, j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
         """The disjoint intervals along i that it removes from rows (j, k)."""
+        ...
+
+    def mark(self, runs: RowRuns, size_i: int, removed: BoolArray) -> int:
+        """Mark those voxels of the runs, in their order, that it removes; how many they are."""
         ...
 
 
@@ -41,6 +45,12 @@ class PlaneRegion:
             low, high = np.maximum(low, more_low), np.minimum(high, more_high)
         return [(low, np.maximum(low, high))]
 
+    def mark(self, runs: RowRuns, size_i: int, removed: BoolArray) -> int:
+        from surgitwin.resection.crossing_kernels import mark_interval
+
+        ((low, high),) = self.intervals(runs.j, runs.k, size_i)
+        return int(mark_interval(runs.start, runs.stop, low, high, removed))
+
 
 @dataclass(frozen=True, eq=False)
 class TableRegion:
@@ -50,6 +60,9 @@ class TableRegion:
 
     def intervals(self, j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
         return [interval for table in self.tables for interval in table.intervals(j, k)]
+
+    def mark(self, runs: RowRuns, size_i: int, removed: BoolArray) -> int:
+        return sum(table.mark(runs, removed) for table in self.tables)
 
 
 def region_of(cut: Cut, box: Box, geometry: Geometry, bulge: Bulge | None = None) -> Region:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box, Geometry
+from surgitwin.resection.rows import RowRuns
 from surgitwin.resection.surface_cut import SurfaceCut
 
 IntArray = NDArray[np.int64]
@@ -58,6 +59,15 @@ class RowTable:
             low = np.where(there, self.low[entry], 0)
             found.append((low, np.where(there, self.high[entry], low)))
         return found or [(np.zeros_like(j), np.zeros_like(j))]
+
+    def mark(self, runs: RowRuns, removed: BoolArray) -> int:
+        """Mark those voxels of the runs, in their order, that lie in an interval; how many they are."""
+        from surgitwin.resection.crossing_kernels import mark_rows
+
+        _, nj, nk = self.box.size_ijk
+        origin, rows = np.array(self.box.start[1:], dtype=np.int64), np.array([nj, nk], dtype=np.int64)
+        found = mark_rows(runs.start, runs.stop, runs.j, runs.k, self.first, self.low, self.high, origin, rows, removed)
+        return int(found)
 
 
 def table_of_mask(mask: BoolArray, box: Box) -> RowTable:

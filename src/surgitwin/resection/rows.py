@@ -1,8 +1,8 @@
-"""Counting voxels on the removed side exactly, without visiting them.
+"""Counting voxels on the removed side exactly.
 
 A mask is kept as runs of voxels along i. Along a row the signed distance from a plane is linear in i, so the
-voxels that a cut removes from it form one interval whose end is found in closed form; a count is then a sum over
-runs. The same intervals make the mask of removed voxels, so the numbers while dragging a plane and the final ones
+voxels that a cut removes from it form one interval whose end is found in closed form; no voxel's own side is
+computed. The same intervals make the mask of removed voxels, so the numbers while dragging a plane and the final ones
 cannot differ.
 """
 
@@ -109,11 +109,7 @@ def _disjoint(intervals: Sequence[Interval]) -> list[Interval]:
 
 def count_removed(runs: RowRuns, regions: Sequence[Region], size_i: int) -> int:
     """How many voxels of ``runs`` the united cuts remove; exact."""
-    total = 0
-    for low, high in removed_intervals(regions, runs.j, runs.k, size_i):
-        overlap = np.minimum(high, runs.stop) - np.maximum(low, runs.start)
-        total += int(np.sum(overlap, where=overlap > 0))
-    return total
+    return int(np.count_nonzero(removed_voxels(runs, regions, size_i)[0]))
 
 
 def removed_region(box: Box, regions: Sequence[Region], size_i: int) -> BoolArray:
@@ -127,13 +123,7 @@ def removed_region(box: Box, regions: Sequence[Region], size_i: int) -> BoolArra
     return region.reshape(k1 - k0, j1 - j0, i1 - i0)
 
 
-def removed_voxels(runs: RowRuns, regions: Sequence[Region], size_i: int) -> BoolArray:
-    """Whether the united cuts remove each voxel of ``runs``, in their order."""
-    from surgitwin.resection.crossing_kernels import mark_removed
-
+def removed_voxels(runs: RowRuns, regions: Sequence[Region], size_i: int) -> tuple[BoolArray, list[bool]]:
+    """Whether the united cuts remove each voxel of ``runs``, in their order, and whether each alone removes any."""
     removed = np.zeros(runs.voxels, dtype=np.bool_)
-    intervals = [interval for region in regions for interval in region.intervals(runs.j, runs.k, size_i)]
-    if intervals:
-        low, high = (np.stack([one[end] for one in intervals]).astype(np.int64) for end in (0, 1))
-        mark_removed(runs.start, runs.stop, np.ascontiguousarray(low), np.ascontiguousarray(high), removed)
-    return removed
+    return removed, [region.mark(runs, size_i, removed) > 0 for region in regions]
