@@ -116,7 +116,7 @@ def beside_territories(prepared: PartitionInput, steps: int) -> Iterator[Callabl
     labels = eight(prepared)
     still = MaskCut((labels > 0) & (labels < 5), prepared.box)
     for make in planes(prepared, steps):
-        yield lambda make=make: [*make(), still]  # type: ignore[misc]
+        yield lambda make=make: [make()[0], still]  # type: ignore[misc]
 
 
 def territories(prepared: PartitionInput, steps: int) -> Iterator[Callable[[], list[Cut]]]:
@@ -182,6 +182,8 @@ def measured(kind: str, prepared: PartitionInput, steps: int) -> dict[str, Any]:
     making, moving, working, resting, larger, behind = [], [], [], [], [0.0], 0
     for number, make in enumerate(KINDS[kind](prepared, steps + 1)):
         made, make_work, cuts = timed(make)
+        if number == 0 and kind not in NOT_DRAGGED:
+            live.get_ready(cuts[1:])  # type: ignore[index]  # as the window does for the cuts that stay
         moved, work, coarse = timed(lambda cuts=cuts: live.evaluate(cuts, coarse=True))  # type: ignore[misc]
         rested, _, exact = timed(lambda cuts=cuts: LiveCut.evaluate(live, cuts))  # type: ignore[misc]
         if number == 0:

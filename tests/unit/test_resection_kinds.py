@@ -250,3 +250,24 @@ def test_only_the_cut_that_moved_is_worked_out_anew() -> None:
     second = live.regions([still, PlaneCut.of(Plane((6.0, 0, 0), (1.0, 0, 0)))])
 
     assert second[0] is first[0] and second[1] is not first[1]
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_margin_to_a_region_that_stays_is_the_same_while_another_cut_moves(name: str) -> None:
+    grid = GRIDS[name]
+    lesion = ball(grid, (0.0, 0.0, 9.0), 4.0)
+    _, asked = prepared_on(grid, lesion)
+    ready, anew = LiveCut(asked.prepared), LiveCut(asked.prepared)
+    region = MaskCut(centres(grid)[..., 2] > -4.0 + 0.3 * centres(grid)[..., 0], grid.full_box)
+    ready.get_ready([region])
+    seen = set()
+    for step in range(24):
+        # Now it removes what lies beyond the border that is nearest, now it does not.
+        plane = PlaneCut.of(Plane((14.0 - step, 3.0, -6.0), (1.0, 0.3 * np.sin(step), -0.3)))
+        cuts: list[Cut] = [plane, region]
+        numbers = [live.evaluate(cuts).lesions[0] for live in (ready, asked, LiveCut(anew.prepared))]
+        assert numbers[0].margin_mm is not None
+        assert numbers[0].margin_mm == pytest.approx(numbers[2].margin_mm, abs=1e-9)
+        assert numbers[1].margin_mm == pytest.approx(numbers[2].margin_mm, abs=1e-9)
+        seen.add(round(numbers[0].margin_mm, 3))
+    assert len(seen) > 3

@@ -232,10 +232,9 @@ class LivePlan(QObject):
 
             prepared = frozen.prepare(ctx)
             maker = CutMaker(frozen, prepared)
-            for cut in cuts:
-                if cut.enabled:
-                    _made(maker, cut, ctx)
-            return Ready(frozen, LiveCut(prepared), maker)
+            live = LiveCut(prepared)
+            live.get_ready([made for cut in cuts if cut.enabled for made in _made(maker, cut, ctx)])
+            return Ready(frozen, live, maker)
 
         def done(ready: Ready) -> None:
             if self._key == key:
@@ -258,12 +257,12 @@ class LivePlan(QObject):
         self._set(None, None)
 
 
-def _made(maker: CutMaker, cut: CutModel, ctx: Context) -> None:
-    """Make a cut ahead; one that cannot be made says so when its numbers are asked for."""
+def _made(maker: CutMaker, cut: CutModel, ctx: Context) -> list[Any]:
+    """Make a cut ahead; one that cannot be made is left out, and says so when its numbers are asked for."""
     try:
-        maker.cut(cut, ctx)
+        return [maker.cut(cut, ctx)]
     except BadInput:
-        return
+        return []
 
 
 def _with_planes(plan: PlanNode, planes: Sequence[PlaneContent]) -> tuple[CutModel, ...]:

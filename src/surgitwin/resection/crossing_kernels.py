@@ -178,3 +178,18 @@ def mark_rows(
                 count += max(0, upper - lower)
         place += end - begin
     return count
+
+
+@compiled(numba.void(_GIVEN, _GIVEN, _GIVEN, _GIVEN, _GIVEN, _GIVEN, _I64, _I64, numba.boolean[::1]))
+def within_rows(
+    i: Any, j: Any, k: Any, first: Any, low: Any, high: Any, origin: Any, rows: Any, found: Any
+) -> None:  # pragma: no cover
+    """Mark the voxels that lie in an interval of their row; the rows are those of `mark_rows`."""
+    for voxel in range(i.shape[0]):
+        v, w = j[voxel] - origin[0], k[voxel] - origin[1]
+        if v >= 0 and v < rows[0] and w >= 0 and w < rows[1]:
+            row = w * rows[0] + v
+            for n in range(first[row], first[row + 1]):
+                if i[voxel] >= low[n] and i[voxel] < high[n]:
+                    found[voxel] = True
+                    break

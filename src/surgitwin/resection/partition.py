@@ -18,7 +18,7 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.resection.cut_notices import cut_notices, lesion_notices
-from surgitwin.resection.cuts import Cut
+from surgitwin.resection.cuts import Cut, MaskCut
 from surgitwin.resection.feeds import feeds_of
 from surgitwin.resection.interface import Interface, MaskBorders
 from surgitwin.resection.lesion_surface import Point
@@ -230,6 +230,14 @@ class LiveCut:
         self._borders = MaskBorders(prepared.organ)
         self._feeds = feeds_of(prepared.supplies)
         self._regions: dict[int, tuple[Cut, Region]] = {}
+
+    def get_ready(self, cuts: Sequence[Cut]) -> None:
+        """Work out now what would make moves slow while one of these cuts moves and the others stay."""
+        for cut in cuts:
+            if isinstance(cut, MaskCut):
+                for lesion in self.prepared.lesions:
+                    if lesion.belongs:
+                        self._borders.of(cut).get_ready(lesion.surface)
 
     def regions(self, cuts: Sequence[Cut]) -> list[Region]:
         """What each cut removes, on the organ's grid."""

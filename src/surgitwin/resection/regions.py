@@ -31,6 +31,10 @@ class Region(Protocol):
         """Mark those voxels of the runs, in their order, that it removes; how many they are."""
         ...
 
+    def mark_at(self, i: IntArray, j: IntArray, k: IntArray, size_i: int, removed: BoolArray) -> None:
+        """Mark those of these voxels that it removes."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class PlaneRegion:
@@ -51,6 +55,10 @@ class PlaneRegion:
         ((low, high),) = self.intervals(runs.j, runs.k, size_i)
         return int(mark_interval(runs.start, runs.stop, low, high, removed))
 
+    def mark_at(self, i: IntArray, j: IntArray, k: IntArray, size_i: int, removed: BoolArray) -> None:
+        ((low, high),) = self.intervals(j, k, size_i)
+        removed |= (i >= low) & (i < high)
+
 
 @dataclass(frozen=True, eq=False)
 class TableRegion:
@@ -63,6 +71,10 @@ class TableRegion:
 
     def mark(self, runs: RowRuns, size_i: int, removed: BoolArray) -> int:
         return sum(table.mark(runs, removed) for table in self.tables)
+
+    def mark_at(self, i: IntArray, j: IntArray, k: IntArray, size_i: int, removed: BoolArray) -> None:
+        for table in self.tables:
+            table.hold(i, j, k, removed)
 
 
 def region_of(cut: Cut, box: Box, geometry: Geometry, bulge: Bulge | None = None) -> Region:
@@ -80,9 +92,8 @@ def region_of(cut: Cut, box: Box, geometry: Geometry, bulge: Bulge | None = None
 
 def removed_at(regions: Sequence[Region], ijk: IntArray, size_i: int) -> BoolArray:
     """Whether the united cuts remove each of these voxels, (n, 3) indices (i, j, k) of the grid."""
-    i, j, k = (np.ascontiguousarray(axis) for axis in ijk.T)
+    i, j, k = (np.ascontiguousarray(axis, dtype=np.int64) for axis in ijk.T)
     gone = np.zeros(len(ijk), dtype=np.bool_)
     for region in regions:
-        for low, high in region.intervals(j, k, size_i):
-            gone |= (i >= low) & (i < high)
+        region.mark_at(i, j, k, size_i, gone)
     return gone

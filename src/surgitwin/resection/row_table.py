@@ -60,12 +60,23 @@ class RowTable:
             found.append((low, np.where(there, self.high[entry], low)))
         return found or [(np.zeros_like(j), np.zeros_like(j))]
 
+    @property
+    def _rows(self) -> tuple[IntArray, IntArray]:
+        """The first (j, k) of the box, and how many rows it has of each."""
+        _, nj, nk = self.box.size_ijk
+        return np.array(self.box.start[1:], dtype=np.int64), np.array([nj, nk], dtype=np.int64)
+
+    def hold(self, i: IntArray, j: IntArray, k: IntArray, found: BoolArray) -> None:
+        """Mark those of the voxels that lie in an interval."""
+        from surgitwin.resection.crossing_kernels import within_rows
+
+        within_rows(i, j, k, self.first, self.low, self.high, *self._rows, found)
+
     def mark(self, runs: RowRuns, removed: BoolArray) -> int:
         """Mark those voxels of the runs, in their order, that lie in an interval; how many they are."""
         from surgitwin.resection.crossing_kernels import mark_rows
 
-        _, nj, nk = self.box.size_ijk
-        origin, rows = np.array(self.box.start[1:], dtype=np.int64), np.array([nj, nk], dtype=np.int64)
+        origin, rows = self._rows
         found = mark_rows(runs.start, runs.stop, runs.j, runs.k, self.first, self.low, self.high, origin, rows, removed)
         return int(found)
 

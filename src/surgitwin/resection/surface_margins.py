@@ -103,6 +103,7 @@ class MaskInterface:
 
     def __init__(self, cut: MaskCut, organ: Organ) -> None:
         self._organ = organ
+        self._asked: dict[int, tuple[LesionSurface, _Ranked | None]] = {}
         box = organ.box
         if cut.box == box:
             self._gone = np.ascontiguousarray(cut.mask, dtype=np.bool_)
@@ -116,8 +117,16 @@ class MaskInterface:
     def nearest(self, lesion: LesionSurface, closest: Closest, others: Sequence[Region]) -> None:
         """Find where the lesion is nearest to it, if nearer; what other cuts remove beyond it is no border.
 
-        It is looked for in two boxes around the lesion first, and all over the organ if it is not near.
+        It is looked for in two boxes around the lesion first, and all over the organ if it is not near. A border that
+        is asked again stays while another cut moves: then its faces are ranked once.
         """
+        known = self._asked.get(id(lesion))
+        if known is not None and known[0] is lesion:
+            ranked = known[1] or _Ranked(*self._everywhere, lesion)
+            self._asked[id(lesion)] = lesion, ranked
+            ranked.nearest(closest, others, self._organ.geometry.size_ijk[0])
+            return
+        self._asked[id(lesion)] = lesion, None
         start, size = np.asarray(self._organ.box.start), np.asarray(self._organ.box.size_ijk)
         spacing = np.asarray(self._organ.geometry.spacing_mm)
         at = np.ascontiguousarray((self._organ.geometry.to_index(lesion.xyz.T) - start).T)
@@ -137,6 +146,12 @@ class MaskInterface:
         for some in (likely, None):  # the likeliest rule most of the others out
             chosen = np.flatnonzero(ball < closest.distance_mm) if some is None else some
             _offer_faces(faces[chosen], lesion, closest, others, self._organ, points[chosen])
+
+    def get_ready(self, lesion: LesionSurface) -> None:
+        """Measure all of the border now, so that no answer takes long while another cut moves."""
+        ranked = _Ranked(*self._everywhere, lesion)
+        ranked.measure_all()
+        self._asked[id(lesion)] = lesion, ranked
 
     @cached_property
     def _everywhere(self) -> tuple[FloatArray, IntArray]:
@@ -159,6 +174,47 @@ class MaskInterface:
             if count <= room:
                 return np.asarray(found[:count] + np.tile(start, 2))
             room = count
+
+
+class _Ranked:
+    """The faces of a border by how near a lesion they can be; what was measured once is kept."""
+
+    def __init__(self, points: FloatArray, faces: IntArray, lesion: LesionSurface) -> None:
+        self._lesion = lesion
+        self._points, self._beyond, self._bound = points, faces[:, 3:], lesion.at_least(points)
+        self._away = np.full(len(points), np.nan)
+        self._on_lesion = np.zeros(len(points), dtype=np.intp)
+        self._sort()
+
+    def _sort(self) -> None:
+        order = np.argsort(self._bound)
+        self._bound, self._points, self._beyond = self._bound[order], self._points[order], self._beyond[order]
+        self._away, self._on_lesion = self._away[order], self._on_lesion[order]
+
+    def measure_all(self) -> None:
+        """Rank the faces by their distance itself."""
+        self._measure(np.flatnonzero(np.isnan(self._away)))
+        self._bound = self._away
+        self._sort()
+
+    def nearest(self, closest: Closest, others: Sequence[Region], size_i: int) -> None:
+        """Offer the nearest of the faces beyond which no other cut removes the organ."""
+        start, count = 0, _FIRST
+        while start < len(self._bound) and self._bound[start] < closest.distance_mm:
+            stop = min(start + count, int(np.searchsorted(self._bound, closest.distance_mm)))
+            some = np.arange(start, stop)
+            if others:
+                some = some[~removed_at(others, self._beyond[start:stop], size_i)]
+            if len(some):
+                self._measure(some[np.isnan(self._away[some])])
+                best = int(some[np.argmin(self._away[some])])
+                on_lesion = self._lesion.xyz[:, self._on_lesion[best]]
+                closest.offer(float(self._away[best]), on_lesion, self._points[best])
+            start, count = stop, 2 * count
+
+    def _measure(self, places: NDArray[np.intp]) -> None:
+        if len(places):
+            self._away[places], self._on_lesion[places] = self._lesion.tree.query(self._points[places])
 
 
 def _middles(faces: IntArray, organ: Organ) -> FloatArray:
