@@ -105,6 +105,8 @@ def test_a_standard_hepatectomy_is_one_click_and_two_answers_away(hand: Hand) ->
     hand.window.plan.ensureWidgetVisible(section)
     hand.rest()
     hand.picture("margins-of-territories")
+    lost = [surface for surface in hand.window.stage.view3d.content.surfaces if surface.id.startswith("lost:")]
+    assert lost and all(surface.hatched and surface.visible and not surface.mesh.empty for surface in lost)
     hand.window.plan.sensitivity_button.click()
     hand.wait(lambda: "Cut 5 mm into the remnant" in hand.window.plan.sensitivity.text(), 60_000)
     at_rest(hand)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from surgitwin.core.geometry import Geometry
+from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.progress import Context
 from surgitwin.render.bounds import content_bounds
 from surgitwin.render.content import SceneContent, SegmentStyle, TreeContent
-from surgitwin.render.lost import lost_layer
+from surgitwin.render.lost import lost_layer, lost_surfaces
 from surgitwin.render.offscreen import render_offscreen
 from surgitwin.render.overlay import OverlayLook, overlay_patch
 from surgitwin.render.placement import Placement
@@ -326,3 +327,24 @@ def test_what_loses_inflow_outflow_or_both_is_told_apart_and_what_was_not_assess
     alone = lost_layer(None, outflow, grid)
     assert alone is not None and alone.array.ravel().tolist() == [0, 0, 2, 2]
     assert lost_layer(None, None, grid) is None
+
+
+def test_what_is_lost_is_hatched_in_3d_as_large_as_it_is_and_where_it_is() -> None:
+    turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
+    grid = Geometry.from_parts((30, 26, 20), (1.0, 1.5, 2.0), (10.0, -20.0, 40.0), turn)
+    inflow, outflow = np.zeros(grid.shape_kji, dtype=np.bool_), np.zeros(grid.shape_kji, dtype=np.bool_)
+    inflow[4:12, 5:15, 3:13] = True
+    outflow[4:12, 5:15, 8:20] = True
+    layer = lost_layer(inflow, outflow, grid)
+    assert layer is not None
+
+    surfaces = lost_surfaces(layer, Box((3, 5, 4), (20, 15, 12)), Context())
+
+    sizes = {"no inflow": 5, "no outflow": 7, "neither inflow nor outflow": 5}
+    assert {surface.name for surface in surfaces} == set(sizes)
+    for surface, style in zip(surfaces, layer.styles, strict=True):
+        assert surface.hatched and surface.colour == style.colour
+        assert surface.mesh.volume_mm3 == pytest.approx(sizes[surface.name] * 10 * 8 * 3.0, rel=0.01)
+        middle = grid.to_lps(np.argwhere(layer.array == style.value)[:, ::-1].mean(axis=0))
+        assert np.allclose(surface.mesh.points.mean(axis=0), middle, atol=1.0)
+    assert lost_surfaces(lost_layer(np.zeros_like(inflow), None, grid), grid.full_box, Context()) == ()

@@ -18,7 +18,7 @@ from surgitwin.gui.plan_shown import PlanShown
 from surgitwin.jobs import Job
 from surgitwin.render.content import LabelLayer, PatchContent, SurfaceContent
 from surgitwin.render.cut_margins import CutMargins, cut_margins
-from surgitwin.render.lost import lost_layer
+from surgitwin.render.lost import lost_layer, lost_surfaces
 from surgitwin.render.plan_cuts import curve_contents, patch_contents
 from surgitwin.resection.cut_map import margin_limits, uncertainty_mm
 from surgitwin.resection.partition import Partition, partition
@@ -44,6 +44,7 @@ class Found:
     cuts: tuple[CutModel, ...]
     parts: tuple[SurfaceContent, ...]
     lost: LabelLayer | None
+    lost_in_3d: tuple[SurfaceContent, ...]
     margins: dict[int, CutMargins]
     aside: tuple[float, float, float]
 
@@ -139,7 +140,8 @@ class PlanPicture(QObject):
 
     def _show(self, plan: PlanNode) -> None:
         found = self._found
-        margins = self._margins(plan)
+        known = found is not None and found.cuts == plan.cuts and plan.visible  # else it is being worked out anew
+        margins = found.margins if known and found is not None else {}
         shown_parts = self._parts_shown and found is not None and bool(found.parts)
         self.changed.emit(
             PlanShown(
@@ -149,14 +151,11 @@ class PlanPicture(QObject):
                 parts=found.parts if shown_parts and found is not None else (),
                 instead_of=self._organ_surfaces(plan) if shown_parts else frozenset(),
                 offsets_mm=self._offsets() if shown_parts else {},
-                layers=(found.lost,) if found is not None and found.lost is not None else (),
+                layers=(found.lost,) if known and found is not None and found.lost is not None else (),
+                lost=found.lost_in_3d if known and found is not None else (),
             )
         )
         self._show_map()
-
-    def _margins(self, plan: PlanNode) -> dict[int, CutMargins]:
-        """The margins of the cuts as they are; none while they are worked out anew, for those of before are wrong."""
-        return self._found.margins if self._found is not None and self._found.cuts == plan.cuts and plan.visible else {}
 
     def _show_map(self) -> None:
         plan = self._desk.plan
@@ -211,7 +210,9 @@ def _found(ready: Ready, models: tuple[CutModel, ...], wish_mm: float | None, pa
     lesions = [lesion.surface for lesion in prepared.lesions if lesion.belongs]
     limits = margin_limits(wish_mm, uncertainty_mm(geometry, ready.frozen.registration.error_mm))
     margins = ctx.apart(cut_margins, models, alone, found, geometry, lesions, limits)
-    return Found(models, surfaces, _lost(lost, found.box, geometry), margins, aside)
+    layer = _lost(lost, found.box, geometry)
+    lost_in_3d = ctx.apart(lost_surfaces, replace(layer, bounds=None), found.box) if layer is not None else ()
+    return Found(models, surfaces, layer, lost_in_3d, margins, aside)
 
 
 def _lost(lost: dict[Any, NDArray[np.bool_]], box: Box, geometry: Geometry) -> LabelLayer | None:

@@ -34,8 +34,8 @@ class PlanShown:
         How far surfaces are moved aside, by their ids; parts and those of the scene.
     hatched
         Ids of surfaces of the scene that are drawn hatched.
-    layers
-        Over the slices, such as tissue that loses its inflow, hatched.
+    layers, lost
+        What loses its inflow or outflow, hatched: over the slices, and in 3D; wrong as soon as a cut moves.
     """
 
     patches: tuple[PatchContent, ...] = ()
@@ -46,6 +46,7 @@ class PlanShown:
     offsets_mm: Mapping[str, Vec3] = field(default_factory=dict)
     hatched: frozenset[str] = frozenset()
     layers: tuple[LabelLayer, ...] = ()
+    lost: tuple[SurfaceContent, ...] = ()
 
     def with_patch(self, moved: PatchContent) -> PlanShown:
         """The same with one patch as it is now."""
@@ -54,7 +55,7 @@ class PlanShown:
     @property
     def moving(self) -> PlanShown:
         """The same while a cut moves."""
-        return replace(self, margins=()) if self.margins else self
+        return replace(self, margins=(), layers=(), lost=())
 
     def in_slices(self, content: SliceContent) -> SliceContent:
         return replace(
@@ -64,13 +65,31 @@ class PlanShown:
             cut_surfaces=(*self.cut_surfaces, *self.margins),
         )
 
+    def without(self, content: SliceContent) -> SliceContent:
+        """What slices that show this show while a cut moves."""
+        margins, layers = ({id(one) for one in gone} for gone in (self.margins, self.layers))
+        return replace(
+            content,
+            cut_surfaces=tuple(surface for surface in content.cut_surfaces if id(surface) not in margins),
+            layers=tuple(layer for layer in content.layers if id(layer) not in layers),
+        )
+
+    def without_in_3d(self, content: SceneContent) -> SceneContent:
+        """What a 3D view that shows this shows while a cut moves."""
+        gone = {*(margin.id for margin in self.margins), *(surface.id for surface in self.lost)}
+        return replace(
+            content,
+            cut_surfaces=tuple(surface for surface in content.cut_surfaces if surface.id not in gone),
+            surfaces=tuple(surface for surface in content.surfaces if surface.id not in gone),
+        )
+
     def in_3d(self, content: SceneContent) -> SceneContent:
-        own = {part.id for part in self.parts}
+        own = {surface.id for surface in (*self.parts, *self.lost)}
         kept = [surface for surface in content.surfaces if surface.id not in own]
         surfaces = [replace(s, visible=False) if s.id in self.instead_of else s for s in kept]
         return replace(
             content,
-            surfaces=self.placed((*surfaces, *self.parts)),
+            surfaces=self.placed((*surfaces, *self.parts, *self.lost)),
             patches=self.patches,
             cut_surfaces=(*self.cut_surfaces, *self.margins),
         )

@@ -359,7 +359,7 @@ class Stage(QWidget):
     def _plane_dragged(self, moved: PlaneContent) -> None:
         planes = self._with(moved)
         if self._dragged is None:
-            self._drop_margins()
+            self._begin_move()
         self._dragged = planes
         source = self.sender()
         for view in self.slices:
@@ -393,18 +393,17 @@ class Stage(QWidget):
             return shown.with_patch(moved).moving
         return shown if self._dragged is None else shown.moving
 
-    def _drop_margins(self) -> None:
-        """Take away the margins on the cuts: they are those of where the cuts were."""
-        gone = {margin.id for margin in self._plan_shown.margins}
-        if not gone:
-            return
-        for view in (*self.slices, self.view3d):
-            kept = tuple(surface for surface in view.content.cut_surfaces if surface.id not in gone)
-            view.set_content(replace(view.content, cut_surfaces=kept))  # type: ignore[arg-type]
+    def _begin_move(self) -> None:
+        """Take away what is true only of where the cuts were: the margins on them, and the tissue that is lost."""
+        shown = self._plan_shown
+        if shown.margins or shown.layers or shown.lost:
+            for view in self.slices:
+                view.set_content(shown.without(view.content))
+            self.view3d.set_content(shown.without_in_3d(self.view3d.content))
 
     def _patch_dragged(self, moved: PatchContent) -> None:
         if self._dragged_patch is None:
-            self._drop_margins()
+            self._begin_move()
         self._dragged_patch = moved
         self._show_patches(self.sender())
         self.patch_dragged.emit(moved)

@@ -1,4 +1,4 @@
-"""Remnant that loses its inflow or outflow, as slices show it: hatched over what it is."""
+"""Remnant that loses its inflow or outflow, as slices and the 3D view show it: hatched over what it is."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box, Geometry
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.render.content import LabelLayer, SegmentStyle
+from surgitwin.render.content import LabelLayer, SegmentStyle, SurfaceContent
 from surgitwin.render.vessel_props import SYSTEM_COLOURS
 
 DEVASCULARISED, CONGESTED, BOTH = 1, 2, 3
 BOTH_COLOUR = (233, 180, 76)
+OPACITY_3D = 0.65
 STYLES = (
     SegmentStyle(DEVASCULARISED, SYSTEM_COLOURS["portal"], name=tr("no inflow"), hatched=True),
     SegmentStyle(CONGESTED, SYSTEM_COLOURS["hepatic"], name=tr("no outflow"), hatched=True),
@@ -47,3 +49,26 @@ def lost_layer(
         if mask is not None:
             labels |= np.where(mask, np.uint8(value), np.uint8(0))
     return LabelLayer(labels, geometry, STYLES, bounds)
+
+
+def lost_surfaces(layer: LabelLayer, box: Box, ctx: Context) -> tuple[SurfaceContent, ...]:
+    """The same in 3D: a hatched surface around each kind of loss that there is.
+
+    Parameters
+    ----------
+    box
+        What lies outside of it is not looked at.
+    """
+    from surgitwin.surfaces import surfaces_from_labels
+
+    wide = box.grown(1, layer.geometry.size_ijk)
+    labels = np.ascontiguousarray(layer.array[wide.slices])
+    values = [style.value for style in layer.styles if (labels == style.value).any()]
+    made = surfaces_from_labels(labels, layer.geometry.cropped(wide), values, ctx=ctx)
+    return tuple(
+        SurfaceContent(
+            f"lost:{style.value}", made[style.value].mesh, style.colour, OPACITY_3D, True, style.name, hatched=True
+        )
+        for style in layer.styles
+        if style.value in made
+    )
