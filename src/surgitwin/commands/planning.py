@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -26,12 +27,14 @@ from surgitwin.commands.points import numbers_as_text
 from surgitwin.commands.registered import plan_registration, with_margin_bands
 from surgitwin.core.errors import BadInput
 from surgitwin.core.ids import Revision, new_node_id, new_revision
+from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.nodes import CaseNode, CutModel, Node, PlanNode, SegmentNode
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
+    from surgitwin.resection import Cut, LiveCut
     from surgitwin.resection.volumetry import Patient
 
 # As in `resection.volumetry.OPERATIONS`, which costs an import at start-up; a test holds them together.
@@ -233,8 +236,21 @@ def plan_document(plan: PlanNode, frozen: FrozenPlan, patient: Patient, ctx: Con
             message = tr("The cut “{name}” misses {organ}: all of it lies on the side that goes.")
             raise BadInput(message.format(name=model.name or model.kind, organ=frozen.organ[0].name))
     document = numbers_document(live.evaluate(cuts), patient)
-    document["warnings"] += [notice.as_json() for notice in frozen.notices()]
+    document["warnings"] += [notice.as_json() for notice in (*_enclosed(live, cuts, ctx), *frozen.notices())]
     return with_margin_bands(document, frozen.registration, frozen.geometry)
+
+
+def _enclosed(live: LiveCut, cuts: Sequence[Cut], ctx: Context) -> list[Notice]:
+    """Regions of voxels may lie within the organ; all other cuts reach past it."""
+    from surgitwin.resection import MaskCut
+    from surgitwin.resection.cut_notices import enclosed_notices
+    from surgitwin.resection.rows import removed_region
+
+    if not any(isinstance(cut, MaskCut) for cut in cuts):
+        return []
+    prepared = live.prepared
+    removed = removed_region(prepared.box, live.regions(cuts), prepared.geometry.size_ijk[0])
+    return ctx.apart(enclosed_notices, prepared.organ.mask, removed, prepared.voxel_ml)
 
 
 def moved_document(scene: Scene, plan: PlanNode, numbers: Any) -> Document:

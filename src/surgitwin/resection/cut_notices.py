@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from surgitwin.core.notices import Notice
+from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.resection.cuts import Cut, PlaneCut
 from surgitwin.resection.prepare import PartitionInput
 
 if TYPE_CHECKING:
     from surgitwin.resection.partition import LesionNumbers
+
+LEAST_ENCLOSED_ML = 0.5
+"""Less than this within the remnant is the roughness of voxels."""
 
 
 def cut_notices(prepared: PartitionInput, cuts: Sequence[Cut], removed: int, idle: Sequence[int]) -> list[Notice]:
@@ -57,3 +64,34 @@ def lesion_notices(lesions: Sequence[LesionNumbers]) -> list[Notice]:
         else:
             notices.append(Notice("lesion-left-behind", tr("{name} stays behind.").format(name=lesion.name), details))
     return notices
+
+
+def enclosed_notices(
+    organ: NDArray[np.bool_], removed: NDArray[np.bool_], voxel_ml: float, ctx: Context
+) -> list[Notice]:
+    """What goes but lies wholly within what stays, as a wedge around a deep lesion: no cut leads to it.
+
+    Parameters
+    ----------
+    organ, removed
+        [k, j, i] over the organ's box; holes in the organ's label count as organ.
+    """
+    from scipy import ndimage
+
+    outside = np.pad(~organ, 1, constant_values=True)
+    parts = ndimage.label(outside)[0]
+    near = ndimage.binary_dilation(parts == parts[0, 0, 0])[1:-1, 1:-1, 1:-1]
+    ctx.check()
+    pieces, count = ndimage.label(organ & removed)
+    sizes = np.bincount(pieces.reshape(-1), minlength=count + 1)
+    open_ones = np.unique(pieces[near])
+    sizes[0] = 0
+    sizes[open_ones] = 0
+    ml = float(sizes[sizes * voxel_ml >= LEAST_ENCLOSED_ML].sum()) * voxel_ml
+    if ml == 0.0:
+        return []
+    message = tr(
+        "{ml:.1f} ml of what goes lie wholly within what stays: nothing leads there from the organ's surface. Take a"
+        " larger margin, or add a cut that opens the way."
+    )
+    return [Notice("specimen-enclosed", message.format(ml=ml), {"enclosed_ml": ml})]
