@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from surgitwin.core.geometry import Box, Geometry
-from surgitwin.resection.cut_map import MarginClass, cut_map, margin_classes, plane_points, uncertainty_mm
+from surgitwin.resection.cut_map import (
+    MarginClass,
+    cut_map,
+    margin_classes,
+    margin_limits,
+    plane_points,
+    uncertainty_mm,
+)
 from surgitwin.resection.margins import LesionSurface
 
 TURN = np.linalg.qr(np.array([[0.8, -0.5, 0.2], [0.5, 0.7, -0.1], [-0.1, 0.3, -0.9]]))[0]
@@ -60,7 +67,7 @@ def test_the_classes_are_below_unsure_and_safe_around_the_wish() -> None:
     distance = np.array([[0.5, 7.0, 9.5, 10.5, 12.0, 3.0]])
     on_cut = np.array([[True, True, True, True, True, False]])
 
-    classes = margin_classes(distance, on_cut, 10.0, 1.0)
+    classes = margin_classes(distance, on_cut, margin_limits(10.0, 1.0))
 
     names = ["BELOW", "BELOW", "UNSURE", "UNSURE", "SAFE", "NO_CUT"]
     assert classes[0].tolist() == [MarginClass[name] for name in names]
@@ -69,13 +76,13 @@ def test_the_classes_are_below_unsure_and_safe_around_the_wish() -> None:
 def test_without_a_wish_only_what_may_be_below_one_millimetre_is_marked() -> None:
     distance = np.array([[0.9, 1.2, 1.6, 8.0]])
 
-    classes = margin_classes(distance, np.ones((1, 4), dtype=bool), None, 0.5)
+    classes = margin_classes(distance, np.ones((1, 4), dtype=bool), margin_limits(None, 0.5))
 
     assert classes[0].tolist() == [MarginClass.BELOW, MarginClass.UNSURE, MarginClass.SAFE, MarginClass.SAFE]
 
 
 def test_below_one_millimetre_is_marked_even_where_the_uncertainty_is_large() -> None:
-    assert margin_classes(np.array([[0.9]]), np.array([[True]]), None, 5.0)[0, 0] == MarginClass.BELOW
+    assert margin_classes(np.array([[0.9]]), np.array([[True]]), margin_limits(None, 5.0))[0, 0] == MarginClass.BELOW
 
 
 def test_the_uncertainty_joins_half_a_voxel_and_the_registrations_error_in_quadrature() -> None:

@@ -94,7 +94,7 @@ def _of_voxels(
     limits_mm: tuple[float, float],
 ) -> CutMargins:
     """A cut that is a region of voxels: the border that it leaves."""
-    from surgitwin.resection.cut_map import classes_within
+    from surgitwin.resection.cut_map import margin_classes
     from surgitwin.resection.cut_sheet import border_sheet, flat_map
 
     if around is None:
@@ -108,11 +108,11 @@ def _of_voxels(
     surface = CutSurfaceContent(
         f"margin:{number}",
         sheet.mesh,
-        classes=classes_within(sheet.distance_mm, everywhere, limits_mm),
+        classes=margin_classes(sheet.distance_mm, everywhere, limits_mm),
         distances_mm=sheet.distance_mm,
         limits_mm=limits_mm,
     )
-    return CutMargins(laid, classes_within(laid.distance_mm, laid.on_cut, limits_mm), (surface,))
+    return CutMargins(laid, margin_classes(laid.distance_mm, laid.on_cut, limits_mm), (surface,))
 
 
 def _of_surfaces(
@@ -124,7 +124,7 @@ def _of_surfaces(
     limits_mm: tuple[float, float],
 ) -> CutMargins:
     """A cut that is planes, a patch or a drawn line: grids of points on it."""
-    from surgitwin.resection.cut_map import classes_within, cut_map, joined
+    from surgitwin.resection.cut_map import cut_map, joined, margin_classes
 
     whole = found.removed | found.remnant
     maps = [
@@ -133,12 +133,12 @@ def _of_surfaces(
     if not maps:
         return CutMargins(None, None)
     laid = joined(maps)
-    classes = classes_within(laid.distance_mm, laid.on_cut, limits_mm)
+    classes = margin_classes(laid.distance_mm, laid.on_cut, limits_mm)
     if model.kind == "patch":
-        drawn = classes_within(maps[0].distance_mm, maps[0].on_cut, limits_mm)
+        drawn = margin_classes(maps[0].distance_mm, maps[0].on_cut, limits_mm)
         return CutMargins(laid, classes, (), drawn.reshape(-1))
     surfaces = (
-        _drawn(f"margin:{number}:{which}", one, classes_within(one.distance_mm, one.on_cut, limits_mm), limits_mm)
+        _drawn(f"margin:{number}:{which}", one, margin_classes(one.distance_mm, one.on_cut, limits_mm), limits_mm)
         for which, one in enumerate(maps)
     )
     return CutMargins(laid, classes, tuple(surface for surface in surfaces if surface is not None))

@@ -125,30 +125,23 @@ def uncertainty_mm(geometry: Geometry, registration_mm: float | None = None) -> 
     return float(np.hypot(max(geometry.spacing_mm) / 2, registration_mm or 0.0))
 
 
-def margin_classes(
-    distance_mm: FloatArray, on_cut: BoolArray, wish_mm: float | None, unsure_mm: float
-) -> NDArray[np.uint8]:
-    """What is drawn at each point, values of `MarginClass`.
+def margin_limits(wish_mm: float | None, unsure_mm: float) -> tuple[float, float]:
+    """Below the first a margin is below the wish, from the second on it is safe, mm; between them it may be either.
 
     Without a wish only what is below 1 mm is marked, and what may be by the uncertainty.
     """
-    return classes_within(distance_mm, on_cut, margin_limits(wish_mm, unsure_mm))
+    wanted = max(wish_mm or 0.0, ALWAYS_BELOW_MM)
+    return max(wanted - unsure_mm, ALWAYS_BELOW_MM), wanted + unsure_mm
 
 
-def classes_within(distance_mm: FloatArray, on_cut: BoolArray, limits_mm: tuple[float, float]) -> NDArray[np.uint8]:
-    """The same for limits that `margin_limits` gave."""
+def margin_classes(distance_mm: FloatArray, on_cut: BoolArray, limits_mm: tuple[float, float]) -> NDArray[np.uint8]:
+    """What is drawn at each point, values of `MarginClass`; the limits are those of `margin_limits`."""
     below, safe = limits_mm
     classes = np.full(distance_mm.shape, MarginClass.SAFE, dtype=np.uint8)
     classes[distance_mm < safe] = MarginClass.UNSURE
     classes[distance_mm < below] = MarginClass.BELOW
     classes[~on_cut] = MarginClass.NO_CUT
     return classes
-
-
-def margin_limits(wish_mm: float | None, unsure_mm: float) -> tuple[float, float]:
-    """Below the first a margin is below the wish, from the second on it is safe, mm; `margin_classes` says why."""
-    wanted = max(wish_mm or 0.0, ALWAYS_BELOW_MM)
-    return max(wanted - unsure_mm, ALWAYS_BELOW_MM), wanted + unsure_mm
 
 
 def plane_points(
