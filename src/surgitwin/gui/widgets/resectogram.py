@@ -46,6 +46,8 @@ class ResectogramView(QWidget):
 
     def show_map(self, found: CutMap | None, classes: NDArray[np.uint8] | None, note: str = "") -> None:
         """Show a cut; ``note`` stands in its place where there is none."""
+        if found is not None and found is self._map and classes is self._classes:
+            return  # what is drawn takes long to make
         self._map, self._classes = found, classes
         self._note = note or tr("No cut to lay flat")
         self._mark = None
