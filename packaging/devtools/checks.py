@@ -13,7 +13,6 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +110,8 @@ def _check(name: str) -> Outcome:
 def _test(name: str, on_screen: bool) -> Outcome:
     heading(name)
     started = time.monotonic()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="surgitwin-test-")))
+    with tempfile.TemporaryDirectory(prefix="surgitwin-test-") as made:
+        folder = Path(made)
         report = folder / "report.xml"
         # One thread per test process: with more, the linear algebra of several processes fights over the cores.
         env = clean_env({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} if name != "gui" else {})

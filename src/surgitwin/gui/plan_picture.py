@@ -26,6 +26,7 @@ from surgitwin.scene.nodes import CutModel, PlanNode, SurfaceNode
 
 REMNANT, SPECIMEN = "plan-remnant", "plan-specimen"
 REMNANT_COLOUR, SPECIMEN_COLOUR = (176, 104, 84), (216, 150, 120)
+Key = tuple[object, ...]
 NO_MAP = tr("This cut does not divide the organ, or is off: there is no margin to draw.")
 
 
@@ -41,7 +42,6 @@ class Found:
         The way from the remnant to the specimen, a unit vector.
     """
 
-    cuts: tuple[CutModel, ...]
     parts: tuple[SurfaceContent, ...]
     lost: LabelLayer | None
     lost_in_3d: tuple[SurfaceContent, ...]
@@ -66,9 +66,10 @@ class PlanPicture(QObject):
     def __init__(self, desk: Desk, live: LivePlan, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._desk, self._live = desk, live
-        self._key: tuple[object, ...] | None = None
+        self._key: Key | None = None
         self._job: Job | None = None
         self._found: Found | None = None
+        self._found_of: Key | None = None
         self._chosen = 0
         self._parts_shown = False
         self._aside_mm = 0.0
@@ -113,7 +114,8 @@ class PlanPicture(QObject):
             self._found = None
             self._show(plan)
             return
-        key = (plan.id, plan.cuts, plan.wish_mm, id(ready), self._parts_shown)
+        of = _key(plan, ready)
+        key = (of, self._parts_shown)
         if key == self._key:
             self._show(plan)  # a place that could not be may have been shown meanwhile
             return
@@ -127,7 +129,7 @@ class PlanPicture(QObject):
 
         def done(found: Found) -> None:
             if self._key == key and self._desk.plan is not None:
-                self._job, self._found = None, found
+                self._job, self._found, self._found_of = None, found, of
                 self._show(self._desk.plan)
 
         def failed(error: BaseException) -> None:
@@ -140,8 +142,8 @@ class PlanPicture(QObject):
 
     def _show(self, plan: PlanNode) -> None:
         found = self._found
-        known = found is not None and found.cuts == plan.cuts and plan.visible  # else it is being worked out anew
-        margins = found.margins if known and found is not None else {}
+        current = self._current(plan) if plan.visible else None
+        margins = current.margins if current is not None else {}
         shown_parts = self._parts_shown and found is not None and bool(found.parts)
         self.changed.emit(
             PlanShown(
@@ -151,19 +153,24 @@ class PlanPicture(QObject):
                 parts=found.parts if shown_parts and found is not None else (),
                 instead_of=self._organ_surfaces(plan) if shown_parts else frozenset(),
                 offsets_mm=self._offsets() if shown_parts else {},
-                layers=(found.lost,) if known and found is not None and found.lost is not None else (),
-                lost=found.lost_in_3d if known and found is not None else (),
+                layers=(current.lost,) if current is not None and current.lost is not None else (),
+                lost=current.lost_in_3d if current is not None else (),
             )
         )
         self._show_map()
 
+    def _current(self, plan: PlanNode) -> Found | None:
+        """What was worked out of the plan as it is now; None while that is under way, for what was before is wrong."""
+        return self._found if self._found_of == _key(plan, self._live.prepared) else None
+
     def _show_map(self) -> None:
         plan = self._desk.plan
-        if plan is None or self._found is None or self._found.cuts != plan.cuts:
+        current = self._current(plan) if plan is not None else None
+        if plan is None or current is None:
             self.map_changed.emit(None, None, tr("The map appears when the plan is at rest."))
             return
         number = self._chosen if 0 <= self._chosen < len(plan.cuts) else 0
-        chosen = self._found.margins.get(number)
+        chosen = current.margins.get(number)
         if chosen is None or chosen.map is None:
             self.map_changed.emit(None, None, NO_MAP)
         else:
@@ -182,6 +189,11 @@ class PlanPicture(QObject):
         self._found = None
         self.changed.emit(PlanShown())
         self.map_changed.emit(None, None, "")
+
+
+def _key(plan: PlanNode, ready: Ready | None) -> Key:
+    """What margins and lost tissue depend on."""
+    return plan.id, plan.cuts, plan.wish_mm, id(ready)
 
 
 def _classed(patch: PatchContent, margins: dict[int, CutMargins]) -> PatchContent:
@@ -212,7 +224,7 @@ def _found(ready: Ready, models: tuple[CutModel, ...], wish_mm: float | None, pa
     margins = ctx.apart(cut_margins, models, alone, found, geometry, lesions, limits)
     layer = _lost(lost, found.box, geometry)
     lost_in_3d = ctx.apart(lost_surfaces, replace(layer, bounds=None), found.box) if layer is not None else ()
-    return Found(models, surfaces, layer, lost_in_3d, margins, aside)
+    return Found(surfaces, layer, lost_in_3d, margins, aside)
 
 
 def _lost(lost: dict[Any, NDArray[np.bool_]], box: Box, geometry: Geometry) -> LabelLayer | None:

@@ -414,7 +414,6 @@ class Stage(QWidget):
 
     def _patch_abandoned(self, patch: str) -> None:
         self._dragged_patch = None
-        self._show_patches(self.sender())
         self.refresh()
         self.patch_drag_cancelled.emit(patch)
 

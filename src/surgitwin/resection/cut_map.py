@@ -111,13 +111,22 @@ def _looked_up(
     points: FloatArray, organ: BoolArray, removed: BoolArray, box: Box, geometry: Geometry
 ) -> tuple[BoolArray, BoolArray]:
     """Whether each point lies in removed organ, and whether it lies in kept organ."""
-    ijk = np.rint(geometry.to_index(points.reshape(-1, 3))).astype(np.int64) - np.asarray(box.start)
-    inside = ((ijk >= 0) & (ijk < np.asarray(box.size_ijk))).all(axis=1)
-    i, j, k = np.where(inside[:, None], ijk, 0).T
-    is_organ = organ[k, j, i] & inside
-    is_removed = removed[k, j, i] & is_organ
+    ijk = geometry.to_index(points.reshape(-1, 3))
+    is_organ = mask_at(organ, box, ijk)
+    is_removed = mask_at(removed, box, ijk) & is_organ
     shape = points.shape[:-1]
     return is_removed.reshape(shape), (is_organ & ~is_removed).reshape(shape)
+
+
+def mask_at(mask: BoolArray, box: Box, ijk: FloatArray) -> BoolArray:
+    """What a mask, [k, j, i] over a box, says at the voxels nearest to places, (n, 3) indices (i, j, k) of the grid.
+
+    False outside the box. Midway between two voxels the same one is asked whatever the box is.
+    """
+    at = np.rint(ijk).astype(np.int64) - np.asarray(box.start)
+    inside = np.asarray(((at >= 0) & (at < np.asarray(box.size_ijk))).all(axis=1))
+    i, j, k = np.where(inside[:, None], at, 0).T
+    return np.asarray(mask[k, j, i] & inside)
 
 
 def uncertainty_mm(geometry: Geometry, registration_mm: float | None = None) -> float:

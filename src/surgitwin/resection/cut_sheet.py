@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.mesh import Mesh
-from surgitwin.resection.cut_map import CutMap, distance_map, joined, map_axes
+from surgitwin.resection.cut_map import CutMap, distance_map, joined, map_axes, mask_at
 from surgitwin.resection.flattening import areas_of, lay_flat
 from surgitwin.resection.margins import LesionSurface
 
@@ -94,7 +94,7 @@ def _between(around: Mesh, own: BoolArray, kept: BoolArray, box: Box, geometry: 
     """Which triangles have a voxel of ``own`` behind them and one of ``kept`` before them."""
     points = geometry.to_index(around.points.astype(np.float64))
     a, b, c = (points[around.triangles[:, corner]] for corner in range(3))
-    middle = (a + b + c) / 3 - np.asarray(box.start)
+    middle = (a + b + c) / 3
     # The normal of a triangle in LPS, taken to the grid as a direction.
     a, b, c = (around.points[around.triangles[:, corner]].astype(np.float64) for corner in range(3))
     normal = np.cross(b - a, c - a)
@@ -102,17 +102,9 @@ def _between(around: Mesh, own: BoolArray, kept: BoolArray, box: Box, geometry: 
     way /= np.maximum(np.abs(way).max(axis=1, keepdims=True), 1e-12)
     behind, before = np.zeros(len(way), dtype=np.bool_), np.zeros(len(way), dtype=np.bool_)
     for far in _ACROSS:  # a smoothed surface lies a little beside the voxels' faces
-        behind |= _at(own, middle - far * way)
-        before |= _at(kept, middle + far * way)
+        behind |= mask_at(own, box, middle - far * way)
+        before |= mask_at(kept, box, middle + far * way)
     return behind & before
-
-
-def _at(mask: BoolArray, ijk: FloatArray) -> BoolArray:
-    """The mask at the voxels nearest to these places; False outside."""
-    at = np.rint(ijk).astype(np.int64)
-    inside = np.asarray(((at >= 0) & (at < np.asarray(mask.shape)[::-1])).all(axis=1))
-    i, j, k = np.where(inside[:, None], at, 0).T
-    return np.asarray(mask[k, j, i] & inside)
 
 
 def _faces(own: BoolArray, kept: BoolArray, box: Box, geometry: Geometry) -> FloatArray:

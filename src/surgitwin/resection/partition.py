@@ -240,24 +240,26 @@ class LiveCut:
                         self._borders.of(cut).get_ready(lesion.surface)
 
     def regions(self, cuts: Sequence[Cut]) -> list[Region]:
-        """What each cut removes, on the organ's grid."""
-        prepared, kept = self.prepared, self._regions
-        self._regions = {}
-        for cut in cuts:
-            known = kept.get(id(cut))
-            if known is None or known[0] is not cut:
-                known = (cut, region_of(cut, prepared.reach, prepared.geometry, prepared.bulge))
-            self._regions[id(cut)] = known
-        return [self._regions[id(cut)][1] for cut in cuts]
+        """What each cut removes, on the organ's grid; that of other cuts is forgotten."""
+        found = [self._region(cut) for cut in cuts]
+        self._regions = {id(cut): (cut, region) for cut, region in zip(cuts, found, strict=True)}
+        return found
+
+    def _region(self, cut: Cut) -> Region:
+        known = self._regions.get(id(cut))
+        if known is None or known[0] is not cut:
+            prepared = self.prepared
+            known = self._regions[id(cut)] = cut, region_of(cut, prepared.reach, prepared.geometry, prepared.bulge)
+        return known[1]
 
     def removed_by(self, cut: Cut) -> int:
         """How many of the organ's voxels one cut removes by itself."""
-        return count_removed(self.prepared.organ_runs, self.regions([cut]), self.prepared.geometry.size_ijk[0])
+        return count_removed(self.prepared.organ_runs, [self._region(cut)], self.prepared.geometry.size_ijk[0])
 
     def region(self, cut: Cut) -> BoolArray:
         """What one cut removes by itself, [k, j, i] over the organ's box, whether or not the organ is there."""
         prepared = self.prepared
-        return removed_region(prepared.box, self.regions([cut]), prepared.geometry.size_ijk[0])
+        return removed_region(prepared.box, [self._region(cut)], prepared.geometry.size_ijk[0])
 
     def evaluate(self, cuts: Sequence[Cut], coarse: bool = False) -> CutNumbers:
         """The numbers for these cuts (united); no cut removes nothing.

@@ -80,33 +80,6 @@ def plane_interval(plane: IndexPlane, j: IntArray, k: IntArray, size_i: int) -> 
     return (end, np.full_like(end, size_i)) if rising else (nothing, end)
 
 
-def removed_intervals(regions: Sequence[Region], j: IntArray, k: IntArray, size_i: int) -> list[Interval]:
-    """The disjoint intervals along i that the united cuts remove from each row (j, k).
-
-    Returns
-    -------
-    A list of (low, high), each an array as long as ``j``; an interval with ``low`` == ``high`` is empty.
-    """
-    intervals = [interval for region in regions for interval in region.intervals(j, k, size_i)]
-    return intervals if len(regions) < 2 else _disjoint(intervals)
-
-
-def _disjoint(intervals: Sequence[Interval]) -> list[Interval]:
-    """The same voxels in intervals that do not overlap."""
-    lows = np.stack([low for low, _ in intervals])
-    highs = np.stack([high for _, high in intervals])
-    order = np.argsort(lows, axis=0, kind="stable")
-    lows, highs = np.take_along_axis(lows, order, axis=0), np.take_along_axis(highs, order, axis=0)
-    reached = np.zeros(lows.shape[1], dtype=np.int64)
-    result: list[Interval] = []
-    for low, high in zip(lows, highs, strict=True):
-        low = np.maximum(low, reached)
-        high = np.maximum(low, high)
-        result.append((low, high))
-        reached = np.maximum(reached, high)
-    return result
-
-
 def count_removed(runs: RowRuns, regions: Sequence[Region], size_i: int) -> int:
     """How many voxels of ``runs`` the united cuts remove; exact."""
     return int(np.count_nonzero(removed_voxels(runs, regions, size_i)[0]))
@@ -118,8 +91,9 @@ def removed_region(box: Box, regions: Sequence[Region], size_i: int) -> BoolArra
     k, j = (axis.reshape(-1) for axis in np.mgrid[k0:k1, j0:j1])
     region = np.zeros((len(j), i1 - i0), dtype=np.bool_)
     i = np.arange(i0, i1, dtype=np.int64)
-    for low, high in removed_intervals(regions, j, k, size_i):
-        region |= (i >= low[:, None]) & (i < high[:, None])
+    for one in regions:
+        for low, high in one.intervals(j, k, size_i):
+            region |= (i >= low[:, None]) & (i < high[:, None])
     return region.reshape(k1 - k0, j1 - j0, i1 - i0)
 
 
