@@ -140,6 +140,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "duplicate": lambda b, case: (case, "P1", "--as", "P3"),
     "plan": lambda b, case: (case, "New", "--organ", "Liver", "--plane", b.phantom.plane_between(20)),
     "compare": lambda b, case: (case, "P1", "P2"),
+    "simulate": lambda b, case: (case, "portal-pressure", "--plan", "P1", "--set", "samples=50"),
     "export": lambda b, case: (case, b["new.stl"]),
     "report": lambda b, case: (case, b["new.pdf"]),
     "snapshot": lambda b, case: (case, b["new.png"], "--view", "axial"),

@@ -23,6 +23,7 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 
 CASE_HELP = tr("the case file, .twin")
+NO_CASE = "-"
 
 
 def make_app(open_window: OpenWindow, words: Sequence[str] = ()) -> App:
@@ -162,7 +163,7 @@ def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Documen
     from surgitwin.session import Session
 
     known: tuple[Notice, ...] = ()
-    if command.case == "none":
+    if command.case == "none" or (command.caseless and str(case) == NO_CASE):
         with Session() as session:
             document = session.perform(command, ctx)
     elif command.case == "create":

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
+from surgitwin.cli.show_simulation import show_simulation
 from surgitwin.cli.show_vessels import show_territories, show_vessels
 from surgitwin.cli.wording import number, shortened
 from surgitwin.core.text import tr
@@ -344,6 +345,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "duplicate": _show_changed,
     "sensitivity": show_sensitivity,
     "compare": show_compare,
+    "simulate": show_simulation,
     "mesh": _show_surfaces,
     "export": _show_files,
     "copy": _show_files,

@@ -23,6 +23,7 @@ from surgitwin.commands.segments import MakeSurfaces, Unite
 from surgitwin.commands.sensitivity import PlanSensitivity
 from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.commands.signing import SignOffNode
+from surgitwin.commands.simulating import Simulate
 from surgitwin.commands.territories import MakeTerritories
 from surgitwin.commands.vessel_edits import EditVessels
 from surgitwin.commands.vessels import ExtractVessels
@@ -58,6 +59,7 @@ COMMANDS: dict[str, type[Command]] = {
         DuplicatePlan,
         PlanSensitivity,
         ComparePlans,
+        Simulate,
         ExportCase,
         MakeReport,
         TakeSnapshot,

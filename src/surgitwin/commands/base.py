@@ -84,6 +84,8 @@ class Command(BaseModel):
         Whether it needs a case, and what it does with it.
     unlogged
         Fields that do not go into the case's log, such as every place of the mouse.
+    caseless
+        It also runs without a case: ``-`` in its place.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
@@ -93,6 +95,7 @@ class Command(BaseModel):
     summary: ClassVar[str]
     case: ClassVar[CaseUse] = "edit"
     unlogged: ClassVar[frozenset[str]] = frozenset()
+    caseless: ClassVar[bool] = False
 
     def start(self, bench: Bench) -> Work[Any]:
         """Check the values, freeze what the work needs, and return the work.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.commands.placement import crop_of
+from surgitwin.commands.plan_tissue import FrozenTerritory, freeze_territories
 from surgitwin.commands.registered import PlanRegistration, plan_registration
 from surgitwin.commands.vessel_nodes import SYSTEM_NAMES, tree_of, trees_of
 from surgitwin.core.errors import BadInput
@@ -78,6 +79,8 @@ class FrozenPlan:
     ----------
     parts
         The segments that cuts name: territories, and lesions that wedges go around.
+    territories
+        The parts that the organ was divided into, to tell how much of each stays.
     """
 
     geometry: Geometry
@@ -87,6 +90,7 @@ class FrozenPlan:
     trees: tuple[FrozenTree, ...] = ()
     parts: tuple[tuple[SegmentNode, Labels], ...] = ()
     registration: PlanRegistration = field(default_factory=PlanRegistration)
+    territories: tuple[FrozenTerritory, ...] = ()
 
     @property
     def nodes(self) -> list[Node]:
@@ -172,6 +176,7 @@ def freeze_plan(
         tuple(FrozenTree(node, tree_of(node), scene.is_stale(node)) for node in trees_of(scene, organ)),
         tuple(frozen(part) for part in parts),
         registration,
+        freeze_territories(scene, organ),
     )
 
 

@@ -23,6 +23,7 @@ from surgitwin.commands.plan_cuts import (
     territories_cut,
 )
 from surgitwin.commands.plan_parts import FrozenPlan, freeze_plan, lesions_in, lesions_of, vessels_of
+from surgitwin.commands.plan_tissue import tissue_document
 from surgitwin.commands.points import numbers_as_text
 from surgitwin.commands.registered import plan_registration, with_margin_bands
 from surgitwin.core.errors import BadInput
@@ -236,6 +237,7 @@ def plan_document(plan: PlanNode, frozen: FrozenPlan, patient: Patient, ctx: Con
             message = tr("The cut “{name}” misses {organ}: all of it lies on the side that goes.")
             raise BadInput(message.format(name=model.name or model.kind, organ=frozen.organ[0].name))
     document = numbers_document(live.evaluate(cuts), patient)
+    document |= tissue_document(live, cuts, frozen.territories, ctx)
     document["warnings"] += [notice.as_json() for notice in (*_enclosed(live, cuts, ctx), *frozen.notices())]
     return with_margin_bands(document, frozen.registration, frozen.geometry)
 

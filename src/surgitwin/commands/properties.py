@@ -10,6 +10,7 @@ from surgitwin.commands.base import Arg, Bench, Command, Document, Work, at_once
 from surgitwin.commands.images import describe
 from surgitwin.commands.placement import FrozenLayer, clearing, freeze_segmentation
 from surgitwin.core.errors import Ambiguous, BadInput
+from surgitwin.core.ids import NodeId
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.edits import PatchArray
@@ -71,6 +72,10 @@ class EditNode(Command):
     opacity: Annotated[float | None, Arg(tr("0 is invisible, 1 is opaque"))] = Field(default=None, ge=0, le=1)
     type_: Annotated[SegmentKind | None, Arg(tr("what a segment is"), option="type")] = None
     work: Annotated[WorkStatus | None, Arg(tr("how far the work on a segment is"))] = None
+    portal_occluded: Annotated[
+        bool | None,
+        Arg(tr("whether a territory's portal branch was occluded before the operation, as by embolisation")),
+    ] = None
 
     def start(self, bench: Bench) -> Work[None]:
         node = named_node(bench.scene, self.node)
@@ -95,12 +100,17 @@ class EditNode(Command):
             changes["work"] = self.work
             if not isinstance(node, SegmentNode):
                 raise BadInput(tr("“{name}” is not a segment; only segments are worked on.").format(name=node.name))
-        if not changes:
-            raise BadInput(tr("Say what to change: --rename, --visible, --color, --opacity, --type or --work."))
+        marks = self._marks(bench.scene, node)
+        if not changes and not marks:
+            raise BadInput(
+                tr("Say what to change: --rename, --visible, --color, --opacity, --type, --work or --portal-occluded.")
+            )
 
         def apply() -> Document:
             with bench.transaction(self._what(node)) as tx:
                 tx.set(node.id, **changes)
+                for division, occluded in marks.items():
+                    tx.set(division, portal_occluded=occluded)
                 if self.rename is not None:  # a surface that is called as its segment keeps doing so
                     for surface in surfaces_below(bench.scene, node):
                         tx.set(surface.id, **({"name": self.rename} if surface.name == node.name else {}))
@@ -110,6 +120,20 @@ class EditNode(Command):
             return {"node": describe(bench.scene.node(node.id))}
 
         return at_once(apply)
+
+    def _marks(self, scene: Scene, node: Node) -> dict[NodeId, tuple[NodeId, ...]]:
+        """The divisions that a territory belongs to, with the branches that are marked as occluded from now on."""
+        if self.portal_occluded is None:
+            return {}
+        divisions = [one for one in scene.of_type(TerritoriesNode) if node.id in one.territories]
+        if not divisions:
+            message = tr("“{name}” is no territory; only a territory's portal branch can be marked as occluded.")
+            raise BadInput(message.format(name=node.name))
+        marks: dict[NodeId, tuple[NodeId, ...]] = {}
+        for one in divisions:
+            others = tuple(key for key in one.portal_occluded if key != node.id and key in one.territories)
+            marks[one.id] = (*others, node.id) if self.portal_occluded else others
+        return marks
 
     def _what(self, node: Node) -> str:
         if self.rename is not None:
@@ -122,6 +146,11 @@ class EditNode(Command):
             return tr("Type of {name}").format(name=node.name)
         if self.work is not None:
             return tr("Work on {name}: {work}").format(name=node.name, work=tr(self.work.replace("-", " ")))
+        if self.portal_occluded is not None:
+            text = (
+                tr("Portal branch of {name} occluded") if self.portal_occluded else tr("Portal branch of {name} open")
+            )
+            return text.format(name=node.name)
         return tr("Opacity of {name}").format(name=node.name)
 
 

@@ -18,6 +18,7 @@ KERNELS = (
     "surgitwin.resection.bound_kernels",
     "surgitwin.vessels.nearest_kernels",
     "surgitwin.vessels.territory_kernels",
+    "surgitwin.simulators.portal_pressure.kernels",
 )
 """The modules that hold compiled loops."""
 

@@ -275,6 +275,8 @@ class TerritoriesNode(Node):
         The segments that hold the parts; together they are the organ.
     unsure
         The segment of the voxels where the methods do not all say the same; None if there is none.
+    portal_occluded
+        Those of the territories whose portal branch was occluded before the operation, by embolisation or tumour.
     """
 
     type_name: ClassVar[str] = "territories"
@@ -285,6 +287,7 @@ class TerritoriesNode(Node):
     method: Literal["nearest", "geodesic", "weighted"] = "nearest"
     territories: tuple[NodeId, ...] = ()
     unsure: NodeId | None = None
+    portal_occluded: tuple[NodeId, ...] = ()
     disagreement_percent: float | None = None
     provenance: Provenance | None = None
 
@@ -372,6 +375,29 @@ class PlanNode(Node):
     provenance: Provenance | None = None
 
 
+class SimulationNode(Node):
+    """What a simulator found; the child of its plan, or of the case. See `simulators.base`.
+
+    Attributes
+    ----------
+    simulator
+        Its word on the command line.
+    settings
+        The parameters as they were given; what was not given was taken from the twin or assumed.
+    document
+        What the simulate command prints.
+    """
+
+    type_name: ClassVar[str] = "simulation"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"document", "provenance"}
+
+    simulator: str
+    plan: NodeId | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    document: dict[str, Any] | None = None
+    provenance: Provenance | None = None
+
+
 class LandmarkNode(Node):
     """A named point in LPS mm."""
 
@@ -447,6 +473,7 @@ NODE_TYPES: dict[str, type[Node]] = {
         VesselTreeNode,
         TerritoriesNode,
         PlanNode,
+        SimulationNode,
         LandmarkNode,
         TransformNode,
         ReportSettingsNode,
