@@ -15,8 +15,9 @@ AnySimulator = Simulator[Any, Any]
 
 def _own() -> dict[str, type[AnySimulator]]:
     from surgitwin.simulators.portal_pressure.simulator import PortalPressure
+    from surgitwin.simulators.vessel_flow.simulator import VesselFlow
 
-    return {simulator.name: simulator for simulator in (PortalPressure,)}
+    return {simulator.name: simulator for simulator in (PortalPressure, VesselFlow)}
 
 
 def simulator_names() -> list[str]:
