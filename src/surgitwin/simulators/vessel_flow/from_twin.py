@@ -18,6 +18,7 @@ from surgitwin.scene.scene import Scene
 from surgitwin.simulators.vessel_flow.conditions import Clamp, Edit, Stent
 from surgitwin.simulators.vessel_flow.params import VesselFlowParams
 from surgitwin.vessels.nearest import nearest_points
+from surgitwin.vessels.supply import own_voxels
 from surgitwin.vessels.tree import Branch, Break, System, VesselTree
 
 Labels = NDArray[Any]
@@ -118,18 +119,27 @@ def _organ_segment(scene: Scene, tree: VesselTreeNode, params: VesselFlowParams)
 def volumes_of_ends(tree: VesselTree, ends: list[int], organ: Organ, ctx: Context) -> dict[int, float]:
     """What of an organ lies nearest to each end branch, ml, by its id.
 
+    An end that does not come near the organ feeds nothing of it: tributaries such as the splenic vein bring blood to
+    the portal vein, and other vessels lead elsewhere.
+
     Raises
     ------
     BadInput
-        If the organ has no voxel.
+        If the organ has no voxel, or no end comes near it.
     Cancelled
     """
     mask = np.asarray(organ.labels == organ.value)
     box = Box.of_mask(mask)
     if box.empty:
         raise BadInput(tr("“{organ}” has no voxel; segment it first.").format(organ=organ.name))
-    chosen = np.flatnonzero(np.isin(tree.branch, ends))
     inside = np.ascontiguousarray(mask[box.slices])
+    own = np.flatnonzero(np.isin(tree.branch, ends))
+    voxel = own_voxels(tree.points_mm[own], tree.radii_mm[own], inside, box, organ.geometry)
+    near = np.unique(tree.branch[own[voxel >= 0]])
+    chosen = own[np.isin(tree.branch[own], near)]
+    if len(chosen) == 0:
+        message = tr("No end of the vessel tree comes near “{organ}”; choose the organ that it feeds (organ=NAME).")
+        raise BadInput(message.format(organ=organ.name))
     nearest, _ = nearest_points(tree.points_mm[chosen], inside, box, organ.geometry, ctx)
     owners = tree.branch[chosen][nearest]
     ml = organ.geometry.voxel_volume_mm3 / 1000.0

@@ -117,7 +117,10 @@ def _shared(flow: TreeFlow) -> list[Notice]:
         text = message.format(count=len(counts["murray"]), all=len(flow.terminals), percent=percent)
         found.append(Notice("shared-by-radius", text, {"branches": [t.branch for t in counts["murray"]]}))
     if counts["nothing"]:
-        message = tr("{count} of {all} ends feed nothing of the organ, and get no flow.")
+        message = tr(
+            "{count} of {all} ends feed nothing of the organ and get no flow; a tributary among them, such as the"
+            " splenic vein, is not modelled as one."
+        )
         text = message.format(count=len(counts["nothing"]), all=len(flow.terminals))
         found.append(Notice("feeds-nothing", text, {"branches": [t.branch for t in counts["nothing"]]}))
     return found
@@ -131,8 +134,8 @@ def _parts(flow: TreeFlow) -> list[Notice]:
     if flow.model.conditions.parts == "first":
         out = [one for one in flow.branches if one.blocked == "left-out"]
         message = tr(
-            "The tree lies in {parts} parts; only the first is looked at, and {count} branches of the others are left"
-            " out: what they feed gets no flow here."
+            "The tree lies in {parts} parts; only the first is looked at. The others (branches in them: {count}) are"
+            " left out, and what they feed gets no flow here."
         )
         text = message.format(parts=len(tops), count=len(out))
         return [Notice("parts-left-out", text, {"branches": [one.id for one in out]})]

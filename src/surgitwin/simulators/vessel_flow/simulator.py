@@ -22,13 +22,13 @@ from surgitwin.simulators.vessel_flow.from_twin import Twin, edits_of, read_twin
 from surgitwin.simulators.vessel_flow.paint import SHOWN, Shown, values_at_points
 from surgitwin.simulators.vessel_flow.params import ASSUMED, VesselFlowParams, assumed
 from surgitwin.simulators.vessel_flow.result import TreeFlow, flow_in_tree
-from surgitwin.simulators.vessel_flow.samples import BRANCH_VALUES, OUTPUTS, Sampled, sampled
+from surgitwin.simulators.vessel_flow.samples import OUTPUTS, Sampled, sampled
 from surgitwin.simulators.vessel_flow.tube import Blood
 from surgitwin.vessels.tree import System, VesselTree
 
 TITLES: Mapping[str, tuple[str, str]] = {
     "flow_ml_min": (tr("Flow through the tree"), "ml/min"),
-    "root_mmhg": (tr("Pressure at the tree's root (given, not predicted)"), "mmHg"),
+    "root_mmhg": (tr("Pressure at the tree's root (from what was given, not predicted)"), "mmHg"),
     "gradient_after_mmhg": (tr("Pressure difference between root and tissue"), "mmHg"),
     "tree_loss_mmhg": (tr("What the segmented vessels lose at most"), "mmHg"),
     "tree_share_percent": (tr("The segmented vessels' part of the difference"), "%"),
@@ -38,6 +38,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
 MAIN = ("wall_shear_highest_pa", "tree_loss_mmhg", "flow_ml_min", "reynolds_highest")
 DRIVEN = ("tree_loss_mmhg", "wall_shear_highest_pa", "reynolds_highest")
 NEEDED = ("flow_ml_min", "gradient_mmhg", "downstream_mmhg")
+SPREAD = ("flow_ml_min", "drop_mmhg", "wall_shear_mean_pa")
 DIGITS = 6
 
 
@@ -47,6 +48,10 @@ class FlowInputs(Inputs):
 
     twin: Twin | None = None
     edits: tuple[Edit, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To another process without the nodes, whose arrays are read from the case file there and then."""
+        return self.__dict__ | {"nodes": ()}
 
 
 class VesselFlow(Simulator[VesselFlowParams, FlowInputs]):
@@ -73,7 +78,7 @@ class VesselFlow(Simulator[VesselFlowParams, FlowInputs]):
             message = tr("Nothing is assumed of “{tree}”, which is no {systems} tree: give {missing} with --set.")
             systems = ", ".join(ASSUMED)
             raise BadInput(message.format(tree=twin.name, systems=systems, missing=", ".join(missing)))
-        return FlowInputs(known, twin.nodes, twin.notices, twin, edits_of(twin.tree, params))
+        return FlowInputs(known, twin.nodes, twin.notices, replace(twin, nodes=()), edits_of(twin.tree, params))
 
     def solve(self, inputs: FlowInputs, params: VesselFlowParams, ctx: Context) -> Result:
         flow, volumes = tree_flow(inputs, params, ctx.part(0.0, 0.3))
@@ -199,11 +204,11 @@ def _intervals(flow: TreeFlow, found: Sampled | None) -> dict[int, dict[str, flo
     """The central 90 % of what the samples say of each open branch."""
     if found is None:
         return {}
-    ends = {name: np.quantile(found.branches[name], INTERVAL, axis=0) for name in BRANCH_VALUES}
+    ends = {name: np.quantile(found.branches[name], INTERVAL, axis=0) for name in SPREAD}
     return {
         branch: {
             f"{name}_{side}": float(ends[name][row, column])
-            for name in BRANCH_VALUES
+            for name in SPREAD
             for row, side in enumerate(("low", "high"))
         }
         for column, branch in enumerate(flow.model.open)
