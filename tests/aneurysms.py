@@ -1,0 +1,115 @@
+"""Sacs on parent vessels as masks on any grid, with what is true of them, for tests of the aneurysm simulator."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgitwin.core.geometry import Geometry
+from surgitwin.core.mesh import Mesh
+
+FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def turned(a: float = 0.4, b: float = -0.7, *, flip: bool = False) -> FloatArray:
+    """An oblique direction, if wanted left-handed."""
+    turn = np.array([[math.cos(a), -math.sin(a), 0], [math.sin(a), math.cos(a), 0], [0, 0, 1]])
+    tilt = np.array([[1, 0, 0], [0, math.cos(b), -math.sin(b)], [0, math.sin(b), math.cos(b)]])
+    return np.asarray(turn @ tilt @ np.diag([1, -1 if flip else 1, 1]))
+
+
+GRIDS = {
+    "straight": Geometry.from_parts((56, 52, 54), (0.35, 0.35, 0.35), (-10.2, 3.3, 40.1)),
+    "odd spacing": Geometry.from_parts((50, 56, 40), (0.4, 0.33, 0.5), (7.0, -31.5, 12.0)),
+    "oblique": Geometry.from_parts((50, 56, 40), (0.4, 0.33, 0.5), (7.0, -31.5, 12.0), turned()),
+    "oblique, flipped": Geometry.from_parts((50, 56, 40), (0.4, 0.33, 0.5), (7.0, -31.5, 12.0), turned(flip=True)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """A spherical sac on a parent.
+
+    Attributes
+    ----------
+    base_mm
+        The point of the parent's surface below the sac's centre.
+    up
+        Unit vector from the parent into the sac.
+    centre_up_mm
+        Height of the sac's centre above the base.
+    """
+
+    geometry: Geometry
+    sac: Mask
+    parent: Mask
+    base_mm: FloatArray
+    up: FloatArray
+    along: FloatArray
+    radius_mm: float
+    centre_up_mm: float
+
+    @property
+    def neck_radius_mm(self) -> float:
+        """Of a sac on a flat parent."""
+        return math.sqrt(self.radius_mm**2 - self.centre_up_mm**2)
+
+    @property
+    def height_mm(self) -> float:
+        return self.radius_mm + self.centre_up_mm
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """1 parent, 2 sac."""
+        return np.asarray(self.parent + 2 * self.sac.astype(np.uint8), dtype=np.uint8)
+
+
+def sac_on(
+    geometry: Geometry,
+    *,
+    vessel_radius_mm: float | None,
+    radius_mm: float = 4.0,
+    centre_up_mm: float = 2.2,
+    up: tuple[float, float, float] = (0.2, -0.35, 1.0),
+) -> Phantom:
+    """A spherical sac on a straight vessel, or on a flat parent where ``vessel_radius_mm`` is None."""
+    k, j, i = np.indices(geometry.shape_kji)
+    places = geometry.to_lps(np.stack((i, j, k), axis=-1))
+    direction = np.array(up) / np.linalg.norm(up)
+    along = np.cross(direction, [0.3, 1.0, 0.1])
+    along /= np.linalg.norm(along)
+    base = geometry.centre_mm - 1.5 * direction
+    sphere = np.linalg.norm(places - (base + centre_up_mm * direction), axis=-1) <= radius_mm
+    height = (places - base) @ direction
+    if vessel_radius_mm is None:
+        parent = (height <= 0) & (height >= -5.0)
+    else:
+        from_axis = places - (base - vessel_radius_mm * direction)
+        parent = np.linalg.norm(from_axis - (from_axis @ along)[..., None] * along, axis=-1) <= vessel_radius_mm
+    return Phantom(
+        geometry,
+        np.asarray(sphere & ~parent & (height > -2 * (vessel_radius_mm or 0.0))),
+        np.asarray(parent),
+        base,
+        direction,
+        along,
+        radius_mm,
+        centre_up_mm,
+    )
+
+
+def ball(radius_mm: float = 3.0, subdivisions: int = 5) -> Mesh:
+    """A sphere around the origin as a fine mesh, all its points on it."""
+    return ellipsoid((radius_mm, radius_mm, radius_mm), subdivisions)
+
+
+def ellipsoid(axes_mm: tuple[float, float, float], subdivisions: int = 5) -> Mesh:
+    import trimesh
+
+    sphere = trimesh.creation.icosphere(subdivisions, 1.0)
+    points = np.asarray(sphere.vertices) * np.array(axes_mm)
+    return Mesh(points.astype(np.float32), np.asarray(sphere.faces).astype(np.int32))
