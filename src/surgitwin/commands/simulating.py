@@ -78,9 +78,10 @@ def scene_of(bench: Bench) -> Scene | None:
 
 def solved(name: str, inputs: Inputs, params: SimulatorParams, *, ctx: Context) -> Result:
     """What the simulator of this name finds; for `Context.apart`, in whose process it is found by name."""
+    from surgitwin.commands.simulated_surfaces import with_surface
     from surgitwin.simulators.registry import simulator_named
 
-    return simulator_named(name).solve(inputs, params, ctx)
+    return simulator_named(name).solve(with_surface(inputs, ctx.part(0.0, 0.1)), params, ctx.part(0.1, 1.0))
 
 
 def _plain(value: Any) -> Any:

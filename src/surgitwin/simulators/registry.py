@@ -14,10 +14,11 @@ AnySimulator = Simulator[Any, Any]
 
 
 def _own() -> dict[str, type[AnySimulator]]:
+    from surgitwin.simulators.aneurysm.simulator import Aneurysm
     from surgitwin.simulators.portal_pressure.simulator import PortalPressure
     from surgitwin.simulators.vessel_flow.simulator import VesselFlow
 
-    return {simulator.name: simulator for simulator in (PortalPressure, VesselFlow)}
+    return {simulator.name: simulator for simulator in (PortalPressure, VesselFlow, Aneurysm)}
 
 
 def simulator_names() -> list[str]:
