@@ -102,6 +102,25 @@ def sac_on(
     )
 
 
+def sac_on_fork(name: str) -> Phantom:
+    """A sac of 5.6 mm between two branches that leave a trunk, where it meets them in a deep saddle."""
+    grid = GRIDS[name]
+    geometry = Geometry.from_parts((80, 80, 80), grid.spacing_mm, (3.0, -7.0, 90.0), grid.direction)
+    k, j, i = np.indices(geometry.shape_kji)
+    places = geometry.to_lps(np.stack((i, j, k), axis=-1)) - geometry.centre_mm
+    parent = _tube(places, (0, 0, -12), 1.6) | _tube(places, (10, 0, 7), 1.3) | _tube(places, (-10, 0, 7), 1.3)
+    sac = np.linalg.norm(places - np.array([0.0, 0.0, 3.6]), axis=-1) <= 2.8
+    up, along = np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
+    return Phantom(geometry, np.asarray(sac & ~parent), np.asarray(parent), geometry.centre_mm, up, along, 2.8, 3.6)
+
+
+def _tube(places: FloatArray, end: tuple[float, float, float], radius_mm: float) -> Mask:
+    """A straight vessel from the origin."""
+    axis = np.array(end, dtype=np.float64)
+    share = np.clip(places @ axis / (axis @ axis), 0, 1)
+    return np.asarray(np.linalg.norm(places - share[..., None] * axis, axis=-1) <= radius_mm)
+
+
 def ball(radius_mm: float = 3.0, subdivisions: int = 5) -> Mesh:
     """A sphere around the origin as a fine mesh, all its points on it."""
     return ellipsoid((radius_mm, radius_mm, radius_mm), subdivisions)

@@ -160,6 +160,12 @@ def test_phases_with_something_unknown_has_no_total(case: Path) -> None:
     assert document["outputs"]["phases_points"]["value"] is None
 
 
+def test_a_ruptured_sac_is_measured_without_phases(case: Path) -> None:
+    document = measured(case, "ruptured=yes")
+
+    assert document["details"]["phases"] is None and document["outputs"]["h_mm"]["point"] > 6
+
+
 def test_a_model_from_a_file_gives_its_probability_its_sources_and_a_warning(case: Path) -> None:
     document = measured(case, f"model={TEACHING}", "site=mca", samples=20)
     outputs, details = document["outputs"], document["details"]
@@ -222,7 +228,7 @@ def test_people_read_the_indices_and_what_was_assumed(case: Path) -> None:
         ((*NAMED, "parent_diameter_mm=90"), "parent_diameter_mm"),
         ((*NAMED, "parent_diameter_mm=4", "tree=Carotid tree"), "Give one of them"),
         ((*NAMED, "tree=Nobody"), "There is no vessel-tree “Nobody”"),
-        ((*NAMED, "ruptured=yes"), "have not ruptured"),
+        ((*NAMED, "ruptured=yes", "site=mca"), "have not ruptured"),
         ((*NAMED, "site=liver"), "site"),
         ((*NAMED, "age_years=3", "site=mca"), "age_years cannot be 3 years"),
         ((*NAMED, "model=/nowhere/model.json"), "cannot be read"),

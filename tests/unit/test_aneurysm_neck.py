@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from aneurysms import GRIDS, Phantom, sac_on
+from aneurysms import GRIDS, Phantom, sac_on, sac_on_fork
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
@@ -62,6 +62,20 @@ def test_the_neck_on_a_round_vessel_points_away_from_its_axis(name: str) -> None
     assert degrees_between(neck, phantom.up) < 6.0
     assert neck.rms_mm > 0.2  # a saddle, as the vessel is round
     assert -2.0 < (np.array(neck.plane.point_mm) - phantom.base_mm) @ phantom.up < 0.1
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_neck_at_a_fork_lies_across_the_sac_and_is_told_to_be_no_plane(name: str) -> None:
+    phantom = sac_on_fork(name)
+    site = site_of(phantom)
+
+    assert degrees_between(site.neck, phantom.up) < 6.0
+    assert [notice.code for notice in site.neck.notices] == ["neck-not-flat"]
+    shape = site.shape(site.neck.plane)
+    assert shape.necks == 1
+    assert shape.aspect_ratio == pytest.approx(0.84, abs=0.04)
+    voxels = np.count_nonzero(phantom.sac) * phantom.geometry.voxel_volume_mm3
+    assert 0.93 * voxels < shape.volume_mm3 < voxels  # what hangs down beside the branches lies below the plane
 
 
 def test_one_voxel_along_the_normal_is_the_spacing_of_the_axis_that_it_follows() -> None:

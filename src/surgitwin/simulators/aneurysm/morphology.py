@@ -24,6 +24,7 @@ FloatArray = NDArray[np.float64]
 HEMISPHERE = math.pow(18.0 * math.pi, 1.0 / 3.0)
 LEVELS = 48
 IN_PLANE = 1e-6
+SLIVER = 0.01
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Shape:
     w_max_mm
         Largest distance between two points of the sac at one height above the neck plane.
     necks
-        Openings that the plane makes; more than one says that it cuts more than the neck.
+        Openings that the plane makes, those below 1 % of the largest left out; more than one says that it cuts more
+        than the neck.
     """
 
     volume_mm3: float
@@ -118,7 +120,7 @@ def measure(sac: ClosedSac) -> Shape:
         h_max_mm=float(np.linalg.norm(sac.points - centroid, axis=1).max()),
         d_max_mm=farthest_apart(sac.points),
         w_max_mm=_largest_width(sac, height),
-        necks=sum(area > 0 for area in areas),
+        necks=sum(area > SLIVER * max(areas) for area in areas),
     )
 
 

@@ -32,7 +32,8 @@ class Neck:
     Attributes
     ----------
     plane
-        Least-squares plane through the interface, its normal into the sac; its point is the interface's centroid.
+        Least-squares plane through the interface, its normal into the sac; its point is the interface's centroid,
+        seen along the normal.
     rms_mm, deepest_mm
         Root mean square and largest distance of the interface from the plane; voxels alone make some 0.3 voxel.
     projected_mm2
@@ -162,21 +163,21 @@ def _main_contact(sac: Mask, owners: IntArray, vectors: FloatArray, parent_name:
 def _fitted(centres: FloatArray, vectors: FloatArray) -> tuple[NeckPlane, float]:
     """The plane, and by how many degrees it leans against the mean direction of the faces.
 
-    Each face weighs what it covers of the plane: else the sides of voxel steps would count double.
+    Heights along the mean direction (the sum of the area vectors, which the rim alone determines) are fitted, each face
+    by what it covers across it: else the sides of voxel steps would count double. Distances at right angles to the
+    plane, as in a principal component analysis, would lay it along the slope of a deep saddle, as at a bifurcation.
     """
     mean = vectors.sum(axis=0)
     if np.linalg.norm(mean) < 1e-6 * np.linalg.norm(vectors, axis=1).sum():
         raise BadInput(tr("The parent vessel surrounds the sac on all sides, so there is no neck. Check the segments."))
-    normal = mean / np.linalg.norm(mean)
-    point = centres.mean(axis=0)
-    for _ in range(5):
-        weights = np.abs(vectors @ normal) + 1e-12
-        point = np.average(centres, axis=0, weights=weights)
-        spread = (centres - point) * np.sqrt(weights / weights.sum())[:, None]
-        found = np.linalg.svd(spread, full_matrices=False)[2][2]
-        normal = found if found @ mean >= 0 else -found
-    cosine = float(normal @ mean / np.linalg.norm(mean))
-    return NeckPlane.of(point, normal), math.degrees(math.acos(min(cosine, 1.0)))
+    first = NeckPlane.of(centres.mean(axis=0), mean)
+    weights = np.abs(vectors @ np.array(first.normal))
+    point = np.average(centres, axis=0, weights=weights)
+    across, height = (centres - point) @ first.axes.T, (centres - point) @ np.array(first.normal)
+    scale = np.sqrt(weights)
+    slope = np.linalg.lstsq(across * scale[:, None], height * scale)[0]
+    plane = NeckPlane.of(point, np.array(first.normal) - slope @ first.axes)
+    return plane, math.degrees(math.atan(float(np.linalg.norm(slope))))
 
 
 def _shape_notices(neck: Neck, leaning: float) -> list[Notice]:

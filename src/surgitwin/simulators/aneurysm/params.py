@@ -84,4 +84,4 @@ class AneurysmParams(SimulatorParams):
     def asks_phases(self) -> bool:
         """Whether anything was answered that only PHASES asks for."""
         words = (self.population, self.hypertension, self.earlier_sah, self.site)
-        return self.ruptured or any(word != "unknown" for word in words) or self.size_mm is not None
+        return any(word != "unknown" for word in words) or self.size_mm is not None

@@ -13,7 +13,7 @@ from surgitwin.core.text import tr
 from surgitwin.simulators.base import TAG_TEXTS, Output, Tag
 
 FloatArray = NDArray[np.float64]
-UIATS = tr("unruptured aneurysms, agreed upon by specialists; not a risk of rupture")
+UIATS = tr("unruptured aneurysms; agreed upon by specialists (recalled), not a risk of rupture")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from surgitwin.simulators.aneurysm.morphology import Shape
 from surgitwin.simulators.aneurysm.params import AneurysmParams
 from surgitwin.simulators.aneurysm.parent import ParentDiameter, parent_diameter
 from surgitwin.simulators.aneurysm.phases import phases, risk_percent, size_points
+from surgitwin.simulators.aneurysm.placing import neck_override, placed_plane
 from surgitwin.simulators.aneurysm.plane import NeckPlane
 from surgitwin.simulators.aneurysm.reference import thresholds
 from surgitwin.simulators.aneurysm.scores import answers_of, model_inputs, parse_values
@@ -83,7 +84,8 @@ class Aneurysm(Simulator[AneurysmParams, AneurysmInputs]):
     def gather(self, scene: Scene | None, plan: PlanNode | None, params: AneurysmParams) -> AneurysmInputs:
         inputs = read_twin(scene, params)
         neck_override(params)
-        phases(answers_of(params, None))
+        if params.asks_phases:
+            phases(answers_of(params, None))
         parse_values(params.model_values)
         if not params.model:
             if params.model_values:
@@ -96,34 +98,6 @@ class Aneurysm(Simulator[AneurysmParams, AneurysmInputs]):
 
     def solve(self, inputs: AneurysmInputs, params: AneurysmParams, ctx: Context) -> Result:
         return measured(inputs, params, ctx)
-
-
-def neck_override(params: AneurysmParams) -> tuple[FloatArray | None, FloatArray | None]:
-    """Point and normal of the neck plane that were given.
-
-    Raises
-    ------
-    BadInput
-        If a text is not three numbers, or the normal has no length.
-    """
-    point, normal_to = (
-        _three(text, name) if text else None
-        for name, text in (("neck_point_mm", params.neck_point_mm), ("neck_normal", params.neck_normal))
-    )
-    if normal_to is not None:
-        NeckPlane.of((0.0, 0.0, 0.0), normal_to)
-    return point, normal_to
-
-
-def _three(text: str, name: str) -> FloatArray:
-    try:
-        numbers = [float(part) for part in text.replace(",", " ").split()]
-    except ValueError:
-        numbers = []
-    if len(numbers) != 3 or not np.isfinite(numbers).all():
-        message = tr("The setting “{name}” cannot be “{text}”: give x,y,z, such as 12.5,-3,40.")
-        raise BadInput(message.format(name=name, text=text[:80]))
-    return np.array(numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,37 +165,18 @@ def measured(inputs: AneurysmInputs, params: AneurysmParams, ctx: Context) -> Re
 
 
 def _measure(site: Site, inputs: AneurysmInputs, params: AneurysmParams, ctx: Context) -> _Found:
-    plane = _plane_of(site, inputs, params)
+    placed = placed_plane(site, params)
+    at = {name: known.point for name, known in inputs.quantities.items()}
+    plane = placed.moved(at[SHIFT] * site.neck.step_mm, (at[TILTS[0]], at[TILTS[1]]))
     shape = site.shape(plane)
     parent, known = _parent_of(site, plane, inputs)
     if not params.samples:
         return _Found(plane, shape, parent, known, {}, {}, 0)
     quantities = dict(inputs.quantities) | ({PARENT: known} if known is not None else {})
     drawn = draw(quantities, params.samples, params.seed)
-    # The point value is for the plane itself, so that samples are around it.
-    tilts = np.stack([drawn[name] for name in TILTS], axis=1)
-    found = varied(site, _unmoved(site, inputs, params), drawn[SHIFT], tilts, ctx)
+    found = varied(site, placed, drawn[SHIFT], np.stack([drawn[name] for name in TILTS], axis=1), ctx)
     kept = {name: values[found.kept] for name, values in drawn.items()}
     return _Found(plane, shape, parent, known, kept, _sampled(found, kept), int((~found.kept).sum()))
-
-
-def _unmoved(site: Site, inputs: AneurysmInputs, params: AneurysmParams) -> NeckPlane:
-    """The plane that was found or given, its point in the middle of the neck."""
-    point, direction = neck_override(params)
-    plane = site.neck.plane
-    given = NeckPlane.of(
-        np.array(plane.point_mm) if point is None else point, np.array(plane.normal) if direction is None else direction
-    ).facing(site.neck.dome_mm)
-    # Tilting about a point far from the neck would move the plane as well.
-    middle = close_sac(site.mesh, given, site.neck.dome_mm).neck_centroid_mm
-    return NeckPlane.of(middle, given.normal)
-
-
-def _plane_of(site: Site, inputs: AneurysmInputs, params: AneurysmParams) -> NeckPlane:
-    """The plane with the point values of shift and tilt."""
-    value = {name: inputs.quantities[name].point for name in (SHIFT, *TILTS)}
-    plane = _unmoved(site, inputs, params)
-    return plane.moved(value[SHIFT] * site.neck.step_mm, (value[TILTS[0]], value[TILTS[1]]))
 
 
 def _parent_of(site: Site, plane: NeckPlane, inputs: AneurysmInputs) -> tuple[ParentDiameter | None, Known | None]:
