@@ -242,7 +242,7 @@ def test_the_window_says_of_which_cuts_the_numbers_are_exact_while_one_moves() -
     patch = CutModel(kind="patch")
     off = patch.model_copy(update={"enabled": False})
     territories = CutModel(kind="territories")
-    assert exactness_text((plane, territories, off), 0) == "While a plane moves every number is exact."
+    assert exactness_text((plane, territories, off), 0) == "While a plane moves every number without ≈ is exact."
     for curved in (patch, CutModel(kind="curve")):
         assert "exact" not in exactness_text((plane, curved), 0)
         assert "margins are ≈ until the hand rests" in exactness_text((plane, curved), 0)

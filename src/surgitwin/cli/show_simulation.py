@@ -42,7 +42,11 @@ def show_simulation(document: Document, out: Console) -> None:
     if driving:
         names = ", ".join(f"{driver['title']} ({driver['share_percent']:.0f} %)" for driver in driving)
         out.print(tr("Driven by: {names}").format(names=names), markup=False)
-    assumed = [known["title"] for known in document["inputs"].values() if known["origin"] == "prior"]
+    assumed = [
+        known["title"]
+        for known in document["inputs"].values()
+        if known["origin"] == "prior" and known["low"] != known["high"]
+    ]
     if assumed:
         out.print(tr("Not measured, assumed: {names}").format(names=", ".join(assumed)), markup=False)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.commands.base import Document
+from surgitwin.core.geometry import Box
 from surgitwin.core.progress import Context
 from surgitwin.scene.nodes import SegmentNode, TerritoriesNode
 from surgitwin.scene.scene import Scene
@@ -43,14 +44,41 @@ def freeze_territories(scene: Scene, organ: SegmentNode) -> tuple[FrozenTerritor
     return tuple(found)
 
 
+def occluded_voxels(
+    territories: Sequence[FrozenTerritory], organ: BoolArray, tumour: BoolArray, box: Box
+) -> BoolArray | None:
+    """Healthy voxels whose portal branch was occluded before the operation, in the order of the organ's mask.
+
+    Parameters
+    ----------
+    organ
+        [k, j, i] over ``box``.
+    tumour
+        Whether each voxel of the organ belongs to a lesion.
+
+    Returns
+    -------
+    None if no territory is marked as occluded.
+    """
+    marked = [one for one in territories if one.segment.id in one.division.portal_occluded]
+    if not marked:
+        return None
+    found = np.zeros_like(organ)
+    for one in marked:
+        found |= one.labels[box.slices] == one.segment.value
+    return np.asarray(found[organ] & ~tumour)
+
+
 def tissue_document(
     live: LiveCut, cuts: Sequence[Cut], territories: Sequence[FrozenTerritory], ctx: Context
 ) -> Document:
-    """Tumour-free remnant that is perfused and drained, ml, and the same for each territory.
+    """How much of each territory stays, is perfused and is drained, ml.
 
-    What has no tree to assess it by counts as perfused, or as drained; `remnant_perfused_drained_ml` is None then. Each
-    territory carries the revision that was counted, so that one that was edited since is not taken for it.
+    What has no tree to assess it by counts as perfused, or as drained. Each territory carries the revision that was
+    counted, so that one that was edited since is not taken for it.
     """
+    if not territories:
+        return {"territories": []}
     prepared = live.prepared
     lost = live.lost(cuts)
     organ = prepared.organ.mask
@@ -61,11 +89,9 @@ def tissue_document(
     perfused = kept & ~lost["portal"] if "portal" in lost else kept
     drained = perfused & ~lost["hepatic"] if "hepatic" in lost else perfused
     ctx.check()
-    assessed = "portal" in lost and "hepatic" in lost
     counts = [_counted(territories, mask, live, ctx) for mask in (healthy, kept, perfused, drained)]
     names = ("tumour_free_ml", "kept_ml", "kept_perfused_ml", "kept_drained_ml")
     return {
-        "remnant_perfused_drained_ml": int(np.count_nonzero(drained)) * prepared.voxel_ml if assessed else None,
         "territories": [
             {
                 "id": one.segment.id,

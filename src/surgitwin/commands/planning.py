@@ -258,6 +258,8 @@ def _enclosed(live: LiveCut, cuts: Sequence[Cut], ctx: Context) -> list[Notice]:
 def moved_document(scene: Scene, plan: PlanNode, numbers: Any) -> Document:
     """The same for a plan whose cut is being moved."""
     document = numbers_document(numbers, patient_of(scene.case, plan))
+    if numbers.marked_voxels is not None:  # while nothing is marked, the keys are those of the written plan
+        document["portal_occluded_kept_ml"] = numbers.marked_voxels * numbers.voxel_ml
     organ = scene.expect(plan.organ, SegmentNode)
     lesions = lesions_in(scene, plan, organ)
     registration = plan_registration(scene, organ, [*lesions, *vessels_of(scene, organ)])

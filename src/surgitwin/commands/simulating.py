@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -48,7 +49,8 @@ class Simulate(Command):
         def compute(ctx: Context) -> Result:
             if simulator.light:
                 return simulator.solve(inputs, params, ctx)
-            return ctx.apart(solved, simulator.name, inputs, params)
+            # The nodes say what the result depends on; they stay here, and arrays of the case file cannot travel.
+            return ctx.apart(solved, simulator.name, replace(inputs, nodes=()), params)
 
         def commit(result: Result) -> Document:
             made_from = _made_from(bench, simulator, inputs, settings)

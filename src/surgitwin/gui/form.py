@@ -25,8 +25,11 @@ from PySide6.QtWidgets import (
 from surgitwin.commands.base import Arg
 from surgitwin.core.text import tr
 from surgitwin.gui.panels.parts import Choice, NodeChoice, NodePicks
+from surgitwin.gui.theme import set_role
 from surgitwin.scene.nodes import Node, Point
 from surgitwin.segmentation.methods.base import Hint
+from surgitwin.simulators.base import TAG_TEXTS, Quantity
+from surgitwin.simulators.spread import Spread
 
 WIDEST = 1e6
 
@@ -38,6 +41,8 @@ class Form(QWidget):
     ----------
     skip
         Fields that are shown elsewhere.
+    only
+        If given, no others are shown.
     point
         Where a field that is a point in LPS mm gets its value from: the crosshair.
     segments
@@ -53,6 +58,7 @@ class Form(QWidget):
         point: Callable[[], Point] | None = None,
         segments: Callable[[], list[Node]] = list,
         parent: QWidget | None = None,
+        only: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(parent)
         self._point = point
@@ -71,7 +77,7 @@ class Form(QWidget):
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for name, field in kind.model_fields.items():
-            if name in skip:
+            if name in skip or (only is not None and name not in only):
                 continue
             widget = self._widget(name, field)
             if widget is None:
@@ -85,6 +91,13 @@ class Form(QWidget):
             widget.setObjectName(f"form-{name}")
             layout.addRow(label, widget)
             self.fields.append(widget)
+
+        self.defaults = self.values()
+
+    @property
+    def names(self) -> list[str]:
+        """The fields that are shown."""
+        return list(self._read)
 
     def values(self) -> dict[str, Any]:
         """What the widgets say, by field; fields left at “none” are not in it."""
@@ -120,6 +133,8 @@ class Form(QWidget):
 
     def _widget(self, name: str, field: FieldInfo) -> QWidget | None:
         kind = _plain(field.annotation)
+        if kind is Spread:
+            return self._spread(name, quantity_of(field))
         if name in self._references:
             return self._nodes(name, several=self._references[name], optional=not field.is_required())
         default = None if field.is_required() else field.get_default(call_default_factory=True)
@@ -141,6 +156,24 @@ class Form(QWidget):
                 return self._choice(name, hint.choices(), default)
             return self._text(name, default)
         return None
+
+    def _spread(self, name: str, quantity: Quantity) -> QWidget:
+        """A value with its uncertainty, typed; what is assumed without it stands in the empty field."""
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        line = QLineEdit()
+        line.setPlaceholderText(assumed_text(quantity))
+        line.setMinimumWidth(64)
+        line.textChanged.connect(lambda _: self.changed.emit())
+        row.addWidget(line, 1)
+        if quantity.unit:
+            unit = QLabel(quantity.unit)
+            set_role(unit, "faint")
+            row.addWidget(unit)
+        self._read[name] = lambda: line.text().strip() or None
+        self._write[name] = lambda value: line.setText(str(value))
+        return holder
 
     def _check(self, name: str, default: bool) -> QWidget:
         box = QCheckBox()
@@ -172,7 +205,7 @@ class Form(QWidget):
         if unit:
             box.setSuffix(f" {unit}")
         self._read[name] = lambda: None if optional and box.value() == box.minimum() else box.value()
-        self._write[name] = box.setValue
+        self._write[name] = lambda value: box.setValue(kind(float(value)))
         return box
 
     def _nodes(self, name: str, several: bool, optional: bool) -> QWidget:
@@ -267,13 +300,46 @@ class Form(QWidget):
         return line
 
 
+def quantity_of(field: FieldInfo) -> Quantity:
+    """What an uncertain value is."""
+    return next(mark for mark in field.metadata if isinstance(mark, Quantity))
+
+
+def assumed_text(quantity: Quantity) -> str:
+    """What is taken for a value that nobody gives."""
+    if quantity.prior is None:
+        return ""
+    if quantity.relative_to:
+        return f"× {quantity.prior.centre:g}"
+    return quantity.prior.text()
+
+
 def label_of(name: str, field: FieldInfo) -> str:
+    marked = next((mark.title for mark in field.metadata if isinstance(mark, Quantity)), "")
+    if marked:
+        return marked[:1].upper() + marked[1:]
     return field.title or tr(name.rstrip("_").replace("_", " ")).capitalize()
 
 
 def help_of(field: FieldInfo) -> str:
     arg = next((m for m in field.metadata if isinstance(m, Arg)), None)
+    quantity = next((m for m in field.metadata if isinstance(m, Quantity)), None)
+    if quantity is not None:
+        return quantity_help(quantity)
     return (arg.help if arg is not None else field.description) or ""
+
+
+def quantity_help(quantity: Quantity) -> str:
+    """Range, what may be typed, and where the assumption comes from."""
+    text = tr("{low:g} to {high:g} {unit}. A number is certain; MEAN±SD or LOW..HIGH is spread.")
+    lines = [text.format(low=quantity.low, high=quantity.high, unit=quantity.unit).replace(" .", ".")]
+    if quantity.prior is not None:
+        if quantity.relative_to:
+            lines.append(tr("The assumption is a share of {other}.").format(other=quantity.relative_to))
+        source = "; ".join(part for part in (quantity.source, TAG_TEXTS[quantity.tag]) if part)
+        assumed = tr("Empty: {assumed} is assumed ({source}).")
+        lines.append(assumed.format(assumed=assumed_text(quantity), source=source))
+    return "\n".join(lines)
 
 
 def hint_of(field: FieldInfo) -> Hint:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from surgitwin.commands.base import Document
 from surgitwin.commands.plan_cuts import format_cut
 from surgitwin.commands.plan_parts import CutMaker, FrozenPlan, freeze_plan, lesions_in
+from surgitwin.commands.plan_tissue import occluded_voxels
 from surgitwin.commands.planning import PlanResection, moved_document
 from surgitwin.core.errors import BadInput, SurgitwinError
 from surgitwin.core.ids import NodeId
@@ -219,7 +220,8 @@ class LivePlan(QObject):
                 self._set(key, None)
                 self._desk.report(error)
             return
-        key = tuple((node.id, node.revision) for node in frozen.nodes)
+        divisions = {one.division.id: one.division.revision for one in frozen.territories}
+        key = (*((node.id, node.revision) for node in frozen.nodes), *divisions.items())
         if key == self._key:
             return
         if self._job is not None:
@@ -232,7 +234,9 @@ class LivePlan(QObject):
 
             prepared = frozen.prepare(ctx)
             maker = CutMaker(frozen, prepared)
-            live = LiveCut(prepared)
+            organ_mask = prepared.organ.mask
+            marked = occluded_voxels(frozen.territories, organ_mask, prepared.tumour, prepared.box)
+            live = LiveCut(prepared, marked)
             live.get_ready([made for cut in cuts if cut.enabled for made in _made(maker, cut, ctx)])
             return Ready(frozen, live, maker)
 

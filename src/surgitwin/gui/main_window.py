@@ -34,6 +34,7 @@ from surgitwin.gui.palette import Action, Palette
 from surgitwin.gui.panels.deliver import DeliverPanel
 from surgitwin.gui.panels.plan import PlanPanel
 from surgitwin.gui.panels.segment import SegmentPanel
+from surgitwin.gui.panels.simulate import SimulatePanel
 from surgitwin.gui.panels.study import StudyPanel
 from surgitwin.gui.plan_step import PlanStep
 from surgitwin.gui.rail import STEPS, Rail
@@ -96,9 +97,10 @@ class MainWindow(QMainWindow):
         self.segment = SegmentPanel(desk, theme)
         self.plan = PlanPanel(desk, theme, self.live, self.spans.of)
         self.planning = PlanStep(desk, theme, self.live, self.stage, self.plan, self.spans)
+        self.simulate = SimulatePanel(desk, theme)
         self.deliver = DeliverPanel(desk, theme)
         self.panels = QStackedWidget()
-        for panel in (self.study, self.segment, self.plan, self.deliver):
+        for panel in (self.study, self.segment, self.plan, self.simulate, self.deliver):
             self.panels.addWidget(panel)
         self.panels.setFixedWidth(self.study.width())
         self.centre = QStackedWidget()
@@ -181,6 +183,7 @@ class MainWindow(QMainWindow):
         self.spans.changed.connect(lambda: self.tree.set_volumes(self.spans.volumes_ml))
         self.tree.currentItemChanged.connect(lambda now, _: self._tree_chosen())
         self.tree.plan_chosen.connect(lambda: self.show_step("plan"))
+        self.tree.simulation_chosen.connect(self._show_simulation)
         self.stage.hovered.connect(self._hovered)
 
     def _actions(self) -> list[Action]:
@@ -215,6 +218,7 @@ class MainWindow(QMainWindow):
             Action(tr("Make all surfaces"), self.segment.make_surfaces, "", has_case),
             Action(tr("New plan"), self.plan.new_plan, "", has_case),
             Action(tr("Plans side by side"), self.planning.show_side_by_side, "", has_case),
+            Action(tr("Simulate the plan"), self.simulate_plan, "", has_case),
             Action(tr("Make report"), self.make_report, "Ctrl+P", has_case),
             Action(tr("Export STL"), lambda: self.deliver.export(".stl"), "Ctrl+E", has_case),
             Action(tr("Export GLB"), lambda: self.deliver.export(".glb"), "", has_case),
@@ -258,6 +262,7 @@ class MainWindow(QMainWindow):
                 "study": self.study,
                 "segment": self.segment,
                 "plan": self.plan,
+                "simulate": self.simulate,
                 "deliver": self.deliver,
             }[name]
         )
@@ -342,6 +347,14 @@ class MainWindow(QMainWindow):
         chosen, _ = QFileDialog.getOpenFileName(self, tr("Add a surface"), "", tr("Surfaces (*.stl *.obj *.ply *.vtp)"))
         if chosen:
             self.desk.do(AddToCase(path=Path(chosen), as_="surface"))
+
+    def _show_simulation(self, simulator: str) -> None:
+        self.show_step("simulate")
+        self.simulate.choose(simulator)
+
+    def simulate_plan(self) -> None:
+        self.show_step("simulate")
+        self.simulate.simulate()
 
     def make_report(self) -> None:
         self.show_step("deliver")

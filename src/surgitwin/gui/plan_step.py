@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSlider, QWidget
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.live_plan import LivePlan
+from surgitwin.gui.live_pressure import LivePressure, Pressure
 from surgitwin.gui.panels.plan import PlanPanel
+from surgitwin.gui.panels.pressure_charts import live_curve
 from surgitwin.gui.panels.territories import TerritoriesBox
 from surgitwin.gui.panels.vessels import VesselsBox
 from surgitwin.gui.plan_picture import PlanPicture
@@ -19,6 +21,7 @@ from surgitwin.gui.spans import SegmentSpans
 from surgitwin.gui.stage import Stage
 from surgitwin.gui.theme import Theme, set_role
 from surgitwin.gui.vessel_hand import VesselHand
+from surgitwin.gui.widgets.chart import Chart
 from surgitwin.gui.widgets.resectogram import ResectogramView
 from surgitwin.gui.widgets.sections import Section
 from surgitwin.render.content import PatchContent, SceneContent, vec3
@@ -52,7 +55,12 @@ class PlanStep(QObject):
         self.beside: SideBySide | None = None
         self._drawing: bool | None = None
         self.map_section = self._map_section()
-        panel.put_before_patient(self.map_section, self.vessels, self.territories)
+        self.pressure = LivePressure(desk, live, self)
+        self.curve = Chart(theme, tr("Pressure against remnant"))
+        self.curve_section = Section(theme, tr("Pressure against remnant"))
+        self.curve_section.body.addWidget(self.curve)
+        self.curve_section.hide()
+        panel.put_before_patient(self.curve_section, self.map_section, self.vessels, self.territories)
         self._connect()
 
     def _map_section(self) -> Section:
@@ -94,6 +102,16 @@ class PlanStep(QObject):
         self.map.pointed.connect(desk.move_crosshair)
         desk.crosshair_changed.connect(self.map.mark)
         self._live.refused.connect(panel.show_refusal)
+        self.pressure.changed.connect(self._show_pressure)
+
+    def _show_pressure(self, pressure: Pressure | None, reason: str) -> None:
+        """The card and the plan's point on the curve; both follow the hand."""
+        self._panel.numbers.show_pressure(pressure, reason)
+        curve = self.pressure.curve() if pressure is not None else None
+        self.curve_section.setVisible(curve is not None)
+        if pressure is not None and curve is not None:
+            name = self._desk.plan.name if self._desk.plan is not None else ""
+            self.curve.show_content(live_curve(*curve, pressure, name))
 
     # ---- coming and going --------------------------------------------------------------------------------------
 

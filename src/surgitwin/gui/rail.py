@@ -9,7 +9,13 @@ from surgitwin.core.text import tr
 from surgitwin.gui.icons import icon
 from surgitwin.gui.theme import Theme, set_role
 
-STEPS = (("study", tr("Study")), ("segment", tr("Segment")), ("plan", tr("Plan")), ("deliver", tr("Deliver")))
+STEPS = (
+    ("study", tr("Study")),
+    ("segment", tr("Segment")),
+    ("plan", tr("Plan")),
+    ("simulate", tr("Simulate")),
+    ("deliver", tr("Deliver")),
+)
 
 
 class Rail(QWidget):

@@ -34,6 +34,7 @@ from surgitwin.scene.nodes import (
     PlanNode,
     SegmentationNode,
     SegmentNode,
+    SimulationNode,
     SurfaceNode,
     TerritoriesNode,
     TransformNode,
@@ -93,6 +94,7 @@ class TwinTree(QTreeWidget):
     """Shows the scene; every edit in it is a command."""
 
     plan_chosen = Signal()
+    simulation_chosen = Signal(str)  # which simulator
 
     def __init__(self, desk: Desk, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -195,6 +197,7 @@ class TwinTree(QTreeWidget):
             _Group(tr("Territories"), list(scene.of_type(TerritoriesNode))),
             _Group(tr("Surfaces"), list(loose)),
             _Group(tr("Plans"), list(scene.of_type(PlanNode))),
+            _Group(tr("Results"), list(scene.of_type(SimulationNode))),
             _Group(tr("Registrations"), list(scene.of_type(TransformNode))),
             _Group(tr("Landmarks"), list(scene.of_type(LandmarkNode))),
         ]
@@ -238,6 +241,8 @@ class TwinTree(QTreeWidget):
             return tr("{count} branches").format(count=len(node.branches))
         if isinstance(node, TerritoriesNode):
             return tr("{count} parts").format(count=len(node.territories))
+        if isinstance(node, SimulationNode):
+            return result_text(node)
         if isinstance(node, PlanNode) and node.numbers is not None:
             percent = node.numbers.get("flr_percent") or node.numbers.get("remnant_percent")
             return f"{percent:.1f} %" if percent is not None else f"{node.numbers['remnant_ml']:.0f} ml"
@@ -283,6 +288,10 @@ class TwinTree(QTreeWidget):
         elif isinstance(node, PlanNode):
             self._desk.look_at_plan(node.id)
             self.plan_chosen.emit()
+        elif isinstance(node, SimulationNode):
+            if node.plan is not None:
+                self._desk.look_at_plan(node.plan)
+            self.simulation_chosen.emit(node.simulator)
 
     def _clicked(self, item: QTreeWidgetItem, column: int) -> None:
         node_id = item.data(NAME, ID_ROLE)
@@ -363,3 +372,14 @@ class TwinTree(QTreeWidget):
 
     def _show_all(self) -> None:
         self._desk.do_now(ShowSegments())
+
+
+def result_text(node: SimulationNode) -> str:
+    """The number that decides of a simulation."""
+    document = node.document
+    if document is None or not document["main"]:
+        return ""
+    output = document["outputs"].get(document["main"][0])
+    if output is None or output["value"] is None:
+        return ""
+    return f"{output['value']:.1f} {output['unit']}".strip()

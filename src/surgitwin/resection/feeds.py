@@ -33,13 +33,13 @@ class Feed:
         """Which points of the trees are lost when these voxels of the organ go."""
         return np.concatenate([supply.lost_points(removed) for supply in self.supplies])
 
-    def count(self, removed: BoolArray, tumour: BoolArray) -> tuple[int, int]:
-        """How many kept voxels have lost this system, and how many of these are no tumour."""
+    def count(self, removed: BoolArray, tumour: BoolArray) -> Lost:
+        """How many kept voxels have lost this system."""
         from surgitwin.resection.live_kernels import count_lost
 
         counts = np.zeros(2, dtype=np.int64)
         count_lost(removed, tumour, self.feeding, self.lost_points(removed), counts)
-        return int(counts[0]), int(counts[1])
+        return Lost(int(counts[0]), int(counts[1]))
 
     def lost(self, removed: BoolArray) -> BoolArray:
         """Which voxels are kept but have lost this system."""
@@ -48,6 +48,25 @@ class Feed:
         found = np.empty(len(removed), dtype=np.bool_)
         mark_lost(removed, self.feeding, self.lost_points(removed), found)
         return found
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Kept voxels that lost a system: all, and those that are no tumour."""
+
+    voxels: int
+    healthy: int
+
+
+def count_of_two(first: Feed, second: Feed, removed: BoolArray, tumour: BoolArray) -> tuple[Lost, Lost, int]:
+    """What is lost of two systems, and how many kept voxels that are no tumour lost either of them."""
+    from surgitwin.resection.live_kernels import count_lost_of_two
+
+    counts = np.zeros(5, dtype=np.int64)
+    lost_a, lost_b = first.lost_points(removed), second.lost_points(removed)
+    count_lost_of_two(removed, tumour, first.feeding, lost_a, second.feeding, lost_b, counts)
+    a, healthy_a, b, healthy_b, either = (int(count) for count in counts)
+    return Lost(a, healthy_a), Lost(b, healthy_b), either
 
 
 def feeds_of(supplies: Sequence[Supply]) -> tuple[Feed, ...]:

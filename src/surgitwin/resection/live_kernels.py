@@ -35,6 +35,31 @@ def count_lost(gone: Any, tumour: Any, feeding: Any, lost: Any, counts: Any) -> 
     counts[0], counts[1] = without, healthy
 
 
+@compiled(
+    [
+        numba.void(_BOOL, _BOOL, first, _BOOL, second, _BOOL, numba.int64[::1])
+        for first in (_U16, _I32)
+        for second in (_U16, _I32)
+    ]
+)
+def count_lost_of_two(
+    gone: Any, tumour: Any, feeding_a: Any, lost_a: Any, feeding_b: Any, lost_b: Any, counts: Any
+) -> None:  # pragma: no cover
+    """`count_lost` of two systems at once: all and healthy of the first, of the second, and healthy of either."""
+    all_a, healthy_a, all_b, healthy_b, either = 0, 0, 0, 0, 0
+    for voxel in range(gone.shape[0]):  # without a branch, which takes twice as long
+        kept = 1 - numba.int64(gone[voxel])
+        healthy = 1 - numba.int64(tumour[voxel])
+        a = kept & numba.int64(lost_a[feeding_a[voxel]])
+        b = kept & numba.int64(lost_b[feeding_b[voxel]])
+        all_a += a
+        all_b += b
+        healthy_a += a & healthy
+        healthy_b += b & healthy
+        either += (a | b) & healthy
+    counts[0], counts[1], counts[2], counts[3], counts[4] = all_a, healthy_a, all_b, healthy_b, either
+
+
 @compiled([numba.void(_BOOL, kind, _BOOL, numba.boolean[::1]) for kind in (_U16, _I32)])
 def mark_lost(gone: Any, feeding: Any, lost: Any, found: Any) -> None:  # pragma: no cover
     """Mark the voxels that are kept but fed by a lost point."""

@@ -19,7 +19,7 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.resection.cut_notices import cut_notices, lesion_notices
 from surgitwin.resection.cuts import Cut, MaskCut
-from surgitwin.resection.feeds import feeds_of
+from surgitwin.resection.feeds import Lost, count_of_two, feeds_of
 from surgitwin.resection.interface import Interface, MaskBorders
 from surgitwin.resection.lesion_surface import Point
 from surgitwin.resection.prepare import PartitionInput, PreparedLesion
@@ -98,6 +98,10 @@ class CutNumbers:
         For each vessel system that has a tree: voxels of the remnant that have lost it.
     perfused_voxels
         Voxels of the remnant that belong to no lesion and kept their portal inflow; None without a portal tree.
+    drained_voxels
+        Those of `perfused_voxels` that kept their venous outflow; None without trees of both.
+    marked_voxels
+        Voxels of the remnant that were marked beforehand; None if none were.
     """
 
     organ: str
@@ -114,6 +118,8 @@ class CutNumbers:
     crossings: tuple[Crossing, ...] | None = None
     lost_voxels: dict[System, int] = field(default_factory=dict)
     perfused_voxels: int | None = None
+    drained_voxels: int | None = None
+    marked_voxels: int | None = None
 
     @property
     def remnant_voxels(self) -> int:
@@ -195,6 +201,7 @@ class CutNumbers:
             "arterial_lost_ml": self.lost_ml("arterial"),
             "biliary_lost_ml": self.lost_ml("biliary"),
             "remnant_perfused_ml": None if perfused is None else perfused * self.voxel_ml,
+            "remnant_perfused_drained_ml": None if self.drained_voxels is None else self.drained_voxels * self.voxel_ml,
             "flr_perfused_percent": self.flr_perfused_percent,
             "assessed": {system: system in self.lost_voxels for system in SYSTEMS},
             "warnings": [notice.as_json() for notice in self.notices],
@@ -223,10 +230,16 @@ class LiveCut:
     """The numbers of a prepared organ as its cuts move.
 
     What a cut removes is worked out once for each cut object, so that only those that moved cost anything.
+
+    Parameters
+    ----------
+    marked
+        For each voxel of the organ, in the order of its mask: whether to count it if it stays.
     """
 
-    def __init__(self, prepared: PartitionInput) -> None:
+    def __init__(self, prepared: PartitionInput, marked: BoolArray | None = None) -> None:
         self.prepared = prepared
+        self._marked = marked
         self._borders = MaskBorders(prepared.organ)
         self._feeds = feeds_of(prepared.supplies)
         self._regions: dict[int, tuple[Cut, Region]] = {}
@@ -290,6 +303,7 @@ class LiveCut:
             lesions=lesions,
             notices=notices,
             approximate=coarse and curved and any(lesion.margin_mm for lesion in lesions),
+            marked_voxels=None if self._marked is None else int(np.count_nonzero(self._marked & ~gone)),
             **self._vessels(gone, removed - tumour_removed),
         )
 
@@ -298,16 +312,22 @@ class LiveCut:
         prepared = self.prepared
         if not prepared.supplies:
             return {}
-        lost: dict[System, int] = {}
-        perfused = None
-        for feed in self._feeds:
-            lost[feed.system], healthy = feed.count(gone, prepared.tumour)
-            if feed.system == "portal":
-                perfused = prepared.organ_voxels - prepared.tumour_voxels - healthy_removed - healthy
+        feeds = {feed.system: feed for feed in self._feeds}
+        portal, hepatic = feeds.pop("portal", None), feeds.pop("hepatic", None)
+        lost: dict[System, Lost] = {}
+        drained = None
+        kept = prepared.organ_voxels - prepared.tumour_voxels - healthy_removed
+        if portal is not None and hepatic is not None:
+            lost["portal"], lost["hepatic"], either = count_of_two(portal, hepatic, gone, prepared.tumour)
+            drained = kept - either
+        else:
+            feeds |= {feed.system: feed for feed in (portal, hepatic) if feed is not None}
+        lost |= {system: feed.count(gone, prepared.tumour) for system, feed in feeds.items()}
         return {
             "crossings": tuple(crossing for supply in prepared.supplies for crossing in supply.crossings(gone)),
-            "lost_voxels": lost,
-            "perfused_voxels": perfused,
+            "lost_voxels": {system: one.voxels for system, one in lost.items()},
+            "perfused_voxels": kept - lost["portal"].healthy if "portal" in lost else None,
+            "drained_voxels": drained,
         }
 
     def lost(self, cuts: Sequence[Cut]) -> dict[System, BoolArray]:

@@ -7,7 +7,7 @@ command line, the panel, the report and batches are made from them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -62,6 +62,8 @@ class Quantity:
         Where the prior comes from, and how that was checked.
     relative_to
         The prior is a share of the parameter of this name.
+    group
+        Under which heading a form shows it; see `SimulatorParams.headings`.
     """
 
     title: str
@@ -73,6 +75,7 @@ class Quantity:
     source: str = ""
     tag: Tag = "D"
     relative_to: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Known:
         What is known of it, and the value that the point result is computed with.
     origin, source, tag
         Where it comes from, in words, and how that was checked.
+    relative_to, whole
+        ``spread`` and ``point`` are shares of the quantity of this name, whose point value is ``whole``.
     """
 
     name: str
@@ -98,16 +103,18 @@ class Known:
     source: str = ""
     tag: Tag = "R"
     relative_to: str = ""
+    whole: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
-        low, high = self.spread.interval(self.low, self.high)
+        low, high = self.spread.interval(self.low / self.whole, self.high / self.whole)
+        share = f" × {self.relative_to}" if self.relative_to else ""
         return {
             "title": self.title,
-            "value": self.point,
-            "low": low,
-            "high": high,
+            "value": self.point * self.whole,
+            "low": low * self.whole,
+            "high": high * self.whole,
             "unit": self.unit,
-            "spread": self.spread.text(),
+            "spread": self.spread.text() + share,
             "relative_to": self.relative_to or None,
             "valid_range": [self.low, self.high],
             "origin": self.origin,
@@ -120,6 +127,9 @@ class SimulatorParams(BaseModel):
     """Parameters of a simulator; unknown names and numbers that are not finite are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+    # The order of the headings in a form; the first stands open.
+    headings: ClassVar[tuple[str, ...]] = ()
 
     samples: int = Field(
         default=4000,
@@ -149,6 +159,9 @@ class SimulatorParams(BaseModel):
             elif mark.prior is not None:
                 point = mark.prior.centre if mark.default is None else mark.default
                 found[name] = _known(name, mark, mark.prior, "prior", point)
+        for name, one in found.items():
+            if one.relative_to:
+                found[name] = replace(one, whole=found[one.relative_to].point)
         return found
 
 

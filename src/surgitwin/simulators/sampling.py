@@ -23,7 +23,8 @@ def draw(quantities: Mapping[str, Known], count: int, seed: int) -> dict[str, Fl
     random = np.random.default_rng(seed).random((len(quantities), count))
     found: dict[str, FloatArray] = {}
     for row, (name, known) in zip(random, quantities.items(), strict=True):
-        found[name] = known.spread.at(row, known.low, known.high)
+        # The valid range is that of the quantity, and a share is of the whole.
+        found[name] = known.spread.at(row, known.low / known.whole, known.high / known.whole)
     return found
 
 

@@ -34,11 +34,11 @@ from surgitwin.scene.nodes import CutModel, PlaneModel, PlanNode, SegmentNode
 
 DEFAULT_NORMAL = (-1.0, 0.0, 0.0)  # a new plane removes the patient's right side
 EXACTNESS = {
-    "planes": tr("While a plane moves every number is exact."),
+    "planes": tr("While a plane moves every number without ≈ is exact."),
     "patch": tr("While a curved surface moves volumes are exact; margins are ≈ until the hand rests."),
-    "curve": tr("A drawn line is cut as it was drawn; every number is exact at rest."),
-    "territories": tr("Territories are cut voxel by voxel; every number is exact."),
-    "wedge": tr("A wedge is cut voxel by voxel; every number is exact."),
+    "curve": tr("A drawn line is cut as it was drawn; every number without ≈ is exact at rest."),
+    "territories": tr("Territories are cut voxel by voxel; every number without ≈ is exact."),
+    "wedge": tr("A wedge is cut voxel by voxel; every number without ≈ is exact."),
 }
 BESIDE_CURVED = tr("This plan also has a curved cut: while any cut moves, margins are ≈ until the hand rests.")
 CURVED = ("patch", "curve")

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from surgitwin.commands.comparing import margin_band, smallest_margin
 from surgitwin.core.text import tr
+from surgitwin.gui.live_pressure import Pressure
 from surgitwin.gui.panels.parts import grouped, note_label, value_row
 from surgitwin.gui.theme import Theme, set_role
 from surgitwin.gui.widgets.cards import DecisionCard, Status, Verdict
@@ -15,6 +16,7 @@ from surgitwin.gui.widgets.cards import DecisionCard, Status, Verdict
 NOT_ASSESSED = tr("not assessed")
 ALWAYS_BELOW_MM = 1.0
 SHOWN_VESSELS = 6
+LEAST_LOST_ML = 0.5  # less reads 0 ml
 _ROWS = (
     ("organ", tr("Organ")),
     ("slv", tr("Remnant / standard volume")),
@@ -47,7 +49,16 @@ class PlanNumbersView(QWidget):
         self.removed_card = DecisionCard(theme, tr("Removed"))
         self.margin_card = DecisionCard(theme, tr("Smallest margin"))
         self.lesion_card = DecisionCard(theme, tr("Lesions left behind"))
-        self.cards = (self.remnant_card, self.removed_card, self.margin_card, self.lesion_card)
+        self.pressure_card = DecisionCard(theme, tr("Portal pressure after"))
+        self.outflow_card = DecisionCard(theme, tr("Loses outflow"))
+        self.cards = (
+            self.remnant_card,
+            self.pressure_card,
+            self.margin_card,
+            self.lesion_card,
+            self.removed_card,
+            self.outflow_card,
+        )
         for number, card in enumerate(self.cards):
             card.setFixedWidth(140)
             grid.addWidget(card, number // 2, number % 2)
@@ -66,9 +77,23 @@ class PlanNumbersView(QWidget):
         column.addWidget(self.limits)
 
     def show_liver(self, liver: bool) -> None:
-        """Limits are for livers only."""
-        for widget in (self.limits_title, self.limits):
+        """Limits, portal pressure and outflow are for livers only."""
+        for widget in (self.limits_title, self.limits, self.pressure_card, self.outflow_card):
             widget.setVisible(liver)
+
+    def show_pressure(self, pressure: Pressure | None, reason: str) -> None:
+        """The portal pressure to expect, or why there is none; follows the hand."""
+        if pressure is None:
+            self.pressure_card.set_value(None, detail=reason)
+            return
+        detail = tr("SIMULATED, 90 %: {low:.1f} to {high:.1f}, CVP {cvp} before")
+        self.pressure_card.set_value(
+            f"{pressure.value:.1f}",
+            "mmHg",
+            detail.format(low=pressure.low, high=pressure.high, cvp=pressure.cvp),
+            (Status.APPROXIMATE,) if pressure.approximate else (),
+            pressure_verdict(pressure),
+        )
 
     def show_document(
         self, document: dict[str, Any] | None, statuses: tuple[Status, ...], wish_mm: float | None = None
@@ -84,12 +109,25 @@ class PlanNumbersView(QWidget):
         self._show_remnant(document, statuses)
         self.removed_card.set_value(grouped(document["removed_ml"]), tr("ml"), "", statuses)
         self._show_margin(document, statuses, wish_mm)
+        self._show_outflow(document, statuses)
         self.rows["organ"].setText(f"{grouped(document['organ_ml'])} ml")
         slv, weight = document.get("remnant_to_standard_percent"), document.get("remnant_to_weight_percent")
         self.rows["slv"].setText(f"{slv:.1f} %" if slv is not None else NOT_ASSESSED)
         self.rows["weight"].setText(f"{weight:.2f} %" if weight is not None else NOT_ASSESSED)
         self._show_vessels(document)
         self.limits.setText(limits_text(document))
+
+    def _show_outflow(self, document: dict[str, Any], statuses: tuple[Status, ...]) -> None:
+        """What of the remnant loses its hepatic vein."""
+        lost, remnant = document.get("congested_ml"), document["remnant_ml"]
+        if lost is None:
+            self.outflow_card.set_value(None, detail=tr("no tree of the hepatic veins"))
+            return
+        share = 100 * lost / remnant if remnant > 0 else 0.0
+        verdict = Verdict("good", tr("all of it is drained"))
+        if lost >= LEAST_LOST_ML:
+            verdict = Verdict("caution", tr("{share:.0f} % of the remnant").format(share=share))
+        self.outflow_card.set_value(grouped(lost), tr("ml"), "", statuses, verdict)
 
     def _show_vessels(self, document: dict[str, Any]) -> None:
         """What the remnant loses, and what the cut crosses; the shape of a mark says that it is a loss."""
@@ -153,6 +191,20 @@ class PlanNumbersView(QWidget):
             judged = Verdict("good", tr("all are removed"))
         count = tr("of {count}").format(count=len(lesions))
         self.lesion_card.set_value(str(len(behind)), count, "", statuses, judged)
+
+
+def pressure_verdict(pressure: Pressure) -> Verdict:
+    """Where the interval stands against the lowest published limit of PVP after a hepatectomy."""
+    from surgitwin.simulators.portal_pressure.limits import LIMITS
+
+    limits = [x for x in LIMITS if x.output == "pvp_mmhg" and x.setting == "hepatectomy"]
+    lowest = min(limits, key=lambda limit: limit.limit)
+    values = {"limit": lowest.limit, "author": lowest.author}
+    if pressure.value >= lowest.limit:
+        return Verdict("bad", tr("reaches {limit:g} mmHg: {author}").format(**values))
+    if pressure.high >= lowest.limit:
+        return Verdict("caution", tr("may reach {limit:g} mmHg: {author}").format(**values))
+    return Verdict("good", tr("below {limit:g} mmHg: {author}").format(**values))
 
 
 def margin_verdict(margin_mm: float | None, wish_mm: float | None) -> Verdict | None:

@@ -19,7 +19,7 @@ from surgitwin.gui.theme import Theme, set_role
 from surgitwin.gui.widgets.rows import RightTexts
 from surgitwin.gui.widgets.sections import Section
 from surgitwin.jobs import Job
-from surgitwin.scene.nodes import SegmentNode, TerritoriesNode
+from surgitwin.scene.nodes import SegmentNode, TerritoriesNode, VesselTreeNode
 
 METHODS = (
     ("nearest", tr("Nearest branch"), tr("Each place belongs to the branch that is nearest in a straight line")),
@@ -27,6 +27,7 @@ METHODS = (
     ("weighted", tr("Weighted by radius"), tr("As nearest, but wide branches reach further than thin ones")),
 )
 AMOUNT_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+PART_ROLE = AMOUNT_ROLE + 1
 ROWS = 9
 
 
@@ -76,7 +77,10 @@ class TerritoriesBox(Section):
         self.parts.setItemDelegate(RightTexts(self._theme.colour("text-muted"), AMOUNT_ROLE, self.parts))
         self.parts.setSelectionMode(QListWidget.SelectionMode.NoSelection)
         self.parts.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.parts.itemChanged.connect(self._mark_occluded)
         self.body.addWidget(self.parts)
+        self.occluded_hint = note_label(tr("Tick those whose portal branch was occluded before, as by embolisation."))
+        self.body.addWidget(self.occluded_hint)
         self.disagreement = note_label()
         self.body.addWidget(self.disagreement)
         self.unsure = QCheckBox(tr("Show where, hatched in the slices"))
@@ -121,6 +125,7 @@ class TerritoriesBox(Section):
     def _show_found(self, node: TerritoriesNode | None, stale: bool) -> None:
         for widget in (self.state, self.parts, self.disagreement):
             widget.setVisible(node is not None)
+        self.occluded_hint.setVisible(False)
         self.header.set_count("")
         if node is None:
             self.unsure.setVisible(False)
@@ -145,6 +150,9 @@ class TerritoriesBox(Section):
         known = [amount for amount in amounts if amount is not None]
         # A share of a whole of which a part is missing would be wrong.
         whole = sum(known) if len(known) == len(node.territories) else 0.0
+        tree = self._desk.scene.get(node.tree, VesselTreeNode)
+        portal = tree is not None and tree.system == "portal"
+        self.parts.blockSignals(True)
         self.parts.clear()
         for segment, amount in zip(segments, amounts, strict=True):
             item = QListWidgetItem(swatch(segment.color), segment.name)
@@ -152,8 +160,14 @@ class TerritoriesBox(Section):
             if amount is not None and whole > 0:
                 text += f"   {100 * amount / whole:.1f} %"
             item.setData(AMOUNT_ROLE, text)
-            item.setToolTip(segment.name)
+            item.setToolTip(tr("{name}: ticked if its portal branch was occluded before").format(name=segment.name))
+            if portal:
+                item.setData(PART_ROLE, segment.id)
+                occluded = segment.id in node.portal_occluded
+                item.setCheckState(Qt.CheckState.Checked if occluded else Qt.CheckState.Unchecked)
             self.parts.addItem(item)
+        self.parts.blockSignals(False)
+        self.occluded_hint.setVisible(portal)
         row = max(self.parts.sizeHintForRow(0), 24)
         self.parts.setFixedHeight(row * min(max(len(segments), 1), ROWS) + 2 * self.parts.frameWidth() + 2)
 
@@ -176,6 +190,13 @@ class TerritoriesBox(Section):
         if job is self._job and not job.active:
             self._job = None
             self.refresh()
+
+    def _mark_occluded(self, item: QListWidgetItem) -> None:
+        """A tick: the portal branch of this territory was occluded before the operation."""
+        part = item.data(PART_ROLE)
+        if part is not None:
+            ticked = item.checkState() == Qt.CheckState.Checked
+            self._desk.do_now(EditNode(node=part, portal_occluded=ticked))
 
     def _show_unsure(self, shown: bool) -> None:
         node = self.node

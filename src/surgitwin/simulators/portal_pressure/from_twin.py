@@ -108,16 +108,29 @@ def _perfused(numbers: Mapping[str, Any], notices: list[Notice]) -> tuple[float,
         perfused = numbers["remnant_tumour_free_ml"]
         text = tr("There is no portal vein tree: remnant that loses its inflow is not assessed and counts as perfused.")
         notices.append(Notice("inflow-not-assessed", text))
-    drained = numbers.get("remnant_perfused_drained_ml")
+    drained = numbers["remnant_perfused_drained_ml"]
     if numbers["congested_ml"] is None:
         text = tr(
             "There is no hepatic vein tree: remnant that loses its outflow is not assessed and counts as drained."
         )
         notices.append(Notice("outflow-not-assessed", text))
         drained = perfused
-    elif drained is None:
+    elif drained is None:  # no portal tree: what is congested has lost its outflow, whatever its inflow
         drained = max(perfused - numbers["congested_ml"], 0.0)
     return float(perfused), float(drained)
+
+
+def kept_while_moving(numbers: Mapping[str, Any]) -> Kept | None:
+    """What stays while a cut moves, from the numbers that follow it; None if no share of the liver is known.
+
+    Occluded remnant is not asked for its outflow until the plan is written.
+    """
+    whole = numbers["organ_tumour_free_ml"]
+    if numbers["flr_tumour_free_percent"] is None or whole <= 0:
+        return None
+    _, drained = _perfused(numbers, [])
+    occluded = numbers.get("portal_occluded_kept_ml") or 0.0
+    return Kept(max(drained - occluded, 0.0) / whole, occluded / whole)
 
 
 def occluded_territories(scene: Scene, plan: PlanNode, named: str) -> list[SegmentNode]:

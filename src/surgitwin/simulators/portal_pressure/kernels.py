@@ -54,6 +54,8 @@ OUTPUTS = (
 
 PER_L_MIN = 1000.0 / 60.0
 STEPS = 60
+BITS = 40
+ENOUGH_ML_S, STUCK_ML_S = 1e-12, 1e-10
 UNKNOWNS = 5
 SMALLEST_WIDENING = 0.05  # as in `circulation`
 
@@ -159,51 +161,84 @@ def _size(residual: FloatArray) -> float:
     return largest
 
 
+@compiled(
+    nb.float64(
+        nb.types.Array(nb.float64, 1, "C", readonly=True),
+        nb.float64[::1],
+        nb.float64[::1],
+        nb.float64[:, ::1],
+        nb.float64[:, ::1],
+        nb.float64[::1],
+    )
+)
+def _settle(
+    x: FloatArray, r: FloatArray, y: FloatArray, work: FloatArray, jacobian: FloatArray, q: FloatArray
+) -> float:
+    """Newton's method from the pressures ``y``, in place; gives the residual that is left, ml/s, and the flows.
+
+    ``work`` is three rows of `UNKNOWNS` to calculate in.
+    """
+    f, g, trial = work[0], work[1], work[2]
+    before = x[17] * x[0] + x[18] * x[5] + x[20] * x[1]
+    volume = before + x[19] * (x[15] * r[6] + x[16] * r[7]) + x[13]
+    _balance(x, r, volume, y, f, q)
+    size = _size(f)
+    for _ in range(STEPS):
+        if not size > ENOUGH_ML_S:
+            break
+        for k in range(UNKNOWNS):
+            step = 1e-6 * max(abs(y[k]), 1.0)
+            kept = y[k]
+            y[k] = kept + step
+            _balance(x, r, volume, y, g, q)
+            y[k] = kept
+            for i in range(UNKNOWNS):
+                jacobian[i, k] = (g[i] - f[i]) / step
+        for i in range(UNKNOWNS):
+            g[i] = -f[i]
+        if not _eliminate(jacobian, g):
+            break
+        share, now = 1.0, size
+        for _half in range(12):
+            for i in range(UNKNOWNS):
+                trial[i] = y[i] + share * g[i]
+            _balance(x, r, volume, trial, f, q)
+            now = _size(f)
+            if now < size:
+                break
+            share *= 0.5
+        if not now < size:
+            break
+        size = now
+        y[:] = trial
+    _balance(x, r, volume, y, f, q)
+    return _size(f)
+
+
 @compiled(nb.void(nb.types.Array(nb.float64, 2, "C", readonly=True), nb.float64[:, ::1]))
 def solve_samples(samples: FloatArray, found: FloatArray) -> None:
-    """Steady states, one for each row of ``samples`` (columns `INPUTS`), into ``found`` (columns `OUTPUTS`)."""
-    r, y, trial = np.empty(8), np.empty(UNKNOWNS), np.empty(UNKNOWNS)
-    f, g, q = np.empty(UNKNOWNS), np.empty(UNKNOWNS), np.empty(4)
-    jacobian = np.empty((UNKNOWNS, UNKNOWNS))
+    """Steady states, one for each row of ``samples`` (columns `INPUTS`), into ``found`` (columns `OUTPUTS`).
+
+    Where Newton's method gets stuck on the way from the pressures of before, the liver is taken away bit by bit.
+    """
+    r, y, q = np.empty(8), np.empty(UNKNOWNS), np.empty(4)
+    work, jacobian = np.empty((3, UNKNOWNS)), np.empty((UNKNOWNS, UNKNOWNS))
+    part = np.empty(samples.shape[1])
     for row in range(samples.shape[0]):
         x = samples[row]
         _calibrate(x, r)
         y[0], y[1], y[2], y[3], y[4] = x[0], x[5], r[6], r[7], x[1]
-        before = x[17] * y[0] + x[18] * y[1] + x[20] * y[4]
-        volume = before + x[19] * (x[15] * y[2] + x[16] * y[3]) + x[13]
-        _balance(x, r, volume, y, f, q)
-        size = _size(f)
-        for _ in range(STEPS):
-            if not size > 1e-12:
-                break
-            for k in range(UNKNOWNS):
-                step = 1e-6 * max(abs(y[k]), 1.0)
-                kept = y[k]
-                y[k] = kept + step
-                _balance(x, r, volume, y, g, q)
-                y[k] = kept
-                for i in range(UNKNOWNS):
-                    jacobian[i, k] = (g[i] - f[i]) / step
-            for i in range(UNKNOWNS):
-                g[i] = -f[i]
-            if not _eliminate(jacobian, g):
-                break
-            share, better = 1.0, False
-            for _half in range(12):
-                for i in range(UNKNOWNS):
-                    trial[i] = y[i] + share * g[i]
-                _balance(x, r, volume, trial, f, q)
-                now = _size(f)
-                if now < size:
-                    better = True
-                    break
-                share *= 0.5
-            if not better:
-                break
-            size = now
-            y[:] = trial
-        _balance(x, r, volume, y, f, q)
+        size = _settle(x, r, y, work, jacobian, q)
+        if not size < STUCK_ML_S:
+            y[0], y[1], y[2], y[3], y[4] = x[0], x[5], r[6], r[7], x[1]
+            part[:] = x
+            for bit in range(1, BITS + 1):
+                done = bit / BITS
+                part[15] = x[14] ** (1.0 - done) * max(x[15], 1e-12) ** done
+                part[16] = (1.0 - done) * (1.0 - x[14]) + done * x[16]
+                _settle(part, r, y, work, jacobian, q)
+            size = _settle(x, r, y, work, jacobian, q)
         found[row, 0], found[row, 1], found[row, 2], found[row, 3] = y[0], y[1], y[2], y[4]
         for k in range(4):
             found[row, 4 + k] = q[k] / PER_L_MIN
-        found[row, 8] = _size(f)
+        found[row, 8] = size

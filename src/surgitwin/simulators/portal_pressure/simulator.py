@@ -215,6 +215,12 @@ def predicted(inputs: PortalInputs, params: PortalPressureParams, ctx: Context) 
     )
 
 
+def calibrated(inputs: PortalInputs, params: PortalPressureParams) -> tuple[Patients, FloatArray | None]:
+    """Samples of the patient, weighted by what was measured after the operation, for a table that follows a cut."""
+    patients = sample_patients(inputs.quantities, params.samples or 2000, params.seed)
+    return patients, _learn(inputs, patients)[0]
+
+
 def _outputs(
     point: Mapping[str, FloatArray], found: Mapping[str, FloatArray], weights: FloatArray | None
 ) -> list[Output]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.simulators.base import NoConvergence
 from surgitwin.simulators.portal_pressure.samples import Kept, Patients, after_operation
 from surgitwin.simulators.sampling import INTERVAL, quantiles
 
@@ -75,13 +76,20 @@ def pressure_table(
     load = np.linspace(1.0 / open_fraction, 1.0 / LEAST_SHARE, TABLE_OPEN)
     occluded = np.linspace(0.0, 1.0 - open_fraction, TABLE_OCCLUDED) if open_fraction < 1.0 else np.zeros(1)
     values = np.empty((len(load), len(occluded), len(SHOWN), len(QUANTILES)))
-    for i, one in enumerate(load):
-        ctx.progress(i / len(load), tr("Portal pressure over the remnant"))
-        for j, closed in enumerate(occluded):
-            found = after_operation(few, Kept(1.0 / one, float(closed)))
-            for k, name in enumerate(SHOWN):
-                values[i, j, k] = quantiles(found[name], QUANTILES, few_weights)
-    return PressureTable(load, occluded, values)
+    rows = 0
+    try:
+        for i, one in enumerate(load):
+            ctx.progress(i / len(load), tr("Portal pressure over the remnant"))
+            for j, closed in enumerate(occluded):
+                found = after_operation(few, Kept(1.0 / one, float(closed)))
+                for k, name in enumerate(SHOWN):
+                    values[i, j, k] = quantiles(found[name], QUANTILES, few_weights)
+            rows = i + 1
+    except NoConvergence:
+        # So little liver that some samples have no steady state: the table ends before, and says nothing there.
+        if rows == 0:
+            raise
+    return PressureTable(load[:rows], occluded, values[:rows])
 
 
 def pressure_curve(
@@ -90,19 +98,22 @@ def pressure_curve(
     """PVP and PCG over the share that stays, with the 90 % band; open territories stay before occluded ones."""
     few = patients.first(TABLE_SAMPLES)
     few_weights = None if weights is None else weights[: few.count]
-    shares = np.linspace(LEAST_SHARE, 1.0, CURVE_POINTS)
+    shares: list[float] = []
     bands: dict[str, list[list[float]]] = {name: [] for name in SHOWN}
     rigid: list[float] = []
-    for i, share in enumerate(shares):
-        ctx.progress(i / len(shares), tr("Portal pressure over the remnant"))
+    for i, share in enumerate(np.linspace(1.0, LEAST_SHARE, CURVE_POINTS)):
+        ctx.progress(i / CURVE_POINTS, tr("Portal pressure over the remnant"))
         kept = Kept.of_total(float(share), open_fraction)
-        found = after_operation(few, kept)
+        try:
+            found, stiff = after_operation(few, kept), after_operation(few, kept, rigid=True)
+        except NoConvergence:
+            break  # the curve ends where so little liver has no steady state in some samples
+        shares.append(float(share))
         for name in SHOWN:
             bands[name].append([float(q) for q in quantiles(found[name], QUANTILES, few_weights)])
-        stiff = after_operation(few, kept, rigid=True)
         rigid.append(float(quantiles(stiff["pvp_mmhg"], (0.5,), few_weights)[0]))
-    curve: dict[str, Any] = {"remnant_fraction": [float(share) for share in shares], "rigid_pvp_mmhg": rigid}
+    curve: dict[str, Any] = {"remnant_fraction": shares[::-1], "rigid_pvp_mmhg": rigid[::-1]}
     for name in SHOWN:
-        low, value, high = (list(column) for column in zip(*bands[name], strict=True))
+        low, value, high = (list(column) for column in zip(*reversed(bands[name]), strict=True))
         curve[name] = {"low": low, "value": value, "high": high}
     return curve
