@@ -126,7 +126,8 @@ class PlanNumbersView(QWidget):
         share = 100 * lost / remnant if remnant > 0 else 0.0
         verdict = Verdict("good", tr("all of it is drained"))
         if lost >= LEAST_LOST_ML:
-            verdict = Verdict("caution", tr("{share:.0f} % of the remnant").format(share=share))
+            text = tr("{share:.0f} % of the remnant") if share >= 1 else tr("under 1 % of the remnant")
+            verdict = Verdict("caution", text.format(share=share))
         self.outflow_card.set_value(grouped(lost), tr("ml"), "", statuses, verdict)
 
     def _show_vessels(self, document: dict[str, Any]) -> None:
