@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from surgitwin import __version__
 from surgitwin.cli import extras
+from surgitwin.cli.batch import batch
 from surgitwin.cli.extras import OpenWindow
 from surgitwin.cli.progress import terminal_progress
 from surgitwin.cli.streams import output_kept_clean, print_json
@@ -46,6 +47,7 @@ def make_app(open_window: OpenWindow, words: Sequence[str] = ()) -> App:
     app.command(extras.demo_command(open_window), name="demo")
     app.command(extras.sample, name="sample")
     app.command(extras.run_script, name="run")
+    app.command(batch, name="batch")
     chosen = COMMANDS.get(words[0]) if words else None
     for kind in COMMANDS.values() if chosen is None else (chosen,):
         app.command(_function_for(kind), name=kind.name)
