@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,9 @@ from surgitwin.scene.edits import AddNode, Edit, SetField
 from surgitwin.scene.nodes import Node, PlanNode, SimulationNode
 from surgitwin.scene.scene import Scene
 from surgitwin.simulators.spread import Spread, exactly, parse_spread
+
+if TYPE_CHECKING:
+    from surgitwin.simulators.checks import Check
 
 Tag = Literal["R", "M", "D"]
 """How a number was checked: R, read in its source; M, recalled and not checked against the paper; D, our own choice."""
@@ -373,6 +376,11 @@ class Simulator(Generic[P, I]):
             return [AddNode(node)]
         fields = ("name", "settings", "document", "provenance")
         return [SetField(old.id, name, getattr(old, name), getattr(node, name)) for name in fields]
+
+    @classmethod
+    def checks(cls) -> Sequence[Check]:
+        """Its numbers against answers on paper and publications, computed now."""
+        return ()
 
 
 def _check_range(name: str, mark: Quantity, spread: Spread) -> None:
