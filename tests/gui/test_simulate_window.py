@@ -201,3 +201,24 @@ def test_the_plan_that_is_shown_is_the_one_whose_result_is_shown(hand: Hand) -> 
         node = window.simulate.node
         assert node is not None and node.plan == plan.id
         assert plan.name in window.simulate.about.text()
+
+
+def test_flow_in_a_tree_colours_it_in_3d_as_long_as_the_step_is_in_front(hand: Hand) -> None:
+    window, panel = hand.window, hand.window.simulate
+    window.show_step("simulate")
+    hand.rest()
+    panel.choose("vessel-flow")
+    hand.rest()
+    assert panel.form is not None
+    for form in panel.form.forms:
+        if "parts" in form.names:
+            form.set_value("parts", "first")
+            form.set_value("samples", 20)
+    usual = {tree.id: tree.colours for tree in window.stage.view3d.content.trees}
+    panel.run_button.click()
+    hand.wait(lambda: len(results(hand)) == 1, 60)
+    hand.wait(lambda: any(t.colours != usual[t.id] for t in window.stage.view3d.content.trees), 30)
+    assert panel.paint.isVisible() and "ml/min" in panel.paint.bar.accessibleName()
+    hand.picture("flow")
+    window.show_step("study")
+    hand.wait(lambda: all(t.colours == usual[t.id] for t in window.stage.view3d.content.trees), 30)

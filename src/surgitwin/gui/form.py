@@ -32,6 +32,7 @@ from surgitwin.simulators.base import TAG_TEXTS, Quantity
 from surgitwin.simulators.spread import Spread
 
 WIDEST = 1e6
+LONG_LABEL = 36  # such a label does not fit on one line of a panel
 
 
 class Form(QWidget):
@@ -83,6 +84,7 @@ class Form(QWidget):
             if widget is None:
                 continue
             label = QLabel(label_of(name, field))
+            label.setWordWrap(len(label.text()) > LONG_LABEL)
             label.setBuddy(widget)
             help_text = help_of(field)
             label.setToolTip(help_text)

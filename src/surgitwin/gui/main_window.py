@@ -183,6 +183,7 @@ class MainWindow(QMainWindow):
         self.spans.changed.connect(lambda: self.tree.set_volumes(self.spans.volumes_ml))
         self.tree.currentItemChanged.connect(lambda now, _: self._tree_chosen())
         self.tree.plan_chosen.connect(lambda: self.show_step("plan"))
+        self.simulate.paint.painted.connect(self._paint_tree)
         self.tree.simulation_chosen.connect(self._show_simulation)
         self.stage.hovered.connect(self._hovered)
 
@@ -266,6 +267,10 @@ class MainWindow(QMainWindow):
                 "deliver": self.deliver,
             }[name]
         )
+        if name == "simulate":
+            self.simulate.refresh()
+        else:
+            self.stage.paint_tree(None)
 
     def _show_page(self) -> None:
         open_case = self.desk.session is not None
@@ -347,6 +352,10 @@ class MainWindow(QMainWindow):
         chosen, _ = QFileDialog.getOpenFileName(self, tr("Add a surface"), "", tr("Surfaces (*.stl *.obj *.ply *.vtp)"))
         if chosen:
             self.desk.do(AddToCase(path=Path(chosen), as_="surface"))
+
+    def _paint_tree(self, painted: Any) -> None:
+        """Only while the Simulate step is in front do its colours lie on the vessels."""
+        self.stage.paint_tree(painted if self.panels.currentWidget() is self.simulate else None)
 
     def _show_simulation(self, simulator: str) -> None:
         self.show_step("simulate")

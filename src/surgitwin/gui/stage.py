@@ -37,6 +37,7 @@ from surgitwin.render.content import (
     Vec3,
     same_slices,
 )
+from surgitwin.render.flow_colours import Painted, with_painted
 from surgitwin.render.slice_picture import Slab
 from surgitwin.render.slicing import Orientation
 from surgitwin.render.twin import LayerKey, TreeKey, organ_span, scene_content, slice_content
@@ -99,6 +100,7 @@ class Stage(QWidget):
         self._layers: dict[LayerKey, LabelLayer] = {}
         self._trees: dict[TreeKey, TreeContent] = {}
         self._picked: tuple[NodeId, int] | None = None
+        self._painted: Painted | None = None
         self._shown_volume: NodeId | None = None
         self._centred = False  # on the first image of this case
         self.axial = SliceView(theme, Orientation.AXIAL)
@@ -265,7 +267,7 @@ class Stage(QWidget):
     def _restart(self) -> None:
         self._preview, self._stroke, self._loading, self._dragged = None, None, None, None
         self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
-        self._trees, self._picked = {}, None
+        self._trees, self._picked, self._painted = {}, None, None
         self._plan_shown, self._dragged_patch = PlanShown(), None
         self.refresh()
 
@@ -309,8 +311,14 @@ class Stage(QWidget):
         if self._dragged is not None:
             whole = replace(whole, planes=self._dragged)
         self._surfaces = {NodeId(surface.id): surface for surface in whole.surfaces}
-        whole = self._shown_now().in_3d(whole)
+        whole = with_painted(self._shown_now().in_3d(whole), self._painted)
         self.view3d.set_content(whole)
+
+    def paint_tree(self, painted: Painted | None) -> None:
+        """Draw a tree in the colours of a result, or as usual again."""
+        if painted != self._painted:
+            self._painted = painted
+            self._later_3d.start(0)
 
     def _look_at(self, image: ImageContent, modality: str) -> None:
         """Centre the views on a new image and choose its window."""

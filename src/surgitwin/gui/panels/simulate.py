@@ -12,13 +12,14 @@ from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
+from surgitwin.gui.panels.flow_paint import FlowPaint
 from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button
 from surgitwin.gui.panels.pressure_charts import PressureCharts
 from surgitwin.gui.panels.simulation_form import SimulationForm
 from surgitwin.gui.panels.simulation_result import SimulationResult
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import Status, StatusBadge
-from surgitwin.scene.nodes import PlanNode, SimulationNode
+from surgitwin.scene.nodes import PlanNode, SimulationNode, VesselTreeNode
 from surgitwin.simulators.registry import AnySimulator, simulator_named, simulator_names
 
 USUAL = "portal-pressure"
@@ -48,6 +49,8 @@ class SimulatePanel(Panel):
         self.result = SimulationResult(theme)
         self.charts = PressureCharts(theme)
         self.result.charts.addWidget(self.charts)
+        self.paint = FlowPaint(theme)
+        self.result.charts.addWidget(self.paint)
         self.add(self.result)
         self.column.addStretch(1)
         desk.session_changed.connect(lambda _: self.refresh())
@@ -151,10 +154,16 @@ class SimulatePanel(Panel):
         document = node.document if node is not None else None
         self.result.show_document(document, (Status.STALE,) if stale else ())
         self.charts.show_document(document, self._others(node))
+        self.paint.show_document(document if not stale else None, self._tree_of(node))
         key = (node.simulator, node.plan, node.id) if node is not None else None
         if node is not None and key != self._shown and self.form is not None:
             self.form.show_settings(node.settings)
         self._shown = key
+
+    def _tree_of(self, node: SimulationNode | None) -> NodeId | None:
+        """The vessel tree that a result was computed on."""
+        read = node.provenance.inputs if node is not None and node.provenance is not None else {}
+        return next((key for key in read if self._desk.scene.get(key, VesselTreeNode) is not None), None)
 
     def _others(self, node: SimulationNode | None) -> list[dict[str, Any]]:
         """Results of other plans that are current: they stand beside this one."""

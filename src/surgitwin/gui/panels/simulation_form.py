@@ -14,7 +14,7 @@ from surgitwin.gui.widgets.sections import Section
 from surgitwin.scene.nodes import Node
 from surgitwin.simulators.base import SimulatorParams
 
-OTHER = tr("Other")
+OTHER, PARAMETERS = tr("Other"), tr("Parameters")
 
 
 class SimulationForm(QWidget):
@@ -65,4 +65,4 @@ def _grouped(kind: type[SimulatorParams]) -> list[tuple[str, tuple[str, ...]]]:
         group = quantities[name].group if name in quantities else ""
         (groups.setdefault(group, []) if group else rest).append(name)
     named = [(title, tuple(names)) for title, names in groups.items() if names]
-    return [*named, (OTHER, tuple(rest))] if rest else named
+    return [*named, (OTHER if named else PARAMETERS, tuple(rest))] if rest else named
