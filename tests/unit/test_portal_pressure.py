@@ -107,6 +107,12 @@ def test_what_was_not_given_is_assumed_and_says_so_with_its_source() -> None:
     assert known["map_mmhg"]["origin"] == "given"
     assert known["cvp_mmhg"]["origin"] == "prior" and known["cvp_mmhg"]["checked"] == "M"
     assert known["portal_flow_l_min"]["relative_to"] == "cardiac_output_l_min"
+    # Shares of the cardiac output are told as what they are for this one: 0.19 ± 0.038 of 8 L/min.
+    flow = known["portal_flow_l_min"]
+    assert (flow["value"], flow["unit"]) == (pytest.approx(1.52), "L/min")
+    assert (flow["low"], flow["high"]) == pytest.approx(
+        (8 * (0.19 - 1.6449 * 0.038), 8 * (0.19 + 1.6449 * 0.038)), abs=2e-3
+    )
     assert all(one["source"] for one in known.values() if one["origin"] == "prior")
     assert "portal-pressure-assumed" in [notice.code for notice in inputs.notices]
     found = simulator.solve(inputs, simulator.parse({"samples": 0}), Context())
