@@ -3,9 +3,10 @@
 Run ``python benchmarks/moving_cut.py``. The bounds are 33 ms at the 95th percentile while the cut moves and 200 ms for
 the exact numbers at rest. Each step makes one cut anew (one plane of two cuts, one patch of 6 by 6 control points, a
 plane beside four territories that go) while another cut of the plan stays, and asks for all numbers; a territory more
-or less is a click and not a move, and measured beside them. The numbers are volumes, the margin of each
-lesion, crossed vessels, and what has lost its inflow and outflow. The reference computes volumes and margins from the
-voxels at every step: which voxels go, and each lesion's distance to the faces along the cut.
+or less is a click and not a move, and measured beside them. The numbers are volumes, the margin of each lesion,
+crossed vessels, what has lost its inflow and outflow, and the portal pressure to expect with its band, looked up in the
+table of one calibration. The reference computes volumes and margins from the voxels at every step: which voxels go, and
+each lesion's distance to the faces along the cut.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ from surgitwin.core.progress import Context
 from surgitwin.resection import Cut, LiveCut, MaskCut, Plane, PlaneCut, Structure, prepare
 from surgitwin.resection.bezier import BezierPatch, surface_cut
 from surgitwin.resection.cuts import ON_PLANE_MM
+from surgitwin.resection.partition import CutNumbers
 from surgitwin.resection.prepare import PartitionInput
+from surgitwin.simulators.portal_pressure.from_twin import kept_while_moving
+from surgitwin.simulators.portal_pressure.simulator import PortalPressure
+from surgitwin.simulators.portal_pressure.simulator import calibrated as calibrated_patients
+from surgitwin.simulators.portal_pressure.table import PressureTable, pressure_table
 from surgitwin.vessels.tree import Branch, System, VesselTree
 
 BoolArray = NDArray[np.bool_]
@@ -176,7 +182,24 @@ def timed(function: Callable[[], object]) -> tuple[float, float, object]:
     return 1000 * (time.perf_counter() - start), 1000 * (time.thread_time() - worked), result
 
 
-def measured(kind: str, prepared: PartitionInput, steps: int) -> dict[str, Any]:
+def calibrated() -> PressureTable:
+    """The table of a patient of whom nothing was measured; the window makes it once for each calibration."""
+    simulator = PortalPressure()
+    params = simulator.parse({"remnant_fraction": "0.5+-0.03"})
+    patients, weights = calibrated_patients(simulator.gather(None, None, params), params)
+    return pressure_table(patients, 1.0, Context(), weights)
+
+
+def with_pressure(live: LiveCut, cuts: list[Cut], table: PressureTable) -> CutNumbers:
+    """All numbers of one step, the portal pressure to expect included."""
+    numbers = live.evaluate(cuts, coarse=True)
+    kept = kept_while_moving(numbers.as_json())
+    if kept is not None:
+        table.at(kept)
+    return numbers
+
+
+def measured(kind: str, prepared: PartitionInput, steps: int, table: PressureTable) -> dict[str, Any]:
     """Times in ms of making the cut and of its numbers, while it moves and at rest."""
     live = LiveCut(prepared)
     making, moving, working, resting, larger, behind = [], [], [], [], [0.0], 0
@@ -184,7 +207,7 @@ def measured(kind: str, prepared: PartitionInput, steps: int) -> dict[str, Any]:
         made, make_work, cuts = timed(make)
         if number == 0 and kind not in NOT_DRAGGED:
             live.get_ready(cuts[1:])  # type: ignore[index]  # as the window does for the cuts that stay
-        moved, work, coarse = timed(lambda cuts=cuts: live.evaluate(cuts, coarse=True))  # type: ignore[misc]
+        moved, work, coarse = timed(lambda cuts=cuts: with_pressure(live, cuts, table))  # type: ignore[misc]
         rested, _, exact = timed(lambda cuts=cuts: LiveCut.evaluate(live, cuts))  # type: ignore[misc]
         if number == 0:
             continue  # loads what was compiled
@@ -254,8 +277,11 @@ def main() -> None:
         "tree_points": [len(tree.parent) for _, tree in trees],
         "prepare_s": round(time.perf_counter() - start, 3),
     }
+    start = time.perf_counter()
+    table = calibrated()
+    result["pressure_table_s"] = round(time.perf_counter() - start, 3)
     for kind in arguments.only or KINDS:
-        result[kind] = measured(kind, prepared, arguments.steps)
+        result[kind] = measured(kind, prepared, arguments.steps, table)
     result["reference"] = compared(prepared, Reference(organ, lesions, geometry))
     if arguments.json:
         print(json.dumps(result))
