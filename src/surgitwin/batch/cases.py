@@ -164,6 +164,7 @@ def prepare(recipe: Recipe, case: Case) -> Prepared:
 def _command(recipe: Recipe, step: Step, case: Case) -> Command:
     where = case.path.parent if case.path is not None else recipe.folder
     places = {"{case}": case.name, "{folder}": str(where), "{recipe}": str(recipe.folder)}
+    places |= {"{image}": str(case.image.parent)} if case.image is not None else {}
     values = {name: _filled(value, places) for name, value in step.values.items()}
     if case.image is not None and step.number == 1:
         values["path"] = case.image

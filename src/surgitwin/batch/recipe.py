@@ -16,8 +16,8 @@ from surgitwin.commands.base import Command, build
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
-PLACES = ("case", "folder", "recipe")
-"""What texts of a recipe may hold in braces: the case's name, its folder, and the recipe's folder."""
+PLACES = ("case", "folder", "recipe", "image")
+"""What texts of a recipe may hold in braces: the case's name, its folder, the recipe's, and that of its image."""
 
 _KEYS = {"name", "steps", "columns", "samples"}
 _SAMPLE_KEYS = {"simulator", "settings", "samples", "chunk", "seed", "plan"}
@@ -150,7 +150,8 @@ def _refuse_unknown(content: Mapping[str, Any], known: Iterable[str], what: str)
 def _steps(given: Any) -> tuple[Step, ...]:
     if not isinstance(given, list):
         raise BadInput(tr("The recipe's “steps” must be a list of commands."))
-    steps = tuple(_step(number, entry) for number, entry in enumerate(given, start=1))
+    made = bool(given) and isinstance(given[0], dict) and given[0].get("command") == "new"
+    steps = tuple(_step(number, entry, made) for number, entry in enumerate(given, start=1))
     labels: set[str] = set()
     for step in steps:
         if step.label in labels:
@@ -161,7 +162,7 @@ def _steps(given: Any) -> tuple[Step, ...]:
     return steps
 
 
-def _step(number: int, entry: Any) -> Step:
+def _step(number: int, entry: Any, made: bool) -> Step:
     if not isinstance(entry, dict) or not isinstance(entry.get("command"), str):
         message = tr('Step {number} must be an object with a “command”, such as {{"command": "stats"}}.')
         raise BadInput(message.format(number=number))
@@ -172,7 +173,7 @@ def _step(number: int, entry: Any) -> Step:
         if not isinstance(label, str) or (not re.fullmatch(r"[^\W\d][\w-]*", label) and label != str(number)):
             raise BadInput(tr("the id “{id}” must be a word that begins with a letter.").format(id=label))
         command = command_named(entry["command"])
-        _check_places(values)
+        _check_places(values, made)
         step = Step(number, label, command, values)
         _check(step)
     except BadInput as error:
@@ -192,12 +193,13 @@ def _check(step: Step) -> None:
         build(step.command, dict(step.values))
 
 
-def _check_places(value: Any) -> None:
+def _check_places(value: Any, made: bool) -> None:
+    places = PLACES if made else PLACES[:-1]
     for text in _texts(value):
         for place in _PLACE.findall(text):
-            if place not in PLACES:
+            if place not in places:
                 message = tr("“{{{place}}}” stands for nothing; there are {known}.")
-                known = ", ".join(f"{{{name}}}" for name in PLACES)
+                known = ", ".join(f"{{{name}}}" for name in places)
                 raise BadInput(message.format(place=place, known=known))
 
 
