@@ -5,7 +5,7 @@ Equations and validation: docs/developer/portal-pressure.md and docs/validation/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from surgitwin.core.text import tr
 from surgitwin.scene.nodes import PlanNode
 from surgitwin.scene.scene import Scene
 from surgitwin.simulators.base import Driver, Inputs, Known, Output, PlanUse, Result, Simulator
+from surgitwin.simulators.checks import Check
 from surgitwin.simulators.portal_pressure.from_twin import read_twin
 from surgitwin.simulators.portal_pressure.learning import Measurement, learnt, measurement, weights_of
 from surgitwin.simulators.portal_pressure.limits import RISK_SOURCE, population_risk, thresholds
@@ -99,6 +100,12 @@ class PortalPressure(Simulator[PortalPressureParams, PortalInputs]):
 
     def solve(self, inputs: PortalInputs, params: PortalPressureParams, ctx: Context) -> Result:
         return predicted(inputs, params, ctx)
+
+    @classmethod
+    def checks(cls) -> Sequence[Check]:
+        from surgitwin.simulators.portal_pressure.validation import portal_pressure_checks
+
+        return portal_pressure_checks()
 
 
 def gathered(scene: Scene | None, plan: PlanNode | None, params: PortalPressureParams) -> PortalInputs:
