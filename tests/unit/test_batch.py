@@ -14,7 +14,7 @@ import pytest
 
 from surgitwin.batch import samples
 from surgitwin.batch.cases import Case, collect_cases, prepare, refuse_foreign_outputs, refuse_shared_outputs
-from surgitwin.batch.columns import all_numbers, pick
+from surgitwin.batch.columns import all_numbers, pick, warning_codes
 from surgitwin.batch.ledger import Entry, Ledger, state_of, states_of, why_again
 from surgitwin.batch.recipe import Recipe, read_recipe
 from surgitwin.batch.table import check_table, write_table
@@ -245,6 +245,12 @@ def test_without_columns_all_numbers_land_in_the_table_under_their_names() -> No
         "2.lesions.Tumour 2.margin_mm": 3,
         "sizes.volume_ml": 3,
     }
+
+
+def test_what_the_steps_warn_of_goes_along_with_their_numbers() -> None:
+    one = {"warnings": [{"code": "cut-misses", "message": "x"}, {"code": "organ-cut-off", "message": "y"}]}
+
+    assert warning_codes([one, [], {"warnings": []}, one, {}]) == ["cut-misses", "organ-cut-off"]
 
 
 # Tables

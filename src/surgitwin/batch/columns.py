@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Value = bool | int | float | str | None
@@ -32,6 +32,16 @@ def all_numbers(documents: Mapping[str, Any]) -> dict[str, Value]:
         for way, number in _numbers(document):
             found[".".join((label, *way))] = number
     return found
+
+
+def warning_codes(documents: Iterable[Any]) -> list[str]:
+    """The codes of what the documents warn of, each once: a number without its warning would say too much."""
+    found: dict[str, None] = {}
+    for document in documents:
+        warnings = document.get("warnings") if isinstance(document, Mapping) else None
+        for warning in warnings if isinstance(warnings, list) else ():
+            found[str(warning["code"] if isinstance(warning, Mapping) and "code" in warning else warning)] = None
+    return list(found)
 
 
 def _follow(document: Any, way: Sequence[str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -200,7 +200,7 @@ class Batch:
             values |= all_numbers({"samples": found})
         else:
             values |= pick({"samples": found}, {name: way for name, way in wished.items() if way[0] == "samples"})
-        self._finish(job, CaseResult("done", seconds=job.result.seconds, values=values, state=job.result.state))
+        self._finish(job, replace(job.result, values=values, drawable=None))
 
     def _finish(self, job: _Job, result: CaseResult) -> None:
         """Give the case its row, and remember it."""
@@ -221,6 +221,7 @@ class Batch:
             "note": job.note or None,
             "step": result.step,
             "message": result.message,
+            "warnings": "; ".join(result.warnings) or None,
             "seconds": result.seconds,
             **result.values,
         }

@@ -40,12 +40,15 @@ class Drawable:
     ----------
     point
         The outputs for the point values, with their titles and units.
+    warnings
+        The codes of what the simulator warns of.
     """
 
     simulator: str
     inputs: Inputs
     params: SimulatorParams
     point: tuple[Output, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,8 @@ def gather(wish: SampleWish, scene: Scene) -> Drawable:
     if getattr(inputs, "measured", ()):
         raise BadInput(tr("Samples that learn from measured values cannot be drawn in parts. Leave those values out."))
     point = simulator.solve(inputs, params, Context())
-    return Drawable(wish.simulator, replace(inputs, nodes=()), params, tuple(point.outputs))
+    warnings = tuple(notice.code for notice in point.notices)
+    return Drawable(wish.simulator, replace(inputs, nodes=()), params, tuple(point.outputs), warnings)
 
 
 def _plan(wish: SampleWish, simulator: AnySimulator, scene: Scene | None) -> PlanNode | None:

@@ -12,7 +12,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 from surgitwin.exchange.atomic import write_atomically
 
-FIXED = ("case", "status", "note", "step", "message", "seconds")
+FIXED = ("case", "status", "note", "step", "message", "warnings", "seconds")
 """The columns that every table has, before those of the recipe."""
 
 SUFFIXES = (".csv", ".parquet")

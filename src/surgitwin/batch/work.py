@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from surgitwin.batch.cases import Case
-from surgitwin.batch.columns import Value, all_numbers, pick
+from surgitwin.batch.columns import Value, all_numbers, pick, warning_codes
 from surgitwin.batch.ledger import state_of
 from surgitwin.batch.recipe import SampleWish
 from surgitwin.commands.base import Command
@@ -66,6 +66,8 @@ class CaseResult:
 
     Attributes
     ----------
+    warnings
+        The codes of what the steps warned of.
     state
         The case file's own state right after it was written; see `ledger.state_of`.
     drawable
@@ -77,6 +79,7 @@ class CaseResult:
     message: str | None = None
     seconds: float = 0.0
     values: Mapping[str, Value] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     state: str | None = None
     drawable: Drawable | None = None
 
@@ -197,7 +200,8 @@ class _Steps:
             values = all_numbers(self._documents)
         else:
             values = pick(self._documents, {n: way for n, way in task.columns.items() if way[0] != "samples"})
-        return CaseResult("done", values=values, drawable=drawable)
+        warnings = [*warning_codes(self._documents.values()), *(drawable.warnings if drawable is not None else ())]
+        return CaseResult("done", values=values, warnings=tuple(dict.fromkeys(warnings)), drawable=drawable)
 
     def _printed(self, command: Command, document: Any, session: Session) -> Any:
         """What ``--json`` prints, with the case's own name instead of that of the copy that is worked on."""
