@@ -45,6 +45,15 @@ Uncertain = Annotated[Spread | None, BeforeValidator(parse_spread)]
 """A parameter with its uncertainty: a number is certain, ``MEAN±SD`` and ``LOW..HIGH`` are spread, None is assumed."""
 
 
+@dataclass(frozen=True)
+class NamesSegment:
+    """Marks a text parameter that names a segment of the case: a window offers those that there are."""
+
+
+SegmentText = Annotated[str, NamesSegment()]
+"""The name or id of a segment, or nothing."""
+
+
 class NoConvergence(SurgitwinError):
     """The equations have no solution that could be found; never a number instead."""
 
@@ -149,6 +158,12 @@ class SimulatorParams(BaseModel):
             (name, [m for m in info.metadata if isinstance(m, Quantity)]) for name, info in cls.model_fields.items()
         )
         return {name: marks[0] for name, marks in found if marks}
+
+    @classmethod
+    def references(cls) -> dict[str, bool]:
+        """The parameters that name a segment; as `segmentation.methods.MethodParams.references`, one segment each."""
+        marked = cls.model_fields.items()
+        return {name: False for name, info in marked if any(isinstance(m, NamesSegment) for m in info.metadata)}
 
     def known(self, **from_twin: Known) -> dict[str, Known]:
         """Every quantity that is known: what was given, else what the twin says, else its prior."""

@@ -197,8 +197,11 @@ class NodeChoice(Choice):
         found = self.currentData()
         return NodeId(found) if found is not None else None
 
-    def choose(self, node_id: NodeId) -> None:
+    def choose(self, node_id: str) -> None:
+        """Choose a node by its id, or by its name as scripts give it; nothing stands for no node."""
         row = self.findData(node_id)
+        if row < 0:
+            row = self.findText(node_id) if node_id else self.findData(None)
         if row >= 0:
             self.setCurrentIndex(row)
 

@@ -19,7 +19,7 @@ from surgitwin.gui.panels.simulation_form import SimulationForm
 from surgitwin.gui.panels.simulation_result import SimulationResult
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import Status, StatusBadge
-from surgitwin.scene.nodes import PlanNode, SimulationNode, VesselTreeNode
+from surgitwin.scene.nodes import Node, PlanNode, SegmentNode, SimulationNode, VesselTreeNode
 from surgitwin.simulators.registry import AnySimulator, simulator_named, simulator_names
 
 USUAL = "portal-pressure"
@@ -133,6 +133,8 @@ class SimulatePanel(Panel):
         simulator, scene = self._simulator, self._desk.scene
         if simulator is None:
             return
+        if self.form is not None:
+            self.form.refresh_nodes()
         plans = scene.of_type(PlanNode)
         self.plans.fill(list(plans))
         if self._desk.plan is not None:
@@ -165,6 +167,9 @@ class SimulatePanel(Panel):
         read = node.provenance.inputs if node is not None and node.provenance is not None else {}
         return next((key for key in read if self._desk.scene.get(key, VesselTreeNode) is not None), None)
 
+    def _segments(self) -> list[Node]:
+        return list(self._desk.scene.of_type(SegmentNode))
+
     def _others(self, node: SimulationNode | None) -> list[dict[str, Any]]:
         """Results of other plans that are current: they stand beside this one."""
         scene = self._desk.scene
@@ -194,7 +199,7 @@ class SimulatePanel(Panel):
             self.column.removeWidget(self.form)
             self.form.hide()
             self.form.deleteLater()
-        self.form = SimulationForm(self._theme, self._simulator.Params, [])
+        self.form = SimulationForm(self._theme, self._simulator.Params, self._segments)
         self.column.insertWidget(self.with_form, self.form)
         self._shown = None
         self.align_forms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Signal
@@ -22,7 +23,7 @@ class SimulationForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, theme: Theme, kind: type[SimulatorParams], segments: list[Node]) -> None:
+    def __init__(self, theme: Theme, kind: type[SimulatorParams], segments: Callable[[], list[Node]]) -> None:
         super().__init__()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -31,12 +32,17 @@ class SimulationForm(QWidget):
         self.sections: list[Section] = []
         for number, (title, names) in enumerate(_grouped(kind)):
             section = Section(theme, title, opened=number == 0)
-            form = Form(kind, segments=lambda: segments, only=names)
+            form = Form(kind, segments=segments, only=names)
             form.changed.connect(self.changed)
             section.body.addWidget(form)
             column.addWidget(section)
             self.forms.append(form)
             self.sections.append(section)
+
+    def refresh_nodes(self) -> None:
+        """Offer the segments that there are now."""
+        for form in self.forms:
+            form.refresh_nodes()
 
     def settings(self) -> dict[str, Any]:
         """What was typed, by parameter; what stands at its default is left out."""

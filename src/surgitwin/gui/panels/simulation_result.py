@@ -165,16 +165,15 @@ def chance_text(percent: float) -> str:
 def rigid_text(document: Document) -> str:
     """The conservative result beside the shown one, and the one with congested remnant counted."""
     details = document["details"]
-    first = document["main"][0] if document["main"] else ""
     lines = []
     for key, text in (
-        ("rigid", tr("Rigid portal tree (conservative): {value} {unit}, {interval}")),
-        ("congested_counted", tr("Congested remnant counted: {value} {unit}, {interval}")),
+        ("rigid", tr("Rigid portal tree (conservative), {title}: {value} {unit}, {interval}")),
+        ("congested_counted", tr("Congested remnant counted, {title}: {value} {unit}, {interval}")),
     ):
-        variant = details.get(key)
-        if variant and first in variant:
-            one = variant[first]
-            lines.append(text.format(value=number_text(one["value"]), unit=one["unit"], interval=interval_text(one)))
+        variant = details.get(key) or {}
+        for one in (variant[name] for name in document["main"][:2] if name in variant):
+            shown = {"title": one["title"], "value": number_text(one["value"]), "unit": one["unit"]}
+            lines.append(text.format(**shown, interval=interval_text(one)))
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from surgitwin.core.text import tr
-from surgitwin.simulators.base import Known, Quantity, SimulatorParams, Tag, Uncertain
+from surgitwin.simulators.base import Known, Quantity, SegmentText, SimulatorParams, Tag, Uncertain
 from surgitwin.simulators.spread import Spread, normal, uniform
 from surgitwin.simulators.vessel_flow.conditions import FLOW_ML_MIN, Held
 from surgitwin.vessels.tree import System
@@ -28,9 +28,15 @@ class VesselFlowParams(SimulatorParams):
         le=20_000,
         description=tr("how many samples the interval is made from; 0 gives the point value only"),
     )
-    vessels: str = Field(default="", description=tr("the vessel tree, or its segment; the portal one if not given"))
-    organ: str = Field(
-        default="", description=tr("what the tree feeds or drains, to weigh its ends by volume; the liver if not given")
+    vessels: str = Field(
+        default="",
+        title=tr("Vessel tree"),
+        description=tr("the vessel tree, or its segment; the portal one if not given"),
+    )
+    organ: SegmentText = Field(
+        default="",
+        title=tr("Organ"),
+        description=tr("what the tree feeds or drains, to weigh its ends by volume; the liver if not given"),
     )
     share: Share = Field(
         default="volume",
@@ -64,12 +70,8 @@ class VesselFlowParams(SimulatorParams):
     )
     narrowings: bool = Field(default=True, description=tr("whether narrowings lose more than Poiseuille's law says"))
     flow_ml_min: Annotated[Uncertain, Quantity(tr("flow through the tree before"), "ml/min", *FLOW_ML_MIN)] = None
-    gradient_mmhg: Annotated[
-        Uncertain, Quantity(tr("pressure difference between the tree's root and the tissue before"), "mmHg", 0.5, 200)
-    ] = None
-    downstream_mmhg: Annotated[
-        Uncertain, Quantity(tr("pressure where blood leaves the tree and its small vessels"), "mmHg", 0, 40)
-    ] = None
+    gradient_mmhg: Annotated[Uncertain, Quantity(tr("pressure from root to tissue before"), "mmHg", 0.5, 200)] = None
+    downstream_mmhg: Annotated[Uncertain, Quantity(tr("pressure behind the small vessels"), "mmHg", 0, 40)] = None
     viscosity_mpa_s: Annotated[
         Uncertain,
         Quantity(
