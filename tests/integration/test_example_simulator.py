@@ -66,6 +66,13 @@ def test_on_numbers_alone_it_gives_the_rate_with_the_interval_that_the_textbook_
     assert "recalled, not checked" in found["thresholds"][0]["text"]
 
 
+def test_its_own_checks_are_among_those_that_the_program_makes(installed: Mapping[str, str]) -> None:
+    found = document(installed, "validate", "kinetic-growth")
+
+    (check,) = found["simulators"][0]["checks"]
+    assert (check["verdict"], check["value"]) == ("met", pytest.approx(7 / 3))
+
+
 def test_its_name_stands_among_those_that_can_be_asked_for(installed: Mapping[str, str]) -> None:
     status, out, err = run(installed, "simulate", "-", "heart-attack")
 

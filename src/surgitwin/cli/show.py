@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
 from surgitwin.cli.show_simulation import show_simulation
+from surgitwin.cli.show_validation import show_validation
 from surgitwin.cli.show_vessels import show_territories, show_vessels
 from surgitwin.cli.wording import number, shortened
 from surgitwin.core.text import tr
@@ -346,6 +347,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "sensitivity": show_sensitivity,
     "compare": show_compare,
     "simulate": show_simulation,
+    "validate": show_validation,
     "mesh": _show_surfaces,
     "export": _show_files,
     "copy": _show_files,

@@ -25,6 +25,7 @@ from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.commands.signing import SignOffNode
 from surgitwin.commands.simulating import Simulate
 from surgitwin.commands.territories import MakeTerritories
+from surgitwin.commands.validating import ValidateSimulators
 from surgitwin.commands.vessel_edits import EditVessels
 from surgitwin.commands.vessels import ExtractVessels
 from surgitwin.commands.volumes import CropVolume, MaskVolume
@@ -60,6 +61,7 @@ COMMANDS: dict[str, type[Command]] = {
         PlanSensitivity,
         ComparePlans,
         Simulate,
+        ValidateSimulators,
         ExportCase,
         MakeReport,
         TakeSnapshot,

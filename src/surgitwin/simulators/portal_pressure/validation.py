@@ -282,7 +282,7 @@ def _special_cases() -> list[Check]:
     return [
         replace(hypertension, remark=remark.format(value=usual_heart)),
         near(
-            tr("PVP 12 mmHg before, 60 % occluded before and taken"),
+            tr("PVP 12 mmHg before, the 60 % taken were occluded"),
             *(occluded, 12.3, 0.1, "mmHg", "regression", EARLIER),
             decimals=2,
         ),
@@ -291,7 +291,7 @@ def _special_cases() -> list[Check]:
             *(occluded - 12.0, 0.0, 1.0, "mmHg", "analytic", tr("no portal flow goes through it (bound: our choice)")),
         ),
         near(
-            tr("the same with no branch occluded before, κ 0.02"),
+            tr("PVP 12 mmHg before, none occluded, 60 % taken, κ 0.02"),
             *(plain, 16.8, 0.051, "mmHg", "regression", EARLIER),
             decimals=2,
         ),
@@ -308,7 +308,7 @@ def study_patients(count: int, **more: str) -> Patients:
 def _study() -> list[Check]:
     """The spread of an uncertain patient: 4000 samples of the reference against `STUDY_SAMPLES` of these."""
     found = after_operation(study_patients(STUDY_SAMPLES), Kept(0.35))
-    source = tr("4000 samples of that program (its distributions are not recorded in full; spans: our choice)")
+    source = tr("4000 samples of a script of its own (its distributions are not all recorded; spans: our choice)")
     checks: list[Check] = []
     for name, label, wanted, deviation in (
         ("pvp_mmhg", "PVP", (9.8, 14.4, 19.5), 0.4),
