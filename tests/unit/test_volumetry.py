@@ -7,7 +7,7 @@ import pytest
 from surgitwin.commands.planning import Operation
 from surgitwin.core.errors import BadInput
 from surgitwin.resection import CutNumbers
-from surgitwin.resection.formulas import FORMULAS, Body, body_surface_m2, formula
+from surgitwin.core.liver_volume import FORMULAS, Body, body_surface_m2, formula
 from surgitwin.resection.volumetry import (
     OPERATIONS,
     QUALITIES,

@@ -37,6 +37,9 @@ def show_simulation(document: Document, out: Console) -> None:
     out.print(table)
     for limit in document["thresholds"]:
         _show_limit(limit, out)
+    meld = document["details"].get("meld")
+    if meld:
+        out.print("  " + tr("MELD 3.0: {score} ({source}; {note})").format(**meld), markup=False)
     main = document["main"][0] if document["main"] else ""
     driving = [driver for driver in document["drivers"] if driver["output"] == main][:SHOWN_DRIVERS]
     if driving:

@@ -15,8 +15,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from surgitwin.core.errors import BadInput
+from surgitwin.core.liver_volume import WEIGHT_KG, Body, Formula, Tag, formula, in_range
 from surgitwin.core.text import tr
-from surgitwin.resection.formulas import WEIGHT_KG, Body, Formula, Tag, formula, in_range
 from surgitwin.resection.partition import CutNumbers
 
 _FILE = Path(__file__).parent.parent / "resources" / "thresholds.json"

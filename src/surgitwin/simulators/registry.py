@@ -16,9 +16,10 @@ AnySimulator = Simulator[Any, Any]
 def _own() -> dict[str, type[AnySimulator]]:
     from surgitwin.simulators.aneurysm.simulator import Aneurysm
     from surgitwin.simulators.portal_pressure.simulator import PortalPressure
+    from surgitwin.simulators.portal_pressure.transplant import GraftPressure
     from surgitwin.simulators.vessel_flow.simulator import VesselFlow
 
-    return {simulator.name: simulator for simulator in (PortalPressure, VesselFlow, Aneurysm)}
+    return {simulator.name: simulator for simulator in (PortalPressure, GraftPressure, VesselFlow, Aneurysm)}
 
 
 def simulator_names() -> list[str]:

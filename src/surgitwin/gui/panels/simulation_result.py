@@ -15,7 +15,7 @@ from surgitwin.gui.widgets.sections import Section
 Document = dict[str, Any]
 CARDS = 4
 LONGEST_UNIT = 7
-MARKS = {"below": "✓", "reached": "✕", "uncertain": "▲", "not assessed": "–"}
+MARKS = ("✕", "▲", "✓", "–")  # bad, uncertain, good, not assessed
 VERDICTS = {
     "below": tr("{title} below {limit:g} {unit}"),
     "reached": tr("{title} reaches {limit:g} {unit}"),
@@ -144,8 +144,9 @@ def verdict_of(document: Document, name: str) -> Verdict | None:
     judged = [entry for entry in judged if entry["verdict"] != "not assessed"]
     if not judged:
         return None
-    order = {"reached": 0, "uncertain": 1, "below": 2}
-    worst = min(judged, key=lambda entry: (order[entry["verdict"]], entry["limit"]))
+    worst = min(judged, key=lambda entry: (_seriousness(entry), entry["limit"]))
+    if worst.get("at_least"):
+        return size_verdict(worst)
     chance = worst["probability_percent"]
     values = {"limit": worst["limit"], "unit": worst["unit"], "author": worst["author"]}
     if worst["verdict"] == "reached":
@@ -154,6 +155,24 @@ def verdict_of(document: Document, name: str) -> Verdict | None:
         return Verdict("good", tr("below {limit:g} {unit}: {author}").format(**values))
     text = tr("{chance} chance of {limit:g} {unit}: {author}").format(chance=chance_text(chance), **values)
     return Verdict("caution" if worst["verdict"] == "uncertain" else "good", text)
+
+
+def size_verdict(limit: Document) -> Verdict:
+    """A size that should be at least the limit."""
+    values = {"limit": limit["limit"], "unit": limit["unit"], "author": limit["author"]}
+    if limit["verdict"] == "below":
+        return Verdict("bad", tr("below {limit:g} {unit}: {author}").format(**values))
+    if limit["verdict"] == "uncertain":
+        return Verdict("caution", tr("may be below {limit:g} {unit}: {author}").format(**values))
+    return Verdict("good", tr("at least {limit:g} {unit}: {author}").format(**values))
+
+
+def _seriousness(limit: Document) -> int:
+    """0 is bad, 1 uncertain, 2 good, 3 not assessed."""
+    order = {"reached": 0, "uncertain": 1, "below": 2, "not assessed": 3}
+    if limit.get("at_least"):
+        order |= {"reached": 2, "below": 0}
+    return order[limit["verdict"]]
 
 
 def chance_text(percent: float) -> str:
@@ -181,7 +200,7 @@ def limits_text(document: Document) -> str:
     """Each limit in a line: shape, what was compared, for whom it holds, which CVP was assumed."""
     lines = []
     for limit in document["thresholds"]:
-        mark = MARKS[limit["verdict"]]
+        mark = MARKS[_seriousness(limit)]
         if limit["limit"] is None:
             lines.append(f"{mark} {limit['title']}: {limit['text']}")
             continue
@@ -192,6 +211,9 @@ def limits_text(document: Document) -> str:
         if limit["probability_percent"] is not None:
             line += " " + tr("Reached in {chance} of samples.").format(chance=chance_text(limit["probability_percent"]))
         lines.append(line + (f" [{limit['note']}]" if limit.get("note") else ""))
+    meld = document["details"].get("meld")
+    if meld:
+        lines.append(tr("MELD 3.0: {score} ({source}; {note}).").format(**meld))
     assumed = {limit["cvp_assumed"] for limit in document["thresholds"] if limit.get("cvp_assumed")}
     risk = document["details"].get("risk")
     if risk and risk["value_percent"] is not None:

@@ -120,6 +120,29 @@ def _perfused(numbers: Mapping[str, Any], notices: list[Notice]) -> tuple[float,
     return float(perfused), float(drained)
 
 
+@dataclass(frozen=True, eq=False)
+class PlanVolumes:
+    """Tumour-free volumes of a plan, ml, and what they were read from."""
+
+    whole_ml: float
+    removed_ml: float
+    remnant_ml: float
+    nodes: tuple[Node, ...]
+
+
+def plan_volumes(scene: Scene, plan: PlanNode) -> PlanVolumes:
+    """The parts of a donor's liver.
+
+    Raises
+    ------
+    BadInput
+        If the plan is not of a liver, or is stale.
+    """
+    numbers = _numbers_of(scene, plan)
+    whole, remnant = float(numbers["organ_tumour_free_ml"]), float(numbers["remnant_tumour_free_ml"])
+    return PlanVolumes(whole, whole - remnant, remnant, _nodes(scene, plan, []))
+
+
 def kept_while_moving(numbers: Mapping[str, Any]) -> Kept | None:
     """What stays while a cut moves, from the numbers that follow it; None if no share of the liver is known.
 

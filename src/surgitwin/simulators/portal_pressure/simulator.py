@@ -117,7 +117,7 @@ def gathered(scene: Scene | None, plan: PlanNode | None, params: PortalPressureP
         raise BadInput(
             tr("Name the plan to simulate (--plan NAME), or give remnant_fraction: the perfused share that stays.")
         )
-    _choose_pressures(known, params, notices)
+    known = patient_inputs(known, params, notices)
     kept = twin.kept
     if kept is None or params.remnant_fraction is not None:
         kept = Kept.of_total(known["remnant_fraction"].point, known["portal_open_fraction"].point)
@@ -126,8 +126,6 @@ def gathered(scene: Scene | None, plan: PlanNode | None, params: PortalPressureP
     if params.measured_remnant_fraction is not None:
         share = params.measured_remnant_fraction.centre
         at_measurement = Kept.of_total(share, known["portal_open_fraction"].point)
-    for name in (*MEASURED, "measured_remnant_fraction"):
-        known.pop(name, None)
     return PortalInputs(
         known,
         twin.nodes,
@@ -139,6 +137,13 @@ def gathered(scene: Scene | None, plan: PlanNode | None, params: PortalPressureP
         False,
         twin.facts,
     )
+
+
+def patient_inputs(known: Mapping[str, Known], params: PortalPressureParams, notices: list[Notice]) -> dict[str, Known]:
+    """What goes into the circulation: one description of the portal pressure, and nothing measured afterwards."""
+    kept = {name: one for name, one in known.items() if name not in (*MEASURED, "measured_remnant_fraction")}
+    _choose_pressures(kept, params, notices)
+    return kept
 
 
 def _choose_pressures(known: dict[str, Known], params: PortalPressureParams, notices: list[Notice]) -> None:
