@@ -59,11 +59,13 @@ def test_on_numbers_alone_it_gives_the_rate_with_the_interval_that_the_textbook_
     assert rate["value"] == pytest.approx(7 / 3, abs=0.01)
     assert (rate["low"], rate["high"]) == pytest.approx((1.558, 3.109), abs=0.02)
     assert rate["unit"] == "%/week"
-    # The normal distribution has 24.0 % below -1 / sqrt(2) standard deviations.
-    assert found["details"]["below_2_percent_a_week_percent"] == pytest.approx(24.0, abs=1.0)
+    # The normal distribution has 76.0 % above -1 / sqrt(2) standard deviations.
+    (limit,) = found["thresholds"]
+    assert limit["probability_percent"] == pytest.approx(76.0, abs=1.0)
+    assert (limit["verdict"], limit["at_least"]) == ("uncertain", True)
+    assert "recalled, not checked" in limit["text"]
     shares = {driver["input"]: driver["share_percent"] for driver in found["drivers"]}
     assert shares == pytest.approx({"flr_before_percent": 50, "flr_after_percent": 50}, abs=3)
-    assert "recalled, not checked" in found["thresholds"][0]["text"]
 
 
 def test_its_own_checks_are_among_those_that_the_program_makes(installed: Mapping[str, str]) -> None:

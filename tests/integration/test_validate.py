@@ -28,11 +28,10 @@ def off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page_is_what_the_program_finds_now() -> None:
-    """Where this fails: ``surgitwin validate --page docs/validation/simulators.md``."""
     document = done("validate")
 
     table = PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
-    assert table.strip() == markdown(document).strip()
+    assert table.strip() == markdown(document).strip(), "surgitwin validate --page docs/validation/simulators.md"
     assert [one["name"] for one in document["simulators"]] == simulator_names()
 
 

@@ -22,6 +22,7 @@ from surgitwin.simulators.base import (
     TAG_TEXTS,
     Inputs,
     Known,
+    Output,
     PlanUse,
     Quantity,
     Result,
@@ -36,7 +37,7 @@ from surgitwin.simulators.spread import normal
 
 FloatArray = NDArray[np.float64]
 VOLUMETRY_SD_PERCENT = 3.0
-SLOW_PERCENT_A_WEEK = 2.0
+LIMIT_PERCENT_A_WEEK = 2.0
 OUTPUTS = {
     "growth_percent_per_week": (tr("Growth of the remnant"), "%/week"),
     "hypertrophy_percent": (tr("Growth in all, of the standard volume"), "%"),
@@ -88,15 +89,13 @@ class KineticGrowth(Simulator[KineticGrowthParams, Inputs]):
         outputs = [summarise(name, *OUTPUTS[name], float(point[name][0]), found.get(name)) for name in OUTPUTS]
         first = outputs[0].name
         titles = {name: known.title for name, known in inputs.quantities.items()}
-        slow = float(np.mean(found.get(first, point[first]) < SLOW_PERCENT_A_WEEK))
         notice = Notice("simulated", tr("Worked out from two volumes: it supports a decision, and makes none."))
         return Result(
             outputs,
             [first],
             drivers(first, found[first], drawn, titles) if found else (),
-            [_slow_growth(first, 100.0 * slow)],
+            [_against_limit(outputs[0], found.get(first))],
             (*inputs.notices, notice),
-            {"below_2_percent_a_week_percent": 100.0 * slow},
         )
 
     @classmethod
@@ -137,19 +136,27 @@ def read_for(scene: Scene, plan: PlanNode) -> tuple[Node, ...]:
     return (plan, *(node for node in found if node is not None and node.id != plan.id))
 
 
-def _slow_growth(output: str, percent: float) -> dict[str, Any]:
-    """What was published, without a verdict: "reached" reads as bad, and here more is better."""
-    text = tr("a high risk was published for growth below 2 % a week ({checked}); {percent:.0f} % of samples are below")
+def _against_limit(rate: Output, samples: FloatArray | None) -> dict[str, Any]:
+    """The published limit; ``at_least`` says that more is better, so that reaching it is good news."""
+    low, high = (rate.value if end is None else end for end in (rate.low, rate.high))
+    verdict = "reached" if rate.value is not None and rate.value >= LIMIT_PERCENT_A_WEEK else "below"
+    if low is not None and high is not None and low < LIMIT_PERCENT_A_WEEK <= high:
+        verdict = "uncertain"
+    reached = None if samples is None else 100.0 * float(np.mean(samples >= LIMIT_PERCENT_A_WEEK))
     return {
         "author": "Shindoh 2013",
-        "output": output,
-        "title": OUTPUTS[output][0],
-        "limit": None,
-        "unit": OUTPUTS[output][1],
-        "text": text.format(checked=TAG_TEXTS["M"], percent=percent),
+        "output": rate.name,
+        "title": rate.title,
+        "limit": LIMIT_PERCENT_A_WEEK,
+        "at_least": True,
+        "unit": rate.unit,
+        "text": tr("slower growth went with a high risk ({checked})").format(checked=TAG_TEXTS["M"]),
         "population": tr("remnants after portal vein embolisation"),
         "checked": "M",
-        "note": TAG_TEXTS["M"],
-        "probability_percent": None,
-        "verdict": "not assessed",
+        "note": "",
+        "value": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "probability_percent": reached,
+        "verdict": verdict,
     }
