@@ -216,3 +216,26 @@ def test_only_a_territory_can_be_marked_as_occluded(case: Path) -> None:
     answer = surgitwin("edit", case, "Liver", "--portal-occluded")
 
     assert answer.status == 3 and "no territory" in answer.err
+
+
+def test_the_report_prints_every_result_with_its_interval_limits_and_assumptions(case: Path, tmp_path: Path) -> None:
+    from pypdf import PdfReader
+
+    words = ("--hepatectomy", "left", "--segment-1", "keep", "--middle-hepatic-vein", "keep")
+    done("plan", case, "Left", "--organ", "Liver", *words)
+    found = {plan: simulated(case, "pvp_mmhg=9±1", "samples=300", plan=plan) for plan in ("Right", "Left")}
+    done("report", case, tmp_path / "r.pdf")
+    text = " ".join(" ".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages).split())
+
+    for plan, document in found.items():
+        assert f"Portal pressure after hepatectomy: {plan}" in text
+        pvp = document["outputs"]["pvp_mmhg"]
+        value, low, high = (f"{pvp[k]:.1f}" if pvp[k] >= 10 else f"{pvp[k]:.2f}" for k in ("value", "low", "high"))
+        assert f"{value} {low} to {high}" in text
+    for part in ("SIMULATED", "Rigid portal tree", "Allard 2013", "assumed", "recalled, not checked", "PVP, mmHg"):
+        assert part in text, part
+    assert "This result is stale" not in text
+    done("edit", case, "Couinaud 8", "--portal-occluded")
+    done("report", case, tmp_path / "stale.pdf")
+    again = " ".join(page.extract_text() for page in PdfReader(tmp_path / "stale.pdf").pages)
+    assert "STALE" in again and "This result is stale" in " ".join(again.split())

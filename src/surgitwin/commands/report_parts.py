@@ -21,12 +21,22 @@ from surgitwin.exchange.report_content import (
     ProvenanceRow,
     ReportContent,
     ReportWarning,
+    SimulationPart,
     Status,
     Study,
     VolumeRow,
 )
 from surgitwin.exchange.report_documents import plan_part, plane_line, volume_row
-from surgitwin.scene.nodes import CaseNode, CutModel, Node, PlanNode, ReportSettingsNode, SegmentNode, VolumeNode
+from surgitwin.scene.nodes import (
+    CaseNode,
+    CutModel,
+    Node,
+    PlanNode,
+    ReportSettingsNode,
+    SegmentNode,
+    SimulationNode,
+    VolumeNode,
+)
 from surgitwin.scene.scene import Scene
 from surgitwin.scene.signing import SIGNED_TYPES
 
@@ -71,13 +81,27 @@ def report_content(
         studies=tuple(_study(volume, identity) for volume in scene.of_type(VolumeNode)),
         facts=tuple(_confirmed_facts(scene.case)),
         plans=_with_ticks(scene, plans, [_plan(scene, plan) for plan in plans]),
+        simulations=tuple(_simulation(scene, node) for node in _simulations(scene, plans)),
         pictures=tuple(picture for group in pictures for picture in group),
         volumes=tuple(_volume(segment, statistics[segment.id]) for segment in segments if segment.id in statistics),
         warnings=tuple(_warnings(scene, plans, identity)),
-        provenance=tuple(_provenance(scene, [*scene.of_type(VolumeNode), *segments, *plans], identity)),
+        provenance=tuple(
+            _provenance(scene, [*scene.of_type(VolumeNode), *segments, *plans, *_simulations(scene, plans)], identity)
+        ),
         versions=((tr("Surgitwin"), __version__), ("Python", platform.python_version())),
         notes=settings.notes,
     )
+
+
+def _simulations(scene: Scene, plans: Sequence[PlanNode]) -> list[SimulationNode]:
+    """Results of the plans that are printed, and those that belong to no plan."""
+    shown = {None, *(plan.id for plan in plans)}
+    return [node for node in scene.of_type(SimulationNode) if node.document is not None and node.plan in shown]
+
+
+def _simulation(scene: Scene, node: SimulationNode) -> SimulationPart:
+    statuses = (Status.STALE, Status.SIMULATED) if scene.is_stale(node) else (Status.SIMULATED,)
+    return SimulationPart(node.name, node.document or {}, statuses)
 
 
 def _patient(scene: Scene) -> PatientLine:
@@ -184,6 +208,11 @@ def _warnings(scene: Scene, plans: Sequence[PlanNode], identity: bool) -> list[R
         if scene.is_stale(plan):
             message = tr("This plan is stale: what it was computed from has changed since. Plan it again.")
             found.append(ReportWarning(plan.name, message))
+    for node in _simulations(scene, plans):
+        found += [ReportWarning(node.name, warning["message"]) for warning in (node.document or {})["warnings"]]
+        if scene.is_stale(node):
+            message = tr("This result is stale: what it was computed from has changed since. Simulate it again.")
+            found.append(ReportWarning(node.name, message))
     return found + [_confirmed(scene, entry, identity) for entry in scene.case.log_confirmations]
 
 

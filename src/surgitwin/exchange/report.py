@@ -13,6 +13,7 @@ from surgitwin.exchange.atomic import write_atomically
 from surgitwin.exchange.report_content import ReportContent
 from surgitwin.exchange.report_page import MARGIN, disclaimer, page_canvas
 from surgitwin.exchange.report_pictures import picture_rows
+from surgitwin.exchange.report_simulations import simulation_story
 from surgitwin.exchange.report_style import Style
 
 PageSize = Literal["A4", "letter"]
@@ -82,6 +83,7 @@ def _story(style: Style, content: ReportContent, width: float) -> list[Any]:
     limits = tables.limit_tables(style, content.plans, width)
     if limits:
         story += [*style.heading(tr("Published limits")), *_spaced(limits)]
+    story += simulation_story(style, content.simulations, width)
     if content.pictures:
         rows = picture_rows(style, content.pictures, width)
         story += [_kept([style.paragraph(tr("Pictures"), "h1"), rows[0]]), *rows[1:]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
@@ -239,6 +239,15 @@ class ProvenanceRow:
 
 
 @dataclass(frozen=True)
+class SimulationPart:
+    """What a simulator found, as the document that its command prints."""
+
+    title: str
+    document: Mapping[str, Any]
+    statuses: tuple[Status, ...] = (Status.SIMULATED,)
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything a report says.
 
@@ -262,6 +271,7 @@ class ReportContent:
     studies: tuple[Study, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     plans: tuple[PlanPart, ...] = ()
+    simulations: tuple[SimulationPart, ...] = ()
     pictures: tuple[Picture, ...] = ()
     volumes: tuple[VolumeRow, ...] = ()
     warnings: tuple[ReportWarning, ...] = ()
@@ -284,6 +294,7 @@ class ReportContent:
         """The statuses that occur, in the order of `Status`."""
         found = {status for _, quantity in self.quantities() for status in quantity.statuses}
         found |= {status for plan in self.plans for status in plan.statuses}
+        found |= {status for one in self.simulations for status in one.statuses}
         found |= {Status.CUT_OFF for row in self.volumes if row.cut_off}
         return tuple(status for status in Status if status in found)
 

@@ -115,6 +115,12 @@ class Style:
         parts = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
         return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
+    def tinted(self, token: str) -> Any:
+        """`tint` as a colour to draw with."""
+        from reportlab.lib.colors import HexColor
+
+        return HexColor(self.tint(token))
+
     def paragraph(self, text: str, style: str = "body") -> Any:
         """A Paragraph of plain text."""
         return self.marked(self.fonts.markup(text), style)

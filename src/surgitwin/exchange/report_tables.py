@@ -47,7 +47,7 @@ def facts(style: Style, content: ReportContent, width: float) -> Any:
     if content.author:
         rows.append((tr("Made by"), content.author))
     cells = [[style.paragraph(label, "muted"), style.paragraph(text, "cell")] for label, text in rows]
-    return _table(style, cells, [26 * _mm(), width - 26 * _mm()], head=False, ruled=False, pad=1.5)
+    return quiet_table(style, cells, [26 * _mm(), width - 26 * _mm()], head=False, ruled=False, pad=1.5)
 
 
 def plan_tables(style: Style, plans: Sequence[PlanPart], width: float) -> list[Any]:
@@ -88,7 +88,7 @@ def _plan_table(style: Style, plans: Sequence[PlanPart], width: float) -> Any:
         note = f"{size.formatted()}" if size.assessed else ""
         add(name, [_lesion(style, lesion) for lesion in found], note)
     rest = (width - label_width) / len(plans)
-    return _table(style, rows, [label_width, *[rest] * len(plans)], subheads=subheads)
+    return quiet_table(style, rows, [label_width, *[rest] * len(plans)], subheads=subheads)
 
 
 def limit_tables(style: Style, plans: Sequence[PlanPart], width: float) -> list[Any]:
@@ -108,7 +108,7 @@ def _limit_table(style: Style, plans: Sequence[PlanPart], width: float) -> Any:
         text = style.fonts.markup(label) + _small(style, first.note)
         rows.append([style.marked(text, "cell"), *[style.marked(_limit(style, limit), "number") for limit in held]])
     rest = (width - label_width) / len(plans)
-    return _table(style, rows, [label_width, *[rest] * len(plans)])
+    return quiet_table(style, rows, [label_width, *[rest] * len(plans)])
 
 
 def _small(style: Style, note: str) -> str:
@@ -182,7 +182,7 @@ def volume_table(style: Style, rows: Sequence[VolumeRow], width: float) -> Any:
         numbers = [style.marked(style.quantity(q), "number") for q in (row.voxels, row.surface, row.hu)]
         cells.append([style.marked(name, "cell"), *numbers])
     number, hu = 39 * _mm(), 46 * _mm()
-    return _table(style, cells, [width - 2 * number - hu, number, number, hu])
+    return quiet_table(style, cells, [width - 2 * number - hu, number, number, hu])
 
 
 def status_lines(style: Style, statuses: Sequence[Status]) -> list[Any]:
@@ -201,7 +201,7 @@ def warning_table(style: Style, content: ReportContent, width: float) -> Any:
         about = f'<font name="{style.fonts.semibold}">{style.fonts.markup(warning.about)}:</font> '
         text = (about if warning.about else "") + style.fonts.markup(warning.message)
         rows.append([style.marked(mark, "cell"), style.marked(text, "cell")])
-    return _table(style, rows, [6 * _mm(), width - 6 * _mm()], head=False)
+    return quiet_table(style, rows, [6 * _mm(), width - 6 * _mm()], head=False)
 
 
 def provenance_table(style: Style, rows: Sequence[ProvenanceRow], width: float) -> Any:
@@ -215,14 +215,14 @@ def provenance_table(style: Style, rows: Sequence[ProvenanceRow], width: float) 
     )
     cells = [[style.paragraph(title, "head") for title, _, _ in columns]]
     cells += [[style.paragraph(read(row), "cell") for _, read, _ in columns] for row in rows]
-    return _table(style, cells, [width * share for _, _, share in columns])
+    return quiet_table(style, cells, [width * share for _, _, share in columns])
 
 
 def _mm() -> float:
     return 72.0 / 25.4
 
 
-def _table(
+def quiet_table(
     style: Style,
     cells: list[list[Any]],
     widths: list[float],

@@ -11,7 +11,7 @@ from surgitwin.simulators.base import Quantity, SimulatorParams, Uncertain
 from surgitwin.simulators.spread import exactly, normal, uniform
 
 ADULT = tr("usual in adults")
-DESIGN = tr("range assumed for this program, no publication behind it")
+DESIGN = tr("range assumed for this program")
 MEASURED_BEFORE = tr("Measured before the operation")
 LIVER = tr("Liver")
 OPERATION = tr("Operation")
