@@ -6,7 +6,7 @@ Definitions and validation: docs/developer/aneurysm.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,6 +33,7 @@ from surgitwin.simulators.aneurysm.reference import thresholds
 from surgitwin.simulators.aneurysm.scores import answers_of, model_inputs, parse_values
 from surgitwin.simulators.aneurysm.variation import SHAPE_VALUES, Site, Varied, extremes, varied
 from surgitwin.simulators.base import Driver, Known, PlanUse, Result, Simulator
+from surgitwin.simulators.checks import Check
 from surgitwin.simulators.sampling import draw, drivers, summarise
 from surgitwin.simulators.spread import normal
 
@@ -80,6 +81,12 @@ class Aneurysm(Simulator[AneurysmParams, AneurysmInputs]):
     )
     Params = AneurysmParams
     plan: ClassVar[PlanUse] = "no"
+
+    @classmethod
+    def checks(cls) -> Sequence[Check]:
+        from surgitwin.simulators.aneurysm.validation import aneurysm_checks
+
+        return aneurysm_checks()
 
     def gather(self, scene: Scene | None, plan: PlanNode | None, params: AneurysmParams) -> AneurysmInputs:
         inputs = read_twin(scene, params)

@@ -6,7 +6,7 @@ never held against them, nor a graft against those of a remnant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,6 +22,7 @@ from surgitwin.core.text import tr
 from surgitwin.scene.nodes import PlanNode
 from surgitwin.scene.scene import Scene
 from surgitwin.simulators.base import Known, PlanUse, Quantity, Result, Simulator, Uncertain
+from surgitwin.simulators.checks import Check
 from surgitwin.simulators.meld import meld_3
 from surgitwin.simulators.portal_pressure.from_twin import plan_volumes
 from surgitwin.simulators.portal_pressure.params import (
@@ -159,6 +160,12 @@ class GraftPressure(Simulator[GraftParams, GraftInputs]):
     Params = GraftParams
     plan: ClassVar[PlanUse] = "optional"
     light: ClassVar[bool] = True
+
+    @classmethod
+    def checks(cls) -> Sequence[Check]:
+        from surgitwin.simulators.portal_pressure.transplant_validation import graft_checks
+
+        return graft_checks()
 
     def gather(self, scene: Scene | None, plan: PlanNode | None, params: GraftParams) -> GraftInputs:
         if params.remnant_fraction is not None:

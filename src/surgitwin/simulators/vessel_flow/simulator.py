@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from surgitwin.core.text import tr
 from surgitwin.scene.nodes import PlanNode
 from surgitwin.scene.scene import Scene
 from surgitwin.simulators.base import Inputs, PlanUse, Result, Simulator
+from surgitwin.simulators.checks import Check
 from surgitwin.simulators.sampling import INTERVAL, draw, drivers, summarise
 from surgitwin.simulators.vessel_flow.conditions import Conditions, Edit, Parts, Stent
 from surgitwin.simulators.vessel_flow.from_tree import ends_of
@@ -69,6 +70,12 @@ class VesselFlow(Simulator[VesselFlowParams, FlowInputs]):
     )
     Params = VesselFlowParams
     plan: ClassVar[PlanUse] = "no"
+
+    @classmethod
+    def checks(cls) -> Sequence[Check]:
+        from surgitwin.simulators.vessel_flow.validation import vessel_flow_checks
+
+        return vessel_flow_checks()
 
     def gather(self, scene: Scene | None, plan: PlanNode | None, params: VesselFlowParams) -> FlowInputs:
         twin = read_twin(scene, params)
