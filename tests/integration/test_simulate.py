@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from surgitwin.cli.main import main
 from surgitwin.core.progress import Context
 from surgitwin.samples.phantom import PhantomSettings, write_liver_phantom
 from surgitwin.session import Session
 from terminal import copy_of, done, surgitwin
 
 SETTINGS = PhantomSettings(size_ijk=(150, 130, 96), seed=3, portal_terminals=60, hepatic_terminals=50)
+GUIDE = Path(__file__).parents[2] / "docs" / "user" / "portal-pressure.md"
 MEASURED = ("map_mmhg=85", "cvp_mmhg=5", "cardiac_output_l_min=5.5", "portal_flow_l_min=1.0", "pvp_mmhg=12")
 REST = ("hepatic_artery_flow_l_min=0.35", "alpha=0.35", "beta=0.4", "kappa_per_mmhg=0.02", "habr_gain=0")
 EXACT = (*MEASURED, *REST, "frank_starling_l_min_mmhg=0.35", "volume_change_ml=0", "samples=0")
@@ -239,3 +244,15 @@ def test_the_report_prints_every_result_with_its_interval_limits_and_assumptions
     done("report", case, tmp_path / "stale.pdf")
     again = " ".join(page.extract_text() for page in PdfReader(tmp_path / "stale.pdf").pages)
     assert "STALE" in again and "This result is stale" in " ".join(again.split())
+
+
+def test_the_guides_commands_can_be_typed_as_they_are_printed(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(case, tmp_path / "patient.twin")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [shlex.split(line)[1:] for block in blocks for line in block.splitlines()]
+
+    assert len(lines) == 5
+    assert [(words[0], main(words)) for words in lines] == [(words[0], 0) for words in lines]
