@@ -263,3 +263,9 @@ def test_what_cannot_be_is_refused_with_the_value_and_what_would_be_right(
         simulate(**{**BASE, **settings})
 
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
+
+
+def test_with_pvp_and_hvpg_both_uncertain_only_what_was_given_or_assumed_drives_the_result() -> None:
+    result = simulate(**BASE | {"pvp_mmhg": "12±1", "hvpg_mmhg": "4±0.5", "alpha": None, "samples": 500})
+
+    assert {driver.input for driver in result.drivers} == {"pvp_mmhg", "hvpg_mmhg"}

@@ -77,7 +77,7 @@ class Patients:
     columns
         (n,) of each of `kernels.INPUTS` but what is kept.
     drawn
-        (n,) of each quantity as it was drawn.
+        (n,) of each quantity as it was drawn, and of those that follow from drawn ones (`derived`).
     fraction_error
         (n,): how far the perfused share is off what the plan says.
     refused
@@ -93,6 +93,11 @@ class Patients:
     def count(self) -> int:
         return len(self.fraction_error)
 
+    @property
+    def independent(self) -> dict[str, FloatArray]:
+        """What was drawn, without what follows from it: the inputs that may drive a result."""
+        return {name: values for name, values in self.drawn.items() if name not in derived(self.drawn)}
+
     def first(self, count: int) -> Patients:
         """The same with fewer samples."""
         return Patients(
@@ -101,6 +106,12 @@ class Patients:
             self.fraction_error[:count],
             self.refused,
         )
+
+
+def derived(drawn: Mapping[str, FloatArray]) -> set[str]:
+    """The quantities that are no numbers of their own: alpha of two pressures, and a graft's share of two volumes."""
+    found = {"alpha"} if {"pvp_mmhg", "hvpg_mmhg"} <= set(drawn) else set()
+    return found | ({"remnant_fraction"} if "graft_volume_ml" in drawn else set())
 
 
 def sample_patients(quantities: Mapping[str, Known], count: int, seed: int) -> Patients:
@@ -154,6 +165,9 @@ def _columns(
     for name, known in quantities.items():
         if known.relative_to:
             drawn[name] = drawn[name] * drawn[known.relative_to]
+    if "graft_volume_ml" in drawn:
+        # More than a whole liver does not lower the pressure here: there is no model for that, and 1 is conservative.
+        drawn["remnant_fraction"] = np.minimum(drawn["graft_volume_ml"] / drawn["liver_volume_ml"], 1.0)
     found = {name: drawn[name] for name in _SAME}
     found |= {column: drawn[name] for column, name in _COMPLIANCES.items()}
     cvp = drawn["cvp_mmhg"]
@@ -259,9 +273,11 @@ def _per_tissue(
     before = columns["portal_flow_l_min"] / columns["open_share"]
     widening = np.maximum(1.0 + columns["kappa_per_mmhg"] * (found["pvp_mmhg"] - columns["pvp_mmhg"]), 0.05)
     tissue: dict[str, Any] = {"wall_shear_ratio": share / before / widening**3}
-    if "liver_volume_ml" in drawn:
-        grams = (
-            drawn["liver_volume_ml"] * drawn["liver_density_g_ml"] * (columns["open_kept"] + columns["occluded_kept"])
-        )
+    if "graft_volume_ml" in drawn or "liver_volume_ml" in drawn:
+        if "graft_volume_ml" in drawn:  # weighed itself: the standard volume's uncertainty is not the graft's
+            grams = drawn["graft_volume_ml"] * drawn["liver_density_g_ml"] * drawn["blood_factor"]
+        else:
+            kept = columns["open_kept"] + columns["occluded_kept"]
+            grams = drawn["liver_volume_ml"] * drawn["liver_density_g_ml"] * kept
         tissue["portal_flow_ml_min_100g"] = found["portal_flow_l_min"] * 1000.0 / (grams / 100.0)
     return tissue

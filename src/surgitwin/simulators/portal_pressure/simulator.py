@@ -132,7 +132,7 @@ def gathered(scene: Scene | None, plan: PlanNode | None, params: PortalPressureP
         tuple(notices),
         kept,
         twin.kept_congested_counted,
-        _measurements(params),
+        measurements(params),
         at_measurement,
         False,
         twin.facts,
@@ -186,7 +186,8 @@ def _check_kept(kept: Kept) -> None:
         raise BadInput(message.format(percent=100 * kept.open))
 
 
-def _measurements(params: PortalPressureParams) -> tuple[Measurement, ...]:
+def measurements(params: PortalPressureParams) -> tuple[Measurement, ...]:
+    """What was measured during or after the operation."""
     marks = params.quantities()
     found: list[Measurement] = []
     for name, output in MEASURED.items():
@@ -308,7 +309,7 @@ def _drivers(inputs: PortalInputs, patients: Patients | None, found: Mapping[str
     if patients is None:
         return []
     titles = {name: known.title for name, known in inputs.quantities.items()}
-    return [driver for name in DRIVEN for driver in drivers(name, found[name], patients.drawn, titles)]
+    return [driver for name in DRIVEN for driver in drivers(name, found[name], patients.independent, titles)]
 
 
 def _cvp_text(inputs: PortalInputs) -> str:
