@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from surgitwin.core.errors import BadInput
+from surgitwin.core.ids import NodeId
 from surgitwin.core.progress import Context
-from surgitwin.simulators.base import Result
+from surgitwin.scene.nodes import CaseNode, PlanNode, SegmentNode
+from surgitwin.scene.scene import Scene
+from surgitwin.simulators.base import Output, Result
 from surgitwin.simulators.meld import meld_3
 from surgitwin.simulators.registry import simulator_named
 
@@ -74,6 +77,139 @@ def test_without_a_standard_volume_it_comes_from_height_and_weight_by_urata() ->
     assert result.details["standard_liver_ml"] == pytest.approx(1346, abs=1)
 
 
+def by_name(result: Result) -> dict[str, Output]:
+    return {output.name: output for output in result.outputs}
+
+
+def half_width(output: Output) -> float:
+    """Of the interval, as a share of the value."""
+    assert output.value is not None and output.low is not None and output.high is not None
+    return 0.5 * (output.high - output.low) / output.value
+
+
+def test_what_is_not_known_of_the_standard_volume_makes_weight_and_flow_of_the_graft_no_less_certain() -> None:
+    exact = by_name(simulate(**{**GIVEN, "samples": 2000}))
+    found = by_name(simulate(**{**GIVEN, "samples": 2000, "standard_liver_volume_ml": "1200±10%"}))
+
+    assert half_width(found["gv_slv_percent"]) == pytest.approx(1.645 * 0.10, abs=0.01)
+    assert half_width(found["grwr_percent"]) == half_width(exact["grwr_percent"]) == 0.0
+    # The pressure does depend on it, through how much of a liver the graft is; flow for each 100 g only through that.
+    assert half_width(found["pvp_mmhg"]) > 0.01
+    grams = 630.0
+    for name in ("value", "low", "high"):
+        flow = getattr(found["portal_flow_l_min"], name)
+        assert getattr(found["portal_flow_ml_min_100g"], name) == pytest.approx(1e5 * flow / grams)
+
+
+@pytest.mark.parametrize("name", ["graft_volume_ml", "recipient_weight_kg", "blood_factor", "liver_density_g_ml"])
+def test_the_ratio_to_the_recipients_weight_is_as_uncertain_as_what_it_is_made_of(name: str) -> None:
+    centre = {**GIVEN, "blood_factor": 1}[name]
+    found = by_name(simulate(**{**GIVEN, "samples": 4000, name: f"{centre}±3%"}))["grwr_percent"]
+
+    assert found.value == pytest.approx(0.9, rel=0.003)
+    assert half_width(found) == pytest.approx(1.645 * 0.03, abs=0.003)
+
+
+def test_everything_that_goes_into_a_graft_is_listed_with_where_it_comes_from() -> None:
+    settings = {"graft_volume_ml": "600±5%", "recipient_weight_kg": 70, "recipient_height_cm": 172, "samples": 0}
+    simulator = simulator_named("graft-pressure")
+    known = simulator.gather(None, None, simulator.parse(settings)).quantities
+
+    assert {name: known[name].origin for name in ("graft_volume_ml", "recipient_weight_kg", "liver_volume_ml")} == {
+        "graft_volume_ml": "given",
+        "recipient_weight_kg": "given",
+        "liver_volume_ml": "derived",
+    }
+    assert "Urata" in known["liver_volume_ml"].source
+    assert (known["blood_factor"].tag, known["portal_flow_l_min"].tag, known["pcg_mmhg"].tag) == ("M", "M", "D")
+
+
+def test_what_was_measured_after_reperfusion_teaches_the_twin() -> None:
+    settings = {"graft_volume_ml": 650, "standard_liver_volume_ml": 1300, "recipient_weight_kg": 70, "samples": 2000}
+    before = by_name(simulate(**settings))["pvp_mmhg"]
+    result = simulate(**settings, measured_pvp_mmhg="14±1")
+    after = by_name(result)["pvp_mmhg"]
+
+    assert result.details["learning"]["measured"][0]["value"] == 14
+    assert before.value is not None and after.value is not None
+    assert abs(after.value - 14) < abs(before.value - 14) and half_width(after) < 0.5 * half_width(before)
+
+
+def test_notices_say_what_a_graft_rests_on() -> None:
+    def codes(**more: Any) -> set[str]:
+        settings = {"graft_volume_ml": 600, "standard_liver_volume_ml": 1200, "recipient_weight_kg": 70, "samples": 0}
+        return {notice.code for notice in simulate(**settings | more).notices}
+
+    always = {"simulated", "small-for-size-on-day-7"}
+    assert codes() == always | {"graft-resistance-assumed"}
+    assert codes(pvp_mmhg=14) == always | {"graft-pvp-of-whole-liver"}
+    assert codes(pcg_mmhg=8) == always
+    child = {"recipient_weight_kg": 12, "graft_volume_ml": 300, "standard_liver_volume_ml": 320, "pcg_mmhg": 8}
+    assert codes(**child) == always | {"values-of-adults"}
+    measured = {"map_mmhg": 60, "cvp_mmhg": 5, "cardiac_output_l_min": 2, "portal_flow_l_min": 0.5}
+    assert codes(**child, **measured) == always
+    assert codes(graft_volume_ml=1500, pcg_mmhg=8) == always | {"graft-above-standard-volume"}
+
+
+def test_a_graft_above_the_standard_volume_has_its_pressure_and_its_own_weight() -> None:
+    large = numbers(simulate(**{**GIVEN, "graft_volume_ml": 1500, "standard_liver_volume_ml": 1200}))
+    whole = numbers(simulate(**{**GIVEN, "graft_volume_ml": 1200, "standard_liver_volume_ml": 1200}))
+
+    assert large["pvp_mmhg"] == pytest.approx(whole["pvp_mmhg"])
+    assert large["gv_slv_percent"] == pytest.approx(125)
+    flows = [found["portal_flow_ml_min_100g"] or 0 for found in (whole, large)]
+    assert flows[0] / flows[1] == pytest.approx(1.25)
+
+
+def donor(remnant_ml: float = 700) -> tuple[Scene, PlanNode]:
+    """A donor's liver of 1500 ml, of which a plan leaves this much."""
+    liver = SegmentNode(
+        name="Liver", parent=NodeId("grid"), layer=NodeId("layer"), value=1, color=(180, 90, 70), term="liver"
+    )
+    numbers = {
+        "organ_tumour_free_ml": 1500.0,
+        "remnant_tumour_free_ml": remnant_ml,
+        "flr_tumour_free_percent": remnant_ml / 15,
+    }
+    plan = PlanNode(name="Right lobe", organ=liver.id, numbers=numbers)
+    scene = Scene()
+    scene.load([CaseNode(name="case", pseudonym="P"), liver, plan])
+    return scene, plan
+
+
+@pytest.mark.parametrize(("side", "graft_ml", "stays"), [("removed", 800, 700), ("remnant", 700, 800)])
+def test_a_plan_on_the_donor_gives_the_graft_and_what_is_left_to_the_donor(
+    side: str, graft_ml: float, stays: float
+) -> None:
+    scene, plan = donor()
+    simulator = simulator_named("graft-pressure")
+    settings = {"side": side, "standard_liver_volume_ml": 1200, "recipient_weight_kg": 70, "samples": 500}
+    params = simulator.parse(settings)
+    inputs = simulator.gather(scene, plan, params)
+    result = simulator.solve(inputs, params, Context())
+
+    assert inputs.quantities["graft_volume_ml"].point == pytest.approx(graft_ml)
+    assert inputs.quantities["graft_volume_ml"].origin == "twin"
+    assert {plan.id, plan.organ} >= {node.id for node in inputs.nodes} >= {plan.id}
+    left = next(x for x in result.thresholds if x["output"] == "donor_remnant_percent")
+    assert left["value"] == pytest.approx(stays / 15, abs=0.1) and left["verdict"] == "reached"
+    # A graft from a plan is as uncertain as its segmentation.
+    assert half_width(by_name(result)["gv_slv_percent"]) == pytest.approx(1.645 * 0.05, abs=0.01)
+
+
+def test_a_donor_who_keeps_too_little_is_told() -> None:
+    simulator = simulator_named("graft-pressure")
+    params = simulator.parse({"standard_liver_volume_ml": 1200, "samples": 500})
+
+    verdicts = {}
+    for remnant_ml in (400, 540, 700):
+        scene, plan = donor(remnant_ml)
+        result = simulator.solve(simulator.gather(scene, plan, params), params, Context())
+        entry = next(x for x in result.thresholds if x["output"] == "donor_remnant_percent")
+        verdicts[remnant_ml] = entry["verdict"]
+    assert verdicts == {400: "below", 540: "uncertain", 700: "reached"}
+
+
 def test_limits_are_those_of_grafts_and_none_of_hepatectomies() -> None:
     result = simulate(**GIVEN, steatosis_percent=40)
     held = {(limit["author"], limit["output"]): limit["verdict"] for limit in result.thresholds}
@@ -82,6 +218,7 @@ def test_limits_are_those_of_grafts_and_none_of_hepatectomies() -> None:
     assert ("ILTS-iLDLT-LTSI 2023", "portal_flow_ml_min_100g") in held
     assert held["ILTS-iLDLT-LTSI 2023", "grwr_percent"] == "reached"
     assert held["ILTS-iLDLT-LTSI 2023", "gv_slv_percent"] == "reached"
+    assert held["Gonzalez 2010", "grwr_percent"] == "reached"
     assert held["Gonzalez 2010", "steatosis_percent"] == "reached"
     assert not any(author in ("Allard 2013", "Carrapita 2019") for author, _ in held)
     small = simulate(**{**GIVEN, "graft_volume_ml": 400})
@@ -91,17 +228,17 @@ def test_limits_are_those_of_grafts_and_none_of_hepatectomies() -> None:
 
 def test_a_recipient_of_whom_nothing_was_measured_gets_a_hyperdynamic_inflow_with_its_spread() -> None:
     result = simulate(graft_volume_ml="600±5%", standard_liver_volume_ml=1200, recipient_weight_kg=70, samples=3000)
-    by_name = {output.name: output for output in result.outputs}
+    found = by_name(result)
 
     assert result.details["baseline"]["portal_flow_l_min"] == pytest.approx(2.0)
     # The gradient of a whole healthy liver rises with what flows through it: 5 mmHg for each L/min.
     assert result.details["baseline"]["pcg_mmhg"] == pytest.approx(10.0)
     for name in ("pvp_mmhg", "grwr_percent", "gv_slv_percent", "portal_flow_ml_min_100g"):
-        output = by_name[name]
+        output = found[name]
         assert output.low is not None and output.high is not None and output.value is not None
         assert output.low < output.value < output.high
-    assert by_name["gv_slv_percent"].value == pytest.approx(50, abs=0.3)
-    assert by_name["gv_slv_percent"].high == pytest.approx(50 * 1.082, abs=0.4)
+    assert found["gv_slv_percent"].value == pytest.approx(50, abs=0.3)
+    assert found["gv_slv_percent"].high == pytest.approx(50 * 1.082, abs=0.4)
 
 
 def test_without_the_recipients_weight_the_ratio_to_it_is_not_assessed() -> None:
@@ -133,7 +270,9 @@ def test_meld_3_is_6_where_all_is_normal_and_holds_its_values_within_their_bound
 
 def test_meld_3_stands_with_the_result_where_its_values_were_given() -> None:
     assert simulate(**GIVEN).details["meld"] is None
-    assert simulate(**GIVEN, **BLOOD, sex="male").details["meld"]["score"] == 18
+    found = simulate(**GIVEN, **BLOOD, sex="male").details["meld"]
+    assert found["score"] == 18 and found["values"]["bilirubin_mg_dl"] == 2.5
+    assert "recalled" in found["note"]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +281,15 @@ def test_meld_3_stands_with_the_result_where_its_values_were_given() -> None:
         ({"graft_volume_ml": None}, ("graft_volume_ml", "--plan")),
         ({"standard_liver_volume_ml": None}, ("standard_liver_volume_ml", "recipient_height_cm")),
         ({"graft_volume_ml": 3000, "standard_liver_volume_ml": 1000}, ("300 %", "5 to 150")),
-        ({"remnant_fraction": 0.4}, ("remnant_fraction",)),
+        ({"remnant_fraction": 0.4}, ("remnant_fraction", "graft_volume_ml")),
+        ({"measured_remnant_fraction": 0.4}, ("measured_remnant_fraction", "reperfusion")),
+        ({"liver_volume_ml": 1400}, ("liver_volume_ml", "standard_liver_volume_ml")),
+        ({"portal_open_fraction": 0.5}, ("portal_open_fraction", "all of a graft")),
+        ({"portal_occluded": "Couinaud 8"}, ("portal_occluded", "all of a graft")),
+        ({"hvpg_mmhg": 12}, ("hvpg_mmhg", "taken out")),
+        ({"pvp_mmhg": 35}, ("pvp_mmhg", "35", "1 to 30")),
+        ({"dialysis": True}, ("MELD", "bilirubin_mg_dl", "sex")),
+        ({**BLOOD, "sex": "male", "age_years": 8}, ("8 years", "12 to 120")),
         ({"graft_volume_ml": 10}, ("graft_volume_ml", "50 to 3000")),
         ({"inr": 1.5}, ("MELD", "bilirubin_mg_dl", "sex")),
         ({**BLOOD, "sex": "male", "bilirubin_mg_dl": 300}, ("bilirubin_mg_dl", "300", "80")),
@@ -156,3 +303,12 @@ def test_what_cannot_be_is_refused_with_the_value_and_what_would_be_right(
         simulate(**{**GIVEN, **settings})
 
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
+
+
+def test_a_donors_liver_that_the_image_cuts_off_is_refused_with_what_to_give_instead() -> None:
+    scene, plan = donor()
+    cut_off = plan.model_copy(update={"numbers": {**(plan.numbers or {}), "flr_tumour_free_percent": None}})
+    simulator = simulator_named("graft-pressure")
+
+    with pytest.raises(BadInput, match="Give graft_volume_ml instead"):
+        simulator.gather(scene, cut_off, simulator.parse({"standard_liver_volume_ml": 1200}))

@@ -14,6 +14,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
 ADOLESCENT_YEARS = (12.0, 18.0)
+OLDEST_YEARS = 120.0
 RANGES: dict[str, tuple[float, float, str]] = {
     "bilirubin_mg_dl": (0.1, 80.0, "mg/dl"),
     "sodium_mmol_l": (100.0, 180.0, "mmol/l"),
@@ -50,13 +51,16 @@ def meld_3(
     dialysis
         Twice in the last week, or 24 hours of haemofiltration: creatinine counts as 3 mg/dl.
     age_years
-        From 12 to 17 years both sexes get the 1.33 points of women.
+        From 12 to 17 years both sexes get the 1.33 points of women; None counts as an adult.
 
     Raises
     ------
     BadInput
-        If a value is none that a laboratory may report.
+        If a value is none that a laboratory may report, or the patient is younger than 12 years.
     """
+    if age_years is not None and not ADOLESCENT_YEARS[0] <= age_years <= OLDEST_YEARS:
+        message = tr("MELD 3.0 is not for an age of {years:g} years: it holds from 12 to 120 years.")
+        raise BadInput(message.format(years=age_years))
     given = {
         "bilirubin_mg_dl": bilirubin_mg_dl,
         "sodium_mmol_l": sodium_mmol_l,

@@ -88,7 +88,7 @@ def read_twin(scene: Scene | None, plan: PlanNode | None, params: PortalPressure
     )
 
 
-def _numbers_of(scene: Scene, plan: PlanNode) -> dict[str, Any]:
+def _numbers_of(scene: Scene, plan: PlanNode, instead: str = "remnant_fraction") -> dict[str, Any]:
     organ = scene.get(plan.organ, SegmentNode)
     if organ is None or organ.term.casefold() != "liver":
         message = tr("“{name}” is no resection of a liver; portal pressure is predicted for livers only.")
@@ -96,8 +96,8 @@ def _numbers_of(scene: Scene, plan: PlanNode) -> dict[str, Any]:
     if plan.numbers is None or scene.is_stale(plan):
         raise BadInput(tr("The plan “{name}” is stale. Plan it again first.").format(name=plan.name))
     if plan.numbers["flr_tumour_free_percent"] is None:
-        message = tr("The image cuts off “{organ}”, so that no share of it is known. Give remnant_fraction instead.")
-        raise BadInput(message.format(organ=organ.name))
+        message = tr("The image cuts off “{organ}”, so that no share of it is known. Give {setting} instead.")
+        raise BadInput(message.format(organ=organ.name, setting=instead))
     return plan.numbers
 
 
@@ -136,9 +136,9 @@ def plan_volumes(scene: Scene, plan: PlanNode) -> PlanVolumes:
     Raises
     ------
     BadInput
-        If the plan is not of a liver, or is stale.
+        If the plan is not of a liver, is stale, or the image cuts the liver off.
     """
-    numbers = _numbers_of(scene, plan)
+    numbers = _numbers_of(scene, plan, "graft_volume_ml")
     whole, remnant = float(numbers["organ_tumour_free_ml"]), float(numbers["remnant_tumour_free_ml"])
     return PlanVolumes(whole, whole - remnant, remnant, _nodes(scene, plan, []))
 

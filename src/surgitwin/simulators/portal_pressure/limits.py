@@ -141,7 +141,7 @@ def thresholds(
         for limit in LIMITS
         if limit.setting in ("any", "graft" if graft else "hepatectomy") and limit.output in by_name
     ]
-    return [*found, _no_limit("pcg_mmhg", by_name["pcg_mmhg"], cvp_text)]
+    return [*found, _no_limit("pcg_mmhg", by_name["pcg_mmhg"], cvp_text, graft)]
 
 
 def _against(
@@ -175,15 +175,18 @@ def _against(
     return entry | {"verdict": "reached" if output.value >= limit.limit else "below"}
 
 
-def _no_limit(name: str, output: Output, cvp_text: str) -> dict[str, Any]:
+def _no_limit(name: str, output: Output, cvp_text: str, graft: bool) -> dict[str, Any]:
     """A quantity for which no limit was published; said, so that nobody takes another's."""
+    text = tr("no limit after hepatectomy was published for it; those of PVP and HVPG do not hold for it")
+    if graft:
+        text = tr("the consensus has no limit of a graft for it; those of PVP and HVPG do not hold for it")
     return {
         "author": "",
         "output": name,
         "title": output.title,
         "limit": None,
         "unit": output.unit,
-        "text": tr("no limit after hepatectomy was published for it; those of PVP and HVPG do not hold for it"),
+        "text": text,
         "population": "",
         "cvp_assumed": cvp_text,
         "checked": "R",

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from surgitwin.core.errors import BadInput
@@ -24,34 +23,30 @@ from surgitwin.scene.scene import Scene
 from surgitwin.simulators.base import Known, PlanUse, Quantity, Result, Simulator, Uncertain
 from surgitwin.simulators.checks import Check
 from surgitwin.simulators.meld import meld_3
-from surgitwin.simulators.portal_pressure.from_twin import plan_volumes
+from surgitwin.simulators.portal_pressure.from_twin import PlanVolumes, plan_volumes
+from surgitwin.simulators.portal_pressure.graft_size import size_limits, size_outputs, size_samples
 from surgitwin.simulators.portal_pressure.params import (
+    LEARNING,
     LIVER,
     MEASURED_BEFORE,
     MODEL,
     OPERATION,
     PortalPressureParams,
 )
-from surgitwin.simulators.portal_pressure.samples import Kept, sample_patients
-from surgitwin.simulators.portal_pressure.simulator import PortalInputs, patient_inputs, predicted
-from surgitwin.simulators.sampling import summarise
+from surgitwin.simulators.portal_pressure.samples import Kept
+from surgitwin.simulators.portal_pressure.simulator import PortalInputs, measurements, patient_inputs, predicted
 from surgitwin.simulators.spread import Spread, exactly, normal, uniform
 
-FloatArray = NDArray[np.float64]
 RECIPIENT = tr("Recipient")
 MELD = tr("MELD 3.0")
 SEGMENTATION_SHARE, FORMULA_SHARE = 0.05, 0.10
-LEAST_GRWR_PERCENT, LEAST_OF_STANDARD_PERCENT = 0.8, 40.0
-LEAST_DONOR_PERCENT = 35.0
-STEATOSIS_PERCENT = 30.0
-CONSENSUS = "ILTS-iLDLT-LTSI 2023"
-LIVING = tr("consensus, grafts of living donors")
+LIGHTEST_ADULT_KG = 40.0
 
 
 class GraftParams(PortalPressureParams):
     """As for a hepatectomy, of the recipient; the graft is given or is what a plan takes from the donor."""
 
-    headings: ClassVar[tuple[str, ...]] = (RECIPIENT, LIVER, MEASURED_BEFORE, MELD, OPERATION, MODEL)
+    headings: ClassVar[tuple[str, ...]] = (RECIPIENT, LIVER, MEASURED_BEFORE, OPERATION, LEARNING, MODEL)
 
     recipient_weight_kg: Annotated[Uncertain, Quantity(tr("weight"), "kg", 2, 300, group=RECIPIENT)] = None
     recipient_height_cm: Annotated[Uncertain, Quantity(tr("height"), "cm", 40, 230, group=RECIPIENT)] = None
@@ -104,6 +99,16 @@ class GraftParams(PortalPressureParams):
             group=MEASURED_BEFORE,
         ),
     ] = None
+    pvp_mmhg: Annotated[
+        Uncertain,
+        Quantity(
+            tr("PVP that a whole healthy liver would have at this inflow (not the recipient's own)"),
+            "mmHg",
+            1,
+            30,
+            group=MODEL,
+        ),
+    ] = None
     pcg_mmhg: Annotated[
         Uncertain,
         Quantity(
@@ -129,20 +134,26 @@ class GraftParams(PortalPressureParams):
 
 
 BLOOD = ("bilirubin_mg_dl", "sodium_mmol_l", "inr", "creatinine_mg_dl", "albumin_g_dl")
-OWN = ("recipient_weight_kg", "recipient_height_cm", "standard_liver_volume_ml", "graft_volume_ml", "blood_factor")
+OF_ADULTS = ("map_mmhg", "cvp_mmhg", "cardiac_output_l_min", "portal_flow_l_min")
+NOT_FOR_GRAFTS = {
+    "remnant_fraction": tr("the graft's share follows from graft_volume_ml and the standard liver volume"),
+    "measured_remnant_fraction": tr("what is measured after reperfusion is measured with the graft as it is"),
+    "liver_volume_ml": tr("give standard_liver_volume_ml, and the graft as graft_volume_ml"),
+    "portal_open_fraction": tr("all of a graft has portal flow"),
+    "portal_occluded": tr("all of a graft has portal flow"),
+    "hvpg_mmhg": tr("the recipient's HVPG is that of the liver that is taken out"),
+}
+"""Settings of the hepatectomy that would be misread here, and why."""
 
 
 @dataclass(frozen=True, eq=False)
 class GraftInputs(PortalInputs):
     """Attributes
     ----------
-    weight
-        The recipient's, kg; None if it is not known.
     donor_percent
         What stays in the donor, of the tumour-free liver; None without a plan.
     """
 
-    weight: Known | None = None
     donor_percent: float | None = None
 
 
@@ -168,58 +179,99 @@ class GraftPressure(Simulator[GraftParams, GraftInputs]):
         return graft_checks()
 
     def gather(self, scene: Scene | None, plan: PlanNode | None, params: GraftParams) -> GraftInputs:
-        if params.remnant_fraction is not None:
-            raise BadInput(
-                tr("A graft's share follows from its volume and the standard liver volume: leave out remnant_fraction.")
-            )
+        for name, reason in NOT_FOR_GRAFTS.items():
+            if getattr(params, name) not in (None, ""):
+                raise BadInput(tr("{name} is no setting of a graft: {reason}.").format(name=name, reason=reason))
+        meld = meld_document(params)
         volumes = plan_volumes(scene, plan) if scene is not None and plan is not None else None
         known = params.known()
-        graft = known.get("graft_volume_ml")
-        if graft is None and volumes is not None:
-            ml = volumes.removed_ml if params.side == "removed" else volumes.remnant_ml
-            spread = normal(max(ml, 1.0), SEGMENTATION_SHARE * max(ml, 1.0))
-            text = tr("plan, ± 5 % for the segmentation")
-            graft = replace(_mark(params, "graft_volume_ml", spread, text), origin="twin")
-        if graft is None:
-            raise BadInput(tr("Give graft_volume_ml, or name the donor's plan with --plan."))
+        graft = known.get("graft_volume_ml") or _planned(params, volumes)
         standard = known.get("standard_liver_volume_ml") or _standard(params, known)
         share = graft.point / standard.point
         if not 0.05 <= share <= 1.5:
             message = tr(
-                "A graft of {graft:g} ml is {share:.0f} % of the standard liver volume of {standard:g} ml; 5 to 150 %"
-                " can be."
+                "A graft of {graft:.0f} ml is {share:.0f} % of the standard liver volume of {standard:.0f} ml; 5 to"
+                " 150 % can be. Check both volumes."
             )
             raise BadInput(message.format(graft=graft.point, share=100 * share, standard=standard.point))
-        notices: list[Notice] = []
-        inputs = patient_inputs(known, params, notices)
-        for name in OWN:
-            inputs.pop(name, None)
-        inputs["remnant_fraction"] = _share(params, graft, standard)
+        inputs = patient_inputs(known, params, [])
+        inputs.pop("standard_liver_volume_ml", None)
         inputs["liver_volume_ml"] = replace(standard, name="liver_volume_ml", title=tr("standard liver volume"))
-        factor = known["blood_factor"]
-        inputs["liver_density_g_ml"] = _weighing(inputs["liver_density_g_ml"], factor)
+        inputs["graft_volume_ml"] = graft
+        inputs["remnant_fraction"] = _share(params, graft, standard)
         kept = Kept(min(share, 1.0))
         return GraftInputs(
             inputs,
             volumes.nodes if volumes is not None else (),
-            tuple(notices),
+            tuple(_notices(params, inputs, share)),
             kept,
+            measured=measurements(params),
             graft=True,
             kept_at_measurement=kept,
-            facts={"graft_ml": graft.point, "standard_liver_ml": standard.point, "meld": meld_document(params)},
-            weight=known.get("recipient_weight_kg"),
-            donor_percent=None
-            if volumes is None
-            else 100 * (volumes.remnant_ml if params.side == "removed" else volumes.removed_ml) / volumes.whole_ml,
+            facts={"graft_ml": graft.point, "standard_liver_ml": standard.point, "meld": meld},
+            donor_percent=_stays_in_donor(params, volumes),
         )
 
     def solve(self, inputs: GraftInputs, params: GraftParams, ctx: Context) -> Result:
         found = predicted(inputs, params, ctx)
-        sizes, samples = _sizes(inputs, params)
-        outputs = [*found.outputs, *sizes]
-        limits = [*found.thresholds, *_size_limits(inputs, params, {one.name: one for one in sizes}, samples)]
+        samples = size_samples(inputs.quantities, params.samples, params.seed)
+        sizes = size_outputs(inputs.quantities, samples)
+        limits = size_limits(sizes, samples, inputs.donor_percent, params.steatosis_percent)
         main = ("pvp_mmhg", "portal_flow_ml_min_100g", "grwr_percent", "gv_slv_percent")
-        return replace(found, outputs=outputs, main=main, thresholds=limits)
+        return replace(found, outputs=[*found.outputs, *sizes], main=main, thresholds=[*found.thresholds, *limits])
+
+
+def _planned(params: GraftParams, volumes: PlanVolumes | None) -> Known:
+    """What the plan takes from the donor, or what it leaves.
+
+    Raises
+    ------
+    BadInput
+        If there is no plan.
+    """
+    if volumes is None:
+        raise BadInput(tr("Give graft_volume_ml, or name the donor's plan with --plan."))
+    ml = max(volumes.removed_ml if params.side == "removed" else volumes.remnant_ml, 1.0)
+    text = tr("plan, ± 5 % for the segmentation")
+    return replace(_mark(params, "graft_volume_ml", normal(ml, SEGMENTATION_SHARE * ml), text), origin="twin")
+
+
+def _stays_in_donor(params: GraftParams, volumes: PlanVolumes | None) -> float | None:
+    if volumes is None:
+        return None
+    stays = volumes.remnant_ml if params.side == "removed" else volumes.removed_ml
+    return 100 * stays / volumes.whole_ml
+
+
+def _notices(params: GraftParams, inputs: Mapping[str, Known], share: float) -> list[Notice]:
+    """What a graft's result rests on, and what it does not say."""
+    found: list[Notice] = []
+    gradient = inputs.get("pcg_mmhg")
+    if gradient is not None and gradient.origin == "prior":
+        message = tr(
+            "How well blood passes the graft is not measured: {pcg} mmHg for each L/min of portal flow through a whole"
+            " healthy liver are assumed. The prediction scales with it."
+        )
+        found.append(Notice("graft-resistance-assumed", message.format(pcg=gradient.spread.text())))
+    if params.pvp_mmhg is not None:
+        message = tr(
+            "pvp_mmhg was taken for the pressure of a whole healthy liver at this inflow. A pressure that was measured"
+            " in the recipient's own liver says nothing of the graft: leave it out then."
+        )
+        found.append(Notice("graft-pvp-of-whole-liver", message))
+    weight = inputs.get("recipient_weight_kg")
+    assumed = [inputs[name].title for name in OF_ADULTS if inputs[name].origin == "prior"]
+    if weight is not None and weight.point < LIGHTEST_ADULT_KG and assumed:
+        message = tr("The recipient weighs {kg:g} kg, and what was not given is that of adults: {names}. Give them.")
+        found.append(Notice("values-of-adults", message.format(kg=weight.point, names=", ".join(assumed))))
+    if share > 1.0:
+        message = tr(
+            "The graft has {percent:.0f} % of the standard liver volume: its pressure is that of one of 100 %, and what"
+            " a graft that is too large does is not computed."
+        )
+        found.append(Notice("graft-above-standard-volume", message.format(percent=100 * share)))
+    message = tr("A small-for-size syndrome is diagnosed on day 7 after the operation; limits of size are none.")
+    return [*found, Notice("small-for-size-on-day-7", message)]
 
 
 def _mark(params: GraftParams, name: str, spread: Spread, source: str) -> Known:
@@ -246,98 +298,14 @@ def _share(params: GraftParams, graft: Known, standard: Known) -> Known:
     relative = np.hypot(_sd(graft.spread) / graft.point, _sd(standard.spread) / standard.point)
     spread = normal(share, float(share * relative)) if relative > 0 else exactly(share)
     found = _mark(params, "remnant_fraction", spread, tr("graft / standard liver volume"))
-    return replace(found, high=max(found.high, 2.0), title=tr("graft / standard liver volume"))
+    title = tr("graft / standard liver volume, at most 1")
+    return replace(found, point=min(share, 1.0), high=2.0, title=title)
 
 
 def _sd(spread: Spread) -> float:
     if spread.kind == "uniform":
         return (spread.second - spread.first) / float(np.sqrt(12.0))
     return spread.second if spread.kind == "normal" else 0.0
-
-
-def _weighing(density: Known, factor: Known) -> Known:
-    """Grams for each ml in the image: density times the share that is no blood."""
-    scale = factor.point
-    spread = replace(density.spread, first=density.spread.first * scale, second=density.spread.second * scale)
-    return replace(density, spread=spread, point=density.point * scale, low=density.low * 0.5, high=density.high * 1.2)
-
-
-def _sizes(inputs: GraftInputs, params: GraftParams) -> tuple[list[Any], dict[str, FloatArray]]:
-    """Graft to recipient weight, and graft to standard volume, percent."""
-    known = inputs.quantities
-    share = known["remnant_fraction"].point
-    grams = share * known["liver_volume_ml"].point * known["liver_density_g_ml"].point
-    weight = inputs.weight
-    samples: dict[str, FloatArray] = {}
-    if params.samples:
-        drawn = sample_patients(known, params.samples, params.seed).drawn
-        samples["gv_slv_percent"] = 100 * drawn["remnant_fraction"]
-        if weight is not None:
-            # The standard volume cancels but for its own spread, which is in the share already.
-            heavy = drawn["remnant_fraction"] * known["liver_volume_ml"].point * drawn["liver_density_g_ml"]
-            samples["grwr_percent"] = 100 * heavy / (1000 * weight.point)
-    ratio = tr("Graft to recipient weight (GRWR)")
-    of_standard = tr("Graft to standard liver volume")
-    return [
-        summarise(
-            "grwr_percent",
-            ratio,
-            "%",
-            100 * grams / (1000 * weight.point) if weight is not None else None,
-            samples.get("grwr_percent"),
-        ),
-        summarise("gv_slv_percent", of_standard, "%", 100 * share, samples.get("gv_slv_percent")),
-    ], samples
-
-
-def _size_limits(
-    inputs: GraftInputs, params: GraftParams, sizes: Mapping[str, Any], samples: Mapping[str, FloatArray]
-) -> list[dict[str, Any]]:
-    found = [
-        _at_least(sizes["grwr_percent"], LEAST_GRWR_PERCENT, CONSENSUS, LIVING, samples.get("grwr_percent")),
-        _at_least(sizes["gv_slv_percent"], LEAST_OF_STANDARD_PERCENT, CONSENSUS, LIVING, samples.get("gv_slv_percent")),
-    ]
-    if inputs.donor_percent is not None:
-        donor = summarise("donor_remnant_percent", tr("Remnant of the donor"), "%", inputs.donor_percent)
-        found.append(_at_least(donor, LEAST_DONOR_PERCENT, "Khalil 2021", tr("30 right-lobe donors, Cairo"), None))
-    if params.steatosis_percent is not None:
-        fat = summarise("steatosis_percent", tr("Fat in the graft"), "%", params.steatosis_percent)
-        entry = _entry(fat, STEATOSIS_PERCENT, "Gonzalez 2010", tr("risk factor for a small-for-size syndrome"), "")
-        found.append(entry | {"verdict": "reached" if params.steatosis_percent > STEATOSIS_PERCENT else "below"})
-    return found
-
-
-def _entry(output: Any, limit: float, author: str, text: str, population: str) -> dict[str, Any]:
-    return {
-        "author": author,
-        "output": output.name,
-        "title": output.title,
-        "limit": limit,
-        "unit": output.unit,
-        "text": text,
-        "population": population,
-        "cvp_assumed": "",
-        "checked": "R",
-        "note": "",
-        "value": output.value,
-        "low": output.low,
-        "high": output.high,
-        "probability_percent": None,
-        "reason": "",
-    }
-
-
-def _at_least(output: Any, limit: float, author: str, population: str, samples: FloatArray | None) -> dict[str, Any]:
-    """A size that should be at least ``limit``: ``reached`` is good here, which the text says."""
-    entry = _entry(output, limit, author, tr("should be at least this"), population)
-    if output.value is None:
-        return entry | {"verdict": "not assessed", "reason": tr("the recipient's weight is not known")}
-    if samples is not None:
-        entry["probability_percent"] = 100.0 * float(np.mean(samples >= limit))
-    entry["at_least"] = True
-    if output.low is not None and output.low < limit <= output.high:
-        return entry | {"verdict": "uncertain"}
-    return entry | {"verdict": "reached" if output.value >= limit else "below"}
 
 
 def meld_document(params: GraftParams) -> dict[str, Any] | None:
@@ -349,7 +317,7 @@ def meld_document(params: GraftParams) -> dict[str, Any] | None:
         If only some of the values were given.
     """
     given = {name: getattr(params, name) for name in BLOOD}
-    if all(value is None for value in given.values()) and not params.sex:
+    if all(value is None for value in given.values()) and not (params.sex or params.dialysis):
         return None
     missing = [name for name, value in given.items() if value is None] + ([] if params.sex else ["sex"])
     if missing:
@@ -358,6 +326,7 @@ def meld_document(params: GraftParams) -> dict[str, Any] | None:
     return {
         "score": found.score,
         "exact": found.exact,
+        "values": {**given, "sex": params.sex, "dialysis": params.dialysis, "age_years": params.age_years},
         "source": "Kim 2021",
         "note": tr("bounds of the values but creatinine's are recalled, not checked against the paper"),
     }
