@@ -135,6 +135,13 @@ def test_what_was_measured_after_reperfusion_teaches_the_twin() -> None:
     assert abs(after.value - 14) < abs(before.value - 14) and half_width(after) < 0.5 * half_width(before)
 
 
+def test_nothing_of_a_graft_is_said_to_be_against_the_recipients_own_liver() -> None:
+    found = by_name(simulate(**GIVEN))
+
+    assert all("whole healthy liver" in found[name].title for name in ("pvp_rise_mmhg", "wall_shear_ratio"))
+    assert not any("before" in output.title for output in found.values())
+
+
 def test_notices_say_what_a_graft_rests_on() -> None:
     def codes(**more: Any) -> set[str]:
         settings = {"graft_volume_ml": 600, "standard_liver_volume_ml": 1200, "recipient_weight_kg": 70, "samples": 0}

@@ -135,6 +135,11 @@ class GraftParams(PortalPressureParams):
 
 BLOOD = ("bilirubin_mg_dl", "sodium_mmol_l", "inr", "creatinine_mg_dl", "albumin_g_dl")
 OF_ADULTS = ("map_mmhg", "cvp_mmhg", "cardiac_output_l_min", "portal_flow_l_min")
+AGAINST_WHOLE = {
+    "pvp_rise_mmhg": tr("Portal pressure above that of a whole healthy liver here"),
+    "wall_shear_ratio": tr("Wall shear against a whole healthy liver here"),
+}
+"""What is against before the operation after a hepatectomy; before it, a recipient has another liver."""
 NOT_FOR_GRAFTS = {
     "remnant_fraction": tr("the graft's share follows from graft_volume_ml and the standard liver volume"),
     "measured_remnant_fraction": tr("what is measured after reperfusion is measured with the graft as it is"),
@@ -217,8 +222,9 @@ class GraftPressure(Simulator[GraftParams, GraftInputs]):
         samples = size_samples(inputs.quantities, params.samples, params.seed)
         sizes = size_outputs(inputs.quantities, samples)
         limits = size_limits(sizes, samples, inputs.donor_percent, params.steatosis_percent)
+        outputs = [replace(one, title=AGAINST_WHOLE.get(one.name, one.title)) for one in found.outputs]
         main = ("pvp_mmhg", "portal_flow_ml_min_100g", "grwr_percent", "gv_slv_percent")
-        return replace(found, outputs=[*found.outputs, *sizes], main=main, thresholds=[*found.thresholds, *limits])
+        return replace(found, outputs=[*outputs, *sizes], main=main, thresholds=[*found.thresholds, *limits])
 
 
 def _planned(params: GraftParams, volumes: PlanVolumes | None) -> Known:
