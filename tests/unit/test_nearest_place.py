@@ -12,7 +12,7 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context
 from surgitwin.resection import Cut, LiveCut, MaskCut, Plane, PlaneCut, Structure, SurfaceCut, prepare
 from surgitwin.resection.bezier import BezierPatch, surface_cut
-from surgitwin.resection.feeds import Feed
+from surgitwin.resection.feeds import Feed, Lost, count_of_two
 from surgitwin.resection.lesion_surface import DistanceField, LesionSurface
 from surgitwin.resection.row_table import table_of_mask
 
@@ -145,8 +145,17 @@ def test_losses_are_counted_alike_for_trees_of_any_size(kind: type) -> None:
 
     feed = Fixed("portal", (), feeding.astype(kind))
     truth = np.isin(feeding, [1, 2]) & ~gone
-    assert feed.count(gone, tumour) == (np.count_nonzero(truth), np.count_nonzero(truth & ~tumour))
+    assert feed.count(gone, tumour) == Lost(np.count_nonzero(truth), np.count_nonzero(truth & ~tumour))
     assert np.array_equal(feed.lost(gone), truth)
+
+    # Two systems at once: each as by itself, and the healthy voxels that lost either.
+    for other_kind in (np.uint16, np.int32):
+        turned = (4 - feeding).astype(other_kind)
+        also = np.isin(turned, [1, 2]) & ~gone
+        both = count_of_two(feed, Fixed("hepatic", (), turned), gone, tumour)
+        assert both[0] == feed.count(gone, tumour)
+        assert both[1] == Lost(np.count_nonzero(also), np.count_nonzero(also & ~tumour))
+        assert both[2] == np.count_nonzero((truth | also) & ~tumour)
 
 
 @pytest.mark.parametrize("name", GRIDS)

@@ -6,8 +6,8 @@ import pytest
 
 from surgitwin.commands.planning import Operation
 from surgitwin.core.errors import BadInput
-from surgitwin.resection import CutNumbers
 from surgitwin.core.liver_volume import FORMULAS, Body, body_surface_m2, formula
+from surgitwin.resection import CutNumbers
 from surgitwin.resection.volumetry import (
     OPERATIONS,
     QUALITIES,
