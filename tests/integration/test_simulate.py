@@ -229,6 +229,10 @@ def test_the_report_prints_every_result_with_its_interval_limits_and_assumptions
     words = ("--hepatectomy", "left", "--segment-1", "keep", "--middle-hepatic-vein", "keep")
     done("plan", case, "Left", "--organ", "Liver", *words)
     found = {plan: simulated(case, "pvp_mmhg=9±1", "samples=300", plan=plan) for plan in ("Right", "Left")}
+    compared = {row["label"]: row for row in done("compare", case, "Right", "Left")["rows"]}
+    row = compared["Portal pressure after, simulated"]
+    assert row["values"] == [found[plan]["outputs"]["pvp_mmhg"]["value"] for plan in ("Right", "Left")]
+    assert compared["Portal pressure after, 90 % to"]["values"][0] == found["Right"]["outputs"]["pvp_mmhg"]["high"]
     done("report", case, tmp_path / "r.pdf")
     text = " ".join(" ".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages).split())
 

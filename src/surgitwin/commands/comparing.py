@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
-from surgitwin.scene.nodes import PlanNode
+from surgitwin.scene.nodes import PlanNode, SimulationNode
 from surgitwin.scene.scene import Scene
 
 Best = Literal["more", "less", ""]
@@ -59,6 +59,7 @@ def compare_document(scene: Scene, plans: list[PlanNode]) -> Document:
         *_lesion_rows(plans),
         _valued(tr("Lesions left behind"), "", [lesions_left(plan.numbers) for plan in plans], "less"),
         _valued(tr("Vessels crossed"), "", [vessels_crossed(plan.numbers) for plan in plans]),
+        *_pressure_rows(scene, plans),
         *_sensitivity_rows(plans),
     ]
     columns = [
@@ -138,6 +139,32 @@ def _sensitivity_rows(plans: list[PlanNode]) -> list[Document]:
             values = [of_plan.get(change, {}).get(key) for of_plan in found]
             rows.append(_valued(tr("{change}: {what}").format(change=label, what=what), unit, values))
     return rows
+
+
+def _pressure_rows(scene: Scene, plans: list[PlanNode]) -> list[Document]:
+    """The predicted portal pressure with its interval, where a current simulation of a plan has it.
+
+    The plans' samples share their random numbers, so that medians may be compared although the intervals overlap.
+    """
+    found = [_pressure(scene, plan) for plan in plans]
+    if not any(found):
+        return []
+    titles = (
+        (tr("Portal pressure after, simulated"), "value", "less"),
+        (tr("Portal pressure after, 90 % from"), "low", ""),
+        (tr("Portal pressure after, 90 % to"), "high", ""),
+    )
+    return [
+        _valued(title, "mmHg", [None if one is None else one[key] for one in found], best)  # type: ignore[arg-type]
+        for title, key, best in titles
+    ]
+
+
+def _pressure(scene: Scene, plan: PlanNode) -> Document | None:
+    kept = [one for one in scene.of_type(SimulationNode) if one.plan == plan.id and not scene.is_stale(one)]
+    documents = [one.document for one in kept if one.document is not None]
+    found = [one["outputs"]["pvp_mmhg"] for one in documents if one["simulator"] == "portal-pressure"]
+    return found[0] if found else None
 
 
 def leaves_lesion(numbers: Document | None) -> bool:

@@ -20,6 +20,9 @@ SHORT = {
     tr("FLR, tumour-free"): tr("FLR t.-free"),
     tr("Smallest margin"): tr("Margin"),
     tr("Lesions left behind"): tr("Left"),
+    tr("Portal pressure after, simulated"): tr("PVP (sim.)"),
+    tr("Portal pressure after, 90 % from"): tr("PVP from"),
+    tr("Portal pressure after, 90 % to"): tr("PVP to"),
 }
 ROW_HEIGHT = 26
 SIDE_BY_SIDE = 2  # plans that share the width of the table
