@@ -262,10 +262,19 @@ def _origin(scene: Scene, node: Node, identity: bool) -> tuple[str, str, str]:
     made = node.made_from
     if made is None:
         return (tr("DICOM or image file") if isinstance(node, VolumeNode) else tr("a file")), "", ""
-    shown = ", ".join(f"{key} {value}" for key, value in made.parameters.items() if value is not None)
+    shown = ", ".join(
+        f"{key} {value}"
+        for key, value in made.parameters.items()
+        if value is not None and (identity or not _is_path(value))
+    )
     inputs = ", ".join(_name(scene.node(key), identity) for key in made.inputs if key in scene and key != node.id)
     text = made.tool + (f" ({shown})" if shown else "") + (tr(" from {inputs}").format(inputs=inputs) if inputs else "")
     return text, made.version, made.made_at.replace("T", " ").removesuffix("+00:00") + (" UTC" if made.made_at else "")
+
+
+def _is_path(value: Any) -> bool:
+    """True for what may say on whose computer, or for whom, something was made."""
+    return isinstance(value, str) and any(sign in value for sign in ("/", "\\"))
 
 
 def plan_pictures(
