@@ -99,6 +99,14 @@ def test_half_a_prolate_spheroid_has_the_nonsphericity_of_its_formula(long: floa
     assert expected > 0.02
 
 
+def test_the_largest_height_is_from_the_middle_of_the_neck_whatever_point_the_plane_was_given_by() -> None:
+    far = NeckPlane.of((80.0, -45.0, 0.0), UP)
+    shape = measure(close_sac(ellipsoid((2.0, 3.0, 5.0)), far))
+
+    assert shape.h_max_mm == pytest.approx(5.0, rel=1e-3)
+    assert shape.d_neck_mean_mm == pytest.approx(4.93, abs=0.15)  # between the axes of 4 and 6 mm
+
+
 def test_a_waist_undulates_by_the_volume_that_the_hull_adds() -> None:
     profile = [(0, -1), (3, -1), (3, 2), (2, 2), (2, 3), (3, 3), (3, 5), (0, 5)]
     shape = measure(close_sac(revolved(profile), at_height(0.0)))
@@ -237,6 +245,7 @@ def test_a_moved_plane_goes_along_its_normal_and_tilts_by_the_angle() -> None:
     assert np.array(moved.point_mm) - plane.point_mm == pytest.approx(1.5 * np.array(plane.normal))
     assert math.degrees(math.acos(np.dot(plane.normal, moved.normal))) == pytest.approx(5.0)
     assert plane.facing(np.array([-9.0, 0.0, 0.0])).normal == pytest.approx(-np.array(plane.normal))
+    assert np.linalg.norm(moved.normal) == pytest.approx(1.0, abs=1e-12)
     assert np.cross(*plane.axes) == pytest.approx(np.array(plane.normal))
 
 
