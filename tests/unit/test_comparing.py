@@ -6,7 +6,7 @@ from typing import Any
 
 from surgitwin.commands.comparing import compare_document, smallest_margin
 from surgitwin.core.ids import NodeId
-from surgitwin.scene.nodes import CaseNode, PlanNode
+from surgitwin.scene.nodes import CaseNode, PlanNode, Provenance, SimulationNode
 from surgitwin.scene.scene import Scene
 
 
@@ -79,3 +79,63 @@ def test_each_lesions_margin_has_a_row_where_there_are_several() -> None:
 
     assert rows["Margin of T1"]["values"] == [3.0, 4.0]
     assert rows["Margin of T2"]["values"] == [None, None]
+
+
+def simulated(of: PlanNode, pvp_mmhg: float, *, before: float = 9.0, **settings: Any) -> SimulationNode:
+    """A result of portal-pressure; ``before`` is a value of the patient."""
+    output = {"title": "PVP", "value": pvp_mmhg, "low": pvp_mmhg - 4, "high": pvp_mmhg + 5, "unit": "mmHg"}
+    document = {
+        "simulator": "portal-pressure",
+        "inputs": {
+            "pvp_mmhg": {"value": before, "spread": f"{before}±1"},
+            "remnant_fraction": {"value": 1 / pvp_mmhg, "spread": "of the plan"},
+        },
+        "outputs": {"pvp_mmhg": output},
+        "details": {},
+        "provenance": {"tool": "simulate portal-pressure 1", "settings": settings},
+    }
+    made = Provenance(tool="simulate", version="1", inputs={of.id: of.revision})
+    return SimulationNode(
+        name="s", parent=of.id, simulator="portal-pressure", plan=of.id, document=document, provenance=made
+    )
+
+
+def compared(plans: list[PlanNode], *results: SimulationNode) -> dict[str, Any]:
+    scene = Scene()
+    scene.load([CaseNode(name="case", pseudonym="P"), *plans, *results])
+    return compare_document(scene, plans)
+
+
+def pressure_rows(document: dict[str, Any]) -> dict[str, Any]:
+    return {row["key"]: row for row in document["rows"] if str(row.get("key")).startswith("pvp_")}
+
+
+def test_predicted_pressures_stand_side_by_side_with_their_interval_and_the_lower_one_is_better() -> None:
+    plans = [plan("A", 600), plan("B", 500), plan("C", 400)]
+    document = compared(plans, simulated(plans[0], 14.0), simulated(plans[1], 17.0))
+    rows = pressure_rows(document)
+
+    assert rows["pvp_mmhg"]["values"] == [14.0, 17.0, None]
+    assert rows["pvp_mmhg"]["better"] == [True, False, False]
+    assert (rows["pvp_low_mmhg"]["values"], rows["pvp_high_mmhg"]["values"]) == ([10, 13, None], [19, 22, None])
+    assert not any(rows["pvp_low_mmhg"]["better"] + rows["pvp_high_mmhg"]["better"])
+    assert document["warnings"] == []
+
+
+def test_plans_that_were_simulated_from_different_values_are_not_ranked_by_pressure_and_that_is_said() -> None:
+    for other in ({"before": 14.0}, {"samples": 0}, {"seed": 2}):
+        plans = [plan("A", 600), plan("B", 500)]
+        document = compared(plans, simulated(plans[0], 14.0), simulated(plans[1], 17.0, **other))
+
+        assert pressure_rows(document)["pvp_mmhg"]["better"] == [False, False]
+        assert [warning["code"] for warning in document["warnings"]] == ["simulated-otherwise"]
+        assert "A, B" in document["warnings"][0]["message"]
+
+
+def test_a_stale_prediction_is_not_assessed_and_without_any_there_is_no_row() -> None:
+    plans = [plan("A", 600), plan("B", 500)]
+    old = simulated(plans[0], 14.0)
+    stale = old.model_copy(update={"provenance": Provenance(tool="s", version="1", inputs={plans[0].id: "other"})})
+
+    assert pressure_rows(compared(plans, stale, simulated(plans[1], 17.0)))["pvp_mmhg"]["values"] == [None, 17.0]
+    assert pressure_rows(compared(plans, stale)) == pressure_rows(compared(plans)) == {}

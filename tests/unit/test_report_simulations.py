@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, PolyLine, String
 
 from surgitwin.commands.report_parts import _is_path
+from surgitwin.commands.simulated_patient import patient_key
 from surgitwin.core.progress import Context
 from surgitwin.exchange.report import report_pdf
 from surgitwin.exchange.report_content import ReportContent, SimulationPart, Status
@@ -38,7 +39,11 @@ def document(plan: str = "Right", share: float = 0.35, *settings: str, simulator
 
 
 def part(found: Any, *statuses: Status) -> SimulationPart:
-    return SimulationPart(f"{found['title']}: {found['plan']}", found, (Status.SIMULATED, *statuses))
+    return SimulationPart(f"{found['title']}: {found['plan']}", found, (Status.SIMULATED, *statuses), _key(found))
+
+
+def _key(found: Any) -> str:
+    return patient_key(found) if found["inputs"] else ""
 
 
 def text(*parts: SimulationPart) -> str:

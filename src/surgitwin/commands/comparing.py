@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
+from surgitwin.commands.simulated_patient import patient_key
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 from surgitwin.scene.nodes import PlanNode, SimulationNode
@@ -72,7 +73,8 @@ def compare_document(scene: Scene, plans: list[PlanNode]) -> Document:
             "message": tr("“{name}” is stale: what it was computed from has changed. Plan it again.").format(name=name),
         }
         for name in stale
-    ] + organ_warnings(plans)
+    ]
+    warnings += [*organ_warnings(plans), *_simulated_otherwise(scene, plans)]
     comparable = [
         not column["stale"] and not leaves_lesion(plan.numbers) for plan, column in zip(plans, columns, strict=True)
     ]
@@ -144,27 +146,47 @@ def _sensitivity_rows(plans: list[PlanNode]) -> list[Document]:
 def _pressure_rows(scene: Scene, plans: list[PlanNode]) -> list[Document]:
     """The predicted portal pressure with its interval, where a current simulation of a plan has it.
 
-    The plans' samples share their random numbers, so that medians may be compared although the intervals overlap.
+    The samples of plans that were simulated from the same values share their random numbers, so that medians may be
+    compared although the intervals overlap; others are shown, and none of them is the better one.
     """
     found = [_pressure(scene, plan) for plan in plans]
     if not any(found):
         return []
-    titles = (
-        (tr("Portal pressure after, simulated"), "value", "less"),
-        (tr("Portal pressure after, 90 % from"), "low", ""),
-        (tr("Portal pressure after, 90 % to"), "high", ""),
+    best: Best = "less" if len(_patients(found)) == 1 else ""
+    titles: tuple[tuple[str, str, str, Best], ...] = (
+        (tr("Portal pressure after, simulated"), "pvp_mmhg", "value", best),
+        (tr("Portal pressure after, 90 % from"), "pvp_low_mmhg", "low", ""),
+        (tr("Portal pressure after, 90 % to"), "pvp_high_mmhg", "high", ""),
     )
+    outputs = [None if one is None else one["outputs"]["pvp_mmhg"] for one in found]
     return [
-        _valued(title, "mmHg", [None if one is None else one[key] for one in found], best)  # type: ignore[arg-type]
-        for title, key, best in titles
+        {"key": key, **_valued(title, "mmHg", [None if one is None else one[of] for one in outputs], marked)}
+        for title, key, of, marked in titles
     ]
 
 
 def _pressure(scene: Scene, plan: PlanNode) -> Document | None:
+    """The current prediction of portal pressure for a plan."""
     kept = [one for one in scene.of_type(SimulationNode) if one.plan == plan.id and not scene.is_stale(one)]
     documents = [one.document for one in kept if one.document is not None]
-    found = [one["outputs"]["pvp_mmhg"] for one in documents if one["simulator"] == "portal-pressure"]
-    return found[0] if found else None
+    return next((one for one in documents if one["simulator"] == "portal-pressure"), None)
+
+
+def _patients(found: list[Document | None]) -> set[str]:
+    return {patient_key(one) for one in found if one is not None}
+
+
+def _simulated_otherwise(scene: Scene, plans: list[PlanNode]) -> list[Document]:
+    """A warning where plans were simulated from different values or settings."""
+    found = [_pressure(scene, plan) for plan in plans]
+    if len(_patients(found)) < 2:
+        return []
+    names = ", ".join(plan.name for plan, one in zip(plans, found, strict=True) if one is not None)
+    message = tr(
+        "The plans {names} were simulated from different values or settings, so that their portal pressures cannot be"
+        " ranked. Simulate them with the same ones."
+    )
+    return [{"code": "simulated-otherwise", "message": message.format(names=names)}]
 
 
 def leaves_lesion(numbers: Document | None) -> bool:

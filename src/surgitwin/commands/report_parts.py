@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surgitwin import __version__
 from surgitwin.commands.comparing import compare_document
+from surgitwin.commands.simulated_patient import patient_key
 from surgitwin.core.anonymous import anonymous_name, without_file_names
 from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
@@ -101,7 +102,8 @@ def _simulations(scene: Scene, plans: Sequence[PlanNode]) -> list[SimulationNode
 
 def _simulation(scene: Scene, node: SimulationNode) -> SimulationPart:
     statuses = (Status.STALE, Status.SIMULATED) if scene.is_stale(node) else (Status.SIMULATED,)
-    return SimulationPart(node.name, node.document or {}, statuses)
+    document = node.document or {}
+    return SimulationPart(node.name, document, statuses, patient_key(document))
 
 
 def _patient(scene: Scene) -> PatientLine:

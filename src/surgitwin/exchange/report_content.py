@@ -240,11 +240,18 @@ class ProvenanceRow:
 
 @dataclass(frozen=True)
 class SimulationPart:
-    """What a simulator found, as the document that its command prints."""
+    """What a simulator found, as the document that its command prints.
+
+    Attributes
+    ----------
+    patient
+        Results of the same text differ by their plans alone, and share a curve; without one a result stands alone.
+    """
 
     title: str
     document: Mapping[str, Any]
     statuses: tuple[Status, ...] = (Status.SIMULATED,)
+    patient: str = ""
 
 
 @dataclass(frozen=True)

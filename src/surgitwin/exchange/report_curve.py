@@ -26,7 +26,7 @@ def has_curve(part: SimulationPart) -> bool:
 
 
 def curve_groups(parts: Sequence[SimulationPart]) -> list[tuple[SimulationPart, ...]]:
-    """The results that share a curve: of one simulator, current, and made from the same but for what stays.
+    """The results that share a curve: of one simulator and patient, current, and made from the same but for what stays.
 
     A curve is that of one patient. A plan that was simulated with other values, or that is stale, lies on another.
     """
@@ -34,22 +34,9 @@ def curve_groups(parts: Sequence[SimulationPart]) -> list[tuple[SimulationPart, 
     for number, part in enumerate(parts):
         if not has_curve(part):
             continue
-        own = Status.STALE in part.statuses
-        groups.setdefault(f"stale {number}" if own else _patient(part.document), []).append(part)
+        alone = Status.STALE in part.statuses or not part.patient
+        groups.setdefault(f"alone {number}" if alone else part.patient, []).append(part)
     return [tuple(group) for group in groups.values()]
-
-
-def _patient(document: Document) -> str:
-    """What the curve is made from, as one text."""
-    known = {
-        name: (one["value"], one["spread"]) for name, one in document["inputs"].items() if name not in _OF_THE_PLAN
-    }
-    sampling = [document["provenance"]["settings"].get(name) for name in ("samples", "seed")]
-    measured = document["details"].get("learning")
-    return repr((document["simulator"], sorted(known.items()), sampling, (measured or {}).get("measured")))
-
-
-_OF_THE_PLAN = (SHARE, "graft_volume_ml")
 
 
 def _point(part: SimulationPart) -> tuple[float, float] | None:
