@@ -258,5 +258,5 @@ def test_the_guides_commands_can_be_typed_as_they_are_printed(
     blocks = re.findall(r"^```\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     lines = [shlex.split(line)[1:] for block in blocks for line in block.splitlines()]
 
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert [(words[0], main(words)) for words in lines] == [(words[0], 0) for words in lines]

@@ -102,7 +102,7 @@ class GraftParams(PortalPressureParams):
     pvp_mmhg: Annotated[
         Uncertain,
         Quantity(
-            tr("PVP that a whole healthy liver would have at this inflow (not the recipient's own)"),
+            tr("PVP of a whole healthy liver, not the recipient's"),
             "mmHg",
             1,
             30,
