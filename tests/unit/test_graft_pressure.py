@@ -133,6 +133,10 @@ def test_what_was_measured_after_reperfusion_teaches_the_twin() -> None:
     assert result.details["learning"]["measured"][0]["value"] == 14
     assert before.value is not None and after.value is not None
     assert abs(after.value - 14) < abs(before.value - 14) and half_width(after) < 0.5 * half_width(before)
+    gradient = next(one for one in result.details["learning"]["parameters"] if one["name"] == "pcg_mmhg")
+    # Less pressure than was expected means that blood passes this graft more easily.
+    assert gradient["prior"]["value"] == pytest.approx(10, abs=0.3)
+    assert gradient["posterior"]["value"] < gradient["prior"]["value"] - 1
 
 
 def test_nothing_of_a_graft_is_said_to_be_against_the_recipients_own_liver() -> None:

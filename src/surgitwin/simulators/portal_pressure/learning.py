@@ -21,7 +21,17 @@ from surgitwin.simulators.spread import Spread
 
 FloatArray = NDArray[np.float64]
 FEWEST = 30.0
-LEARNT = ("kappa_per_mmhg", "alpha", "beta", "habr_gain", "frank_starling_l_min_mmhg", "portal_flow_l_min", "pvp_mmhg")
+LEARNT = (
+    "kappa_per_mmhg",
+    "alpha",
+    "beta",
+    "habr_gain",
+    "frank_starling_l_min_mmhg",
+    "portal_flow_l_min",
+    "pvp_mmhg",
+    "hvpg_mmhg",
+    "pcg_mmhg",
+)
 """What is shown before and after learning, where it is uncertain."""
 
 
