@@ -37,8 +37,8 @@ TAG_TEXTS: Mapping[Tag, str] = {
 ORIGIN_TEXTS: Mapping[Origin, str] = {
     "given": tr("given"),
     "twin": tr("from the twin"),
-    "prior": tr("not measured: assumed"),
-    "derived": tr("worked out from other values"),
+    "prior": tr("assumed"),
+    "derived": tr("worked out"),
 }
 
 Uncertain = Annotated[Spread | None, BeforeValidator(parse_spread)]

@@ -11,6 +11,7 @@ from surgitwin.gui.panels.parts import WarningList, note_label
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import DecisionCard, Status, Verdict
 from surgitwin.gui.widgets.sections import Section
+from surgitwin.simulators.base import ORIGIN_TEXTS
 
 Document = dict[str, Any]
 CARDS = 4
@@ -21,12 +22,6 @@ VERDICTS = {
     "reached": tr("{title} reaches {limit:g} {unit}"),
     "uncertain": tr("{title} may reach {limit:g} {unit}"),
     "not assessed": tr("{title} against {limit:g} {unit}: not assessed"),
-}
-ORIGINS = {
-    "given": tr("given"),
-    "twin": tr("from the twin"),
-    "prior": tr("assumed"),
-    "derived": tr("worked out"),
 }
 CHECKED = {
     "R": "",
@@ -277,7 +272,7 @@ def inputs_text(document: Document) -> str:
     for known in sorted(document["inputs"].values(), key=lambda known: order[known["origin"]]):
         source = "; ".join(part for part in (known["source"], CHECKED[known["checked"]]) if part)
         shown = known["spread"] if not known["relative_to"] else f"{known['value']:.3g}"
-        text = f"{known['title']}: {shown} {known['unit']} · {ORIGINS[known['origin']]}".replace("  ", " ")
+        text = f"{known['title']}: {shown} {known['unit']} · {ORIGIN_TEXTS[known['origin']]}".replace("  ", " ")
         lines.append(text + (f" ({source})" if source else ""))
     return "\n".join(lines)
 

@@ -26,7 +26,6 @@ ML_S_PER_L_MIN = 1000.0 / 60.0
 HABR_RANGE = (0.5, 4.0)
 CO_RANGE = (0.2, 2.0)
 SMALLEST_WIDENING = 0.05
-RESIDUAL_ML_S = 1e-10
 
 
 @dataclass(frozen=True)
