@@ -19,6 +19,8 @@ Point = tuple[float, float, float]
 SegmentKind = Literal["organ", "lesion", "vessel", "bone", "body", "territory", "other"]
 VesselSystem = Literal["portal", "hepatic", "arterial", "biliary", "other"]
 CutKind = Literal["planes", "patch", "curve", "territories", "wedge"]
+MeasurementKind = Literal["ruler", "angle", "cobb", "curve", "area", "sphere", "box", "diameter", "distance"]
+ImplantKind = Literal["screw", "plate", "cup", "stem", "sphere", "cylinder", "patch", "guide", "other"]
 ReviewStatus = Literal["draft", "reviewed", "approved"]
 WorkStatus = Literal["not-started", "in-progress", "completed", "flagged"]
 
@@ -398,6 +400,125 @@ class SimulationNode(Node):
     provenance: Provenance | None = None
 
 
+class MeasurementNode(Node):
+    """Something measured on the twin.
+
+    Attributes
+    ----------
+    points_mm
+        What was placed, LPS mm: two ends of a ruler, the end, apex and end of an angle, two lines of a Cobb angle,
+        the points along a curve or around an area, the centre of a sphere or box, a place on a centre line.
+    of
+        The structures it is about: what a curve runs on, the vessel tree of a diameter, the two of a distance.
+    volume
+        The image whose values are counted in a sphere or box.
+    radius_mm, size_mm
+        Of a sphere, and of a box along x, y and z.
+    document
+        What the measure command prints.
+    """
+
+    type_name: ClassVar[str] = "measurement"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"color", "document", "provenance"}
+
+    kind: MeasurementKind
+    points_mm: tuple[Point, ...] = ()
+    of: tuple[NodeId, ...] = ()
+    volume: NodeId | None = None
+    radius_mm: float | None = Field(default=None, gt=0.0)
+    size_mm: Point | None = None
+    color: Color = (233, 180, 76)
+    document: dict[str, Any] | None = None
+    provenance: Provenance | None = None
+
+
+class ImplantModel(Frozen):
+    """One implant of a library, as its manifest describes it; places and directions in the implant's own frame.
+
+    Attributes
+    ----------
+    id
+        ``family/size``; the same on every machine that has the library.
+    axes
+        Unit vectors by name. ``main`` runs along a screw from its head to its tip, out of the opening of a cup, and
+        down a stem.
+    reference_points_mm
+        By name: ``entry`` and ``tip`` of a screw, ``centre`` of a cup, sphere or stem's head.
+    dimensions_mm
+        By name: ``diameter``, ``length``, ``thickness`` and so on.
+    generic
+        Built in: not a product of anyone.
+    patient_specific
+        Made for this patient from the twin: a planning model, not for use in a patient.
+    """
+
+    id: str
+    family: str
+    kind: ImplantKind
+    name: str
+    size: str = ""
+    maker: str = ""
+    material: str = ""
+    licence: str = ""
+    axes: dict[str, Point] = Field(default_factory=dict)
+    reference_points_mm: dict[str, Point] = Field(default_factory=dict)
+    dimensions_mm: dict[str, float] = Field(default_factory=dict)
+    generic: bool = False
+    patient_specific: bool = False
+
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+class ImplantNode(Node):
+    """An implant placed on the twin.
+
+    Attributes
+    ----------
+    points, triangles
+        A closed mesh in the implant's own frame, mm; already mirrored if ``mirrored``.
+    matrix
+        4x4, row by row: LPS mm = matrix @ implant mm; a rotation and a translation.
+    mirrored
+        The mesh is the mirror image (x to -x in its own frame) of the library's.
+    onto
+        The segment or surface that it is fitted to.
+    """
+
+    type_name: ClassVar[str] = "implant"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"color", "opacity", "provenance"}
+
+    item: ImplantModel
+    points: ArrayField
+    triangles: ArrayField
+    matrix: tuple[float, ...] = Field(default=IDENTITY, min_length=16, max_length=16)
+    mirrored: bool = False
+    onto: NodeId | None = None
+    color: Color = (168, 178, 193)
+    opacity: float = Field(default=1.0, ge=0.0, le=1.0)
+    notices: tuple[Notice, ...] = ()
+    provenance: Provenance | None = None
+
+
+class FitNode(Node):
+    """How an implant in its pose fits a structure; the child of the implant. `document`: what the fit command prints.
+
+    Attributes
+    ----------
+    settings
+        As they were given, so that the fit can be computed again: tolerance, structures to keep clear of, landmarks.
+    """
+
+    type_name: ClassVar[str] = "fit"
+    quiet_fields: ClassVar[frozenset[str]] = Node.quiet_fields | {"document", "provenance"}
+
+    implant: NodeId
+    onto: NodeId
+    settings: dict[str, Any] = Field(default_factory=dict)
+    document: dict[str, Any] | None = None
+    provenance: Provenance | None = None
+
+
 class LandmarkNode(Node):
     """A named point in LPS mm."""
 
@@ -474,6 +595,9 @@ NODE_TYPES: dict[str, type[Node]] = {
         TerritoriesNode,
         PlanNode,
         SimulationNode,
+        MeasurementNode,
+        ImplantNode,
+        FitNode,
         LandmarkNode,
         TransformNode,
         ReportSettingsNode,

@@ -1,0 +1,1 @@
+"""Implants: the library, how they are placed, how well they fit, and those made for one patient."""

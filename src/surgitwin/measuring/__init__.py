@@ -1,0 +1,1 @@
+"""Lengths, angles, areas, image values and distances on the twin: pure functions."""
