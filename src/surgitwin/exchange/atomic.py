@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from surgitwin.core.durable import replace_patiently, sync_file, sync_folder
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
+Writer = Callable[[Path], None]
+_LONGEST_SUFFIX = 16
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
+
+def write_atomically(path: Path, write: Writer) -> Path:
     """Call ``write`` with the path of a temporary file beside ``path``, then put that file in ``path``'s place.
 
     The temporary file keeps the suffix, because some writers choose their format by it. It is synced before it
@@ -23,21 +28,90 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     BadInput
         If the folder is missing, not writable or full; the sentence names the file and the cause.
     """
-    if path.is_dir():
-        raise BadInput(tr("{file} is a folder; name a file in it.").format(file=path))
-    if not path.parent.is_dir():
-        message = tr("{file} cannot be written: the folder {folder} does not exist.")
-        raise BadInput(message.format(file=path.name, folder=path.parent))
-    first, dot, rest = path.name.partition(".")
-    temporary = path.with_name(f".{first[:40]}-{secrets.token_hex(4)}.part{dot}{rest}")
+    _check_place(path)
+    temporary = _hidden(path)
     try:
         write(temporary)
         sync_file(temporary)
         replace_patiently(temporary, path)
     except OSError as error:
-        message = tr("{file} cannot be written: {cause}.")
-        raise BadInput(message.format(file=path, cause=error.strerror or error)) from error
+        raise _failed(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
     return path
+
+
+def write_together(writers: Mapping[Path, Writer]) -> list[Path]:
+    """Write files that belong together: all of them, or, if one cannot be written, none.
+
+    Old files of these names are put back if a later one cannot be replaced. All must lie in the same folder.
+
+    Raises
+    ------
+    BadInput
+        As `write_atomically`; the sentence names the file that failed.
+    """
+    for path in writers:
+        _check_place(path)
+    parts = {path: _hidden(path) for path in writers}
+    kept: dict[Path, Path | None] = {}
+    now = next(iter(writers))
+    try:
+        for path, write in writers.items():
+            now = path
+            write(parts[path])
+            sync_file(parts[path])
+        for path, part in parts.items():
+            now = path
+            kept[path] = _second_name(path)
+            replace_patiently(part, path)
+    except OSError as error:
+        _put_back(kept)
+        raise _failed(now, error) from error
+    finally:
+        for leftover in (*parts.values(), *kept.values()):
+            if leftover is not None:
+                leftover.unlink(missing_ok=True)
+    sync_folder(now.parent)
+    return list(writers)
+
+
+def _second_name(path: Path) -> Path | None:
+    """The old file under a second, hidden name, so that it can be put back; None if there is no old file."""
+    if not path.exists():
+        return None
+    old = _hidden(path)
+    try:
+        os.link(path, old)
+    except OSError:  # a file system without hard links
+        shutil.copy2(path, old)
+    return old
+
+
+def _put_back(kept: Mapping[Path, Path | None]) -> None:
+    for path, old in kept.items():
+        if old is None:
+            path.unlink(missing_ok=True)
+        else:
+            replace_patiently(old, path)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise BadInput(tr("{file} is a folder; name a file in it.").format(file=path))
+    if not path.parent.is_dir():
+        message = tr("{file} cannot be written: the folder {folder} does not exist.")
+        raise BadInput(message.format(file=path.name, folder=path.parent))
+
+
+def _hidden(path: Path) -> Path:
+    """A name beside ``path`` that is not taken; not longer than a file system allows, whatever ``path`` is called."""
+    suffix = "".join(path.suffixes[-2:])
+    suffix = suffix if len(suffix) <= _LONGEST_SUFFIX else path.suffix[-_LONGEST_SUFFIX:]
+    return path.with_name(f".{path.name.partition('.')[0][:40]}-{secrets.token_hex(4)}.part{suffix}")
+
+
+def _failed(path: Path, error: OSError) -> BadInput:
+    message = tr("{file} cannot be written: {cause}.")
+    return BadInput(message.format(file=path, cause=error.strerror or error))

@@ -23,7 +23,7 @@ from surgitwin import __version__
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 from surgitwin.exchange.atomic import write_atomically
-from surgitwin.exchange.mesh_out import Color, ExportResult, MeshItem, require_surfaces, result_of, vertex_normals
+from surgitwin.exchange.mesh_out import ExportResult, MeshItem, linear_color, result_of, vertex_normals
 
 FRAME = "glTF: x left, y superior, z anterior"
 LPS_MM_TO_GLTF = np.array([[0.001, 0, 0], [0, 0, 0.001], [0, -0.001, 0]])
@@ -33,7 +33,7 @@ _VERTICES, _INDICES = 34962, 34963
 _LARGEST = 0xFFFFFFFF
 
 
-def write_glb(items: Sequence[MeshItem], path: Path) -> ExportResult:
+def write_glb(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()) -> ExportResult:
     """Write one GLB file.
 
     Raises
@@ -41,8 +41,7 @@ def write_glb(items: Sequence[MeshItem], path: Path) -> ExportResult:
     BadInput
         If there is nothing to write, it is more than 4 GB, or the file cannot be written.
     """
-    require_surfaces(items, path)
-    document, binary = _document(items)
+    document, binary = _document(items, remarks)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 4)
     total = 12 + 8 + len(text) + 8 + sum(len(part) for part in binary)
@@ -62,15 +61,17 @@ def write_glb(items: Sequence[MeshItem], path: Path) -> ExportResult:
     return result_of(items, [path], "m", FRAME)
 
 
-def _document(items: Sequence[MeshItem]) -> tuple[dict[str, Any], list[bytes]]:
+def _document(items: Sequence[MeshItem], remarks: Sequence[str]) -> tuple[dict[str, Any], list[bytes]]:
     binary: list[bytes] = []
+    offset = 0
     views: list[dict[str, Any]] = []
     accessors: list[dict[str, Any]] = []
 
     def add(array: NDArray[Any], target: int, kind: str, component: int, **limits: Any) -> int:
+        nonlocal offset
         data = array.tobytes()
-        offset = sum(view["byteLength"] for view in views)  # every part is a multiple of 4 bytes long
         views.append({"buffer": 0, "byteOffset": offset, "byteLength": len(data), "target": target})
+        offset += len(data)  # every part is a multiple of 4 bytes long
         binary.append(data)
         count = len(array)
         accessors.append(
@@ -87,25 +88,28 @@ def _document(items: Sequence[MeshItem]) -> tuple[dict[str, Any], list[bytes]]:
         indices = add(item.mesh.triangles.astype("<u4").reshape(-1), _INDICES, "SCALAR", _UINT)
         primitive = {"attributes": {"POSITION": place, "NORMAL": normal}, "indices": indices, "material": number}
         meshes.append({"name": item.name, "primitives": [primitive]})
+    said: dict[str, Any] = {"unit": "m", "frame": FRAME, "from": "LPS mm: x/1000, z/1000, -y/1000"}
+    if remarks:
+        said["remarks"] = list(remarks)
     return {
-        "asset": {
-            "version": "2.0",
-            "generator": f"Surgitwin {__version__}",
-            "extras": {"unit": "m", "frame": FRAME, "from": "LPS mm: x/1000, z/1000, -y/1000"},
-        },
+        "asset": {"version": "2.0", "generator": f"Surgitwin {__version__}", "extras": said},
         "scene": 0,
         "scenes": [{"nodes": list(range(len(items)))}],
-        "nodes": [{"name": item.name, "mesh": number} for number, item in enumerate(items)],
+        "nodes": [_node(item, number) for number, item in enumerate(items)],
         "meshes": meshes,
         "materials": [_material(item) for item in items],
         "accessors": accessors,
         "bufferViews": views,
-        "buffers": [{"byteLength": sum(len(part) for part in binary)}],
+        "buffers": [{"byteLength": offset}],
     }, binary
 
 
+def _node(item: MeshItem, mesh: int) -> dict[str, Any]:
+    return {"name": item.name, "mesh": mesh, **({"extras": {"remark": item.remark}} if item.remark else {})}
+
+
 def _material(item: MeshItem) -> dict[str, Any]:
-    factor = [*_linear(item.color), float(item.opacity)]
+    factor = [*linear_color(item.color), float(item.opacity)]
     material: dict[str, Any] = {
         "name": item.name,
         "pbrMetallicRoughness": {"baseColorFactor": factor, "metallicFactor": 0.0, "roughnessFactor": 0.6},
@@ -114,9 +118,3 @@ def _material(item: MeshItem) -> dict[str, Any]:
     if item.opacity < 1:
         material["alphaMode"] = "BLEND"
     return material
-
-
-def _linear(color: Color) -> list[float]:
-    """sRGB 0 to 255 to the linear 0 to 1 that glTF's factors are in."""
-    srgb = np.array(color) / 255.0
-    return [float(v) for v in np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.notices import Notice
 from surgitwin.core.text import tr
+from surgitwin.exchange.names import plain_text
 
 Color = tuple[int, int, int]
-MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj")
+MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj", ".3mf", ".usdz", ".vtp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +32,15 @@ class MeshItem:
         sRGB, 0 to 255.
     opacity
         0 to 1.
+    remark
+        What a reader must know of it, such as “planning model, not for use in a patient”; goes into the file.
     """
 
     name: str
     mesh: Mesh
     color: Color = (200, 200, 200)
     opacity: float = 1.0
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,10 @@ class ExportResult:
     Attributes
     ----------
     unit, frame
-        As declared in the file: ``mm`` and ``LPS``, or ``m`` and ``glTF: x left, y superior, z anterior``.
+        As declared in the file: ``mm`` and ``LPS``; for GLB ``m``, for USDZ ``cm``, and ``x left, y superior, z
+        anterior`` behind the format's name.
+    notices
+        Names and remarks that the format could not hold as they are.
     """
 
     files: tuple[Path, ...]
@@ -69,8 +76,13 @@ class ExportResult:
         }
 
 
-def export_meshes(items: Sequence[MeshItem], path: Path) -> ExportResult:
-    """Write all surfaces into one file, by the suffix of ``path``: STL, GLB, PLY or OBJ (with its MTL beside it).
+def export_meshes(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()) -> ExportResult:
+    """Write all surfaces into one file, by the suffix of ``path``: one of `MESH_SUFFIXES`; OBJ has its MTL beside it.
+
+    Parameters
+    ----------
+    remarks
+        What a reader must know of the whole file; they stand in its header or metadata, those of the items behind them.
 
     Raises
     ------
@@ -81,13 +93,39 @@ def export_meshes(items: Sequence[MeshItem], path: Path) -> ExportResult:
     from surgitwin.exchange.obj import write_obj
     from surgitwin.exchange.ply import write_ply
     from surgitwin.exchange.stl import write_stl
+    from surgitwin.exchange.threemf import write_3mf
+    from surgitwin.exchange.usdz import write_usdz
+    from surgitwin.exchange.vtp import write_vtp
 
-    writers = {".stl": write_stl, ".glb": write_glb, ".ply": write_ply, ".obj": write_obj}
-    writer = writers.get(path.suffix.lower())
+    writers = {
+        ".stl": write_stl,
+        ".glb": write_glb,
+        ".ply": write_ply,
+        ".obj": write_obj,
+        ".3mf": write_3mf,
+        ".usdz": write_usdz,
+        ".vtp": write_vtp,
+    }
+    suffix = path.suffix.lower()
+    writer = writers.get(suffix)
     if writer is None:
         message = tr("Surfaces cannot be written to {file}; its name should end in {known}.")
         raise BadInput(message.format(file=path.name, known=", ".join(MESH_SUFFIXES)))
-    return writer(items, path)
+    require_surfaces(items, path)
+    plain = [replace(item, name=plain_text(item.name), remark=plain_text(item.remark)) for item in items]
+    result = writer(plain, path, all_remarks(plain, remarks))
+    changed = [new.name for old, new in zip(items, plain, strict=True) if old.name != new.name]
+    if not changed or suffix == ".stl":  # an STL holds no names
+        return result
+    message = tr("Line ends and control characters in names were replaced, as {kind} files cannot hold them: {names}.")
+    text = message.format(kind=suffix[1:].upper(), names=", ".join(f"“{name}”" for name in changed))
+    return replace(result, notices=(*result.notices, Notice("names-changed", text, {"names": changed})))
+
+
+def all_remarks(items: Sequence[MeshItem], remarks: Sequence[str]) -> list[str]:
+    """The remarks of a file and of what is in it, each once."""
+    found = [*(plain_text(remark) for remark in remarks), *(item.remark for item in items)]
+    return list(dict.fromkeys(remark for remark in found if remark))
 
 
 def require_surfaces(items: Sequence[MeshItem], path: Path) -> None:
@@ -97,14 +135,20 @@ def require_surfaces(items: Sequence[MeshItem], path: Path) -> None:
     for item in items:
         if item.mesh.empty:
             raise BadInput(tr("The surface of '{name}' is empty; nothing was written.").format(name=item.name))
+        if item.mesh.triangles.min() < 0 or item.mesh.triangles.max() >= len(item.mesh.points):
+            message = tr("The surface of '{name}' is damaged: its triangles name points that it does not have.")
+            raise BadInput(message.format(name=item.name))
         if not np.all(np.isfinite(item.mesh.points)):
             message = tr("The surface of '{name}' has points that are not finite; nothing was written.")
             raise BadInput(message.format(name=item.name))
 
 
-def result_of(items: Sequence[MeshItem], files: Sequence[Path], unit: str, frame: str) -> ExportResult:
+def result_of(
+    items: Sequence[MeshItem], files: Sequence[Path], unit: str, frame: str, notices: Sequence[Notice] = ()
+) -> ExportResult:
     triangles = sum(len(item.mesh.triangles) for item in items)
-    return ExportResult(tuple(files), unit, frame, triangles, sum(item.mesh.volume_ml for item in items))
+    volume_ml = sum(item.mesh.volume_ml for item in items)
+    return ExportResult(tuple(files), unit, frame, triangles, volume_ml, tuple(notices))
 
 
 def merged(items: Sequence[MeshItem]) -> Mesh:
@@ -129,3 +173,9 @@ def vertex_normals(points: NDArray[np.floating[Any]], triangles: NDArray[np.int3
     flat = ~(length > 0)
     total[flat], length[flat] = (0.0, 0.0, 1.0), 1.0
     return np.asarray(total / length[:, None], dtype=np.float32)
+
+
+def linear_color(color: Color) -> list[float]:
+    """sRGB 0 to 255 to the linear 0 to 1 that the materials of glTF and USD are in."""
+    srgb = np.array(color) / 255.0
+    return [float(v) for v in np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)]

@@ -1,4 +1,4 @@
-"""File names from the names of structures: safe on every file system."""
+"""Names of structures as file names, safe on every file system, and as text that every format can hold."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def safe_file_name(name: str, fallback: str = "segment") -> str:
     if text.split(".")[0].rstrip(" ").lower() in _RESERVED:
         text = f"_{text}"
     return text
+
+
+def plain_text(text: str) -> str:
+    """``text`` on one line and without characters that XML, JSON or the header of a file cannot hold.
+
+    Line ends and tabs become spaces, other control characters, halves of a surrogate pair and U+FFFE and U+FFFF ``_``;
+    everything else stays, whatever its length.
+    """
+    text = re.sub(r"[\t\r\n\v\f\x85\u2028\u2029]+", " ", text)
+    return "".join("_" if unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff" else c for c in text)
 
 
 def unique_file_names(names: Iterable[str], fallback: str = "segment") -> list[str]:

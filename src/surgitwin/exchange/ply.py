@@ -1,20 +1,25 @@
-"""Binary PLY in LPS millimetres with the segments' colours at the points; frame and unit stand in comments."""
+"""Binary PLY in LPS millimetres with the segments' colours at the points.
+
+Frame, unit, remarks and the name of each surface with its triangles stand in comments; readers of PLY take the header
+for ASCII, so the names are written as JSON, whose escapes keep every character.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from surgitwin.exchange.atomic import write_atomically
-from surgitwin.exchange.mesh_out import ExportResult, MeshItem, merged, require_surfaces, result_of
+from surgitwin.exchange.mesh_out import ExportResult, MeshItem, merged, result_of
 
 _POINT = np.dtype([("place", "<f4", 3), ("color", "u1", 4)])
 _FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
 
 
-def write_ply(items: Sequence[MeshItem], path: Path) -> ExportResult:
+def write_ply(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()) -> ExportResult:
     """Write one PLY file with all surfaces.
 
     Raises
@@ -22,7 +27,6 @@ def write_ply(items: Sequence[MeshItem], path: Path) -> ExportResult:
     BadInput
         If there is nothing to write or the file cannot be written.
     """
-    require_surfaces(items, path)
     mesh = merged(items)
     points = np.zeros(len(mesh.points), dtype=_POINT)
     points["place"] = mesh.points
@@ -35,6 +39,8 @@ def write_ply(items: Sequence[MeshItem], path: Path) -> ExportResult:
         "format binary_little_endian 1.0",
         "comment Surgitwin SPACE=LPS",
         "comment UNIT=mm",
+        *(f"comment REMARK {json.dumps(remark)}" for remark in remarks),
+        *_contents(items),
         f"element vertex {len(points)}",
         *(f"property float {axis}" for axis in "xyz"),
         *(f"property uchar {channel}" for channel in ("red", "green", "blue", "alpha")),
@@ -51,3 +57,13 @@ def write_ply(items: Sequence[MeshItem], path: Path) -> ExportResult:
 
     write_atomically(path, write)
     return result_of(items, [path], "mm", "LPS")
+
+
+def _contents(items: Sequence[MeshItem]) -> list[str]:
+    """One comment a surface: the numbers of its triangles, first and last, and its name."""
+    lines, first = [], 0
+    for item in items:
+        last = first + len(item.mesh.triangles) - 1
+        lines.append(f"comment SURFACE {first} {last} {json.dumps(item.name)}")
+        first = last + 1
+    return lines

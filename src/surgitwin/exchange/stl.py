@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from surgitwin.core.notices import Notice
+from surgitwin.core.text import tr
 from surgitwin.exchange.atomic import write_atomically
-from surgitwin.exchange.mesh_out import ExportResult, MeshItem, merged, require_surfaces, result_of
+from surgitwin.exchange.mesh_out import ExportResult, MeshItem, merged, result_of
 
 # Never begins with "solid": programs would take the file for text. 3D Slicer reads SPACE= from here.
-HEADER = b"SPACE=LPS;UNIT=mm;Surgitwin".ljust(80, b"\0")
+HEADER = b"SPACE=LPS;UNIT=mm"
+HEADER_SIZE = 80
 RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
-def write_stl(items: Sequence[MeshItem], path: Path) -> ExportResult:
+def write_stl(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()) -> ExportResult:
     """Write one STL file; several surfaces become several shells in it. STL holds no names and no colours.
 
     Raises
@@ -23,7 +26,7 @@ def write_stl(items: Sequence[MeshItem], path: Path) -> ExportResult:
     BadInput
         If there is nothing to write or the file cannot be written.
     """
-    require_surfaces(items, path)
+    header, left_out = stl_header(remarks)
     mesh = merged(items)
     records = np.zeros(len(mesh.triangles), dtype=RECORD)
     corners = mesh.points[mesh.triangles]
@@ -35,9 +38,25 @@ def write_stl(items: Sequence[MeshItem], path: Path) -> ExportResult:
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            file.write(HEADER)
+            file.write(header)
             file.write(np.uint32(len(records)).astype("<u4").tobytes())
             file.write(records.view(np.uint8).data)
 
     write_atomically(path, write)
-    return result_of(items, [path], "mm", "LPS")
+    notices = []
+    if left_out:
+        message = tr("The 80 bytes of an STL's header have no room for: {remarks}. Write 3MF or PLY to keep it.")
+        notices = [Notice("remark-left-out", message.format(remarks="; ".join(left_out)), {"remarks": left_out})]
+    return result_of(items, [path], "mm", "LPS", notices)
+
+
+def stl_header(remarks: Sequence[str]) -> tuple[bytes, list[str]]:
+    """The 80 bytes with as many remarks as fit, first ones first, and the remarks that do not fit."""
+    header, left_out = HEADER, []
+    for remark in (*remarks, "Surgitwin"):
+        part = b";" + remark.encode("ascii", "replace")
+        if len(header) + len(part) <= HEADER_SIZE:
+            header += part
+        elif remark in remarks:
+            left_out.append(remark)
+    return header.ljust(HEADER_SIZE, b"\0"), left_out
