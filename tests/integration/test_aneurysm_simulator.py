@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from aneurysms import GRIDS, Phantom, sac_on
+from surgitwin.batch import samples
+from surgitwin.batch.recipe import SampleWish
 from surgitwin.commands.simulating import solved
 from surgitwin.core.progress import Context
 from surgitwin.samples.dicom_writer import write_ct_series
@@ -204,6 +206,29 @@ def test_what_a_process_apart_works_on_can_travel_there(case: Path) -> None:
         here, there = (solved("aneurysm", one, params, ctx=Context()) for one in (inputs, travelled))
 
     assert [one.as_json() for one in there.outputs] == [one.as_json() for one in here.outputs]
+
+
+def test_a_batch_draws_the_samples_in_parts_and_sends_no_image_along(case: Path) -> None:
+    settings = {"sac": "Sac", "parent": "Carotid", "neck_shift_voxels": "-1..1"}
+    wish = SampleWish("aneurysm", settings, samples=24, chunk=12)
+    with Session.open(case, read_only=True) as session:
+        drawable = samples.gather(wish, session.scene)
+        params = simulator_named("aneurysm").parse(settings | {"samples": 0})
+        inputs = simulator_named("aneurysm").gather(session.scene, None, params)
+        point = solved("aneurysm", replace(inputs, nodes=()), params, ctx=Context())
+    sent = pickle.dumps(samples.chunks_of(wish, drawable)[0])
+    assert drawable.inputs.sac is None and drawable.inputs.parent is None  # type: ignore[attr-defined]
+    parts = [
+        samples.draw_chunk(chunk, Context()) for chunk in (pickle.loads(sent), samples.chunks_of(wish, drawable)[1])
+    ]
+
+    found = samples.joined(drawable, parts)  # type: ignore[arg-type]
+
+    for output in point.outputs:
+        assert found[output.name]["point"] == output.point
+    assert found["h_mm"]["count"] == 24
+    assert found["h_mm"]["low"] < found["h_mm"]["point"] < found["h_mm"]["high"]
+    assert found["size_ratio"]["count"] == 24
 
 
 def test_people_read_the_indices_and_what_was_assumed(case: Path) -> None:

@@ -409,7 +409,6 @@ def test_the_joined_samples_say_what_the_simulator_says(drawn: Any) -> None:
     ("change", "sentence"),
     [
         ({"simulator": "nonsense"}, "There is no simulator “nonsense”"),
-        ({"simulator": "aneurysm", "settings": {}}, "cannot draw its samples in parts"),
         ({"samples": 0}, "“samples” cannot be 0"),
         ({"chunk": True}, "“chunk” cannot be True"),
         ({"settings": {"samples": 5}}, "goes beside “settings”"),
@@ -422,6 +421,41 @@ def test_samples_that_cannot_be_drawn_are_refused_before_anything_runs(
 ) -> None:
     with pytest.raises(BadInput, match=sentence):
         recipe(tmp_path, [], samples=WISH | change)
+
+
+def test_a_simulator_without_samples_of_its_own_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from surgitwin.simulators import registry
+    from surgitwin.simulators.base import Simulator, SimulatorParams
+
+    class Plain(Simulator[SimulatorParams, Any]):
+        name = "plain"
+        Params = SimulatorParams
+
+    monkeypatch.setattr(registry, "simulator_named", lambda name: Plain())
+    with pytest.raises(BadInput, match="“plain” cannot draw its samples in parts"):
+        recipe(tmp_path, [], samples=WISH | {"simulator": "plain", "settings": {}})
+
+
+def test_a_graft_is_sampled_in_parts_with_its_size_and_its_pressure(tmp_path: Path) -> None:
+    settings = {"graft_volume_ml": "600±30", "standard_liver_volume_ml": 1200, "recipient_weight_kg": 70}
+    wish = recipe(tmp_path, [], samples=WISH | {"simulator": "graft-pressure", "settings": settings}).samples
+    assert wish is not None
+    drawable = samples.gather(wish, Scene())
+    parts = [samples.draw_chunk(chunk, Context()) for chunk in samples.chunks_of(wish, drawable)]
+
+    found = samples.joined(drawable, parts)  # type: ignore[arg-type]
+
+    from surgitwin.simulators.registry import simulator_named
+
+    simulator = simulator_named("graft-pressure")
+    params = simulator.parse({**settings, "samples": 20_000})
+    result = simulator.solve(simulator.gather(None, None, params), params, Context())
+    for name in ("pvp_mmhg", "grwr_percent", "gv_slv_percent"):
+        wanted = next(output for output in result.outputs if output.name == name)
+        spread = wanted.high - wanted.low  # type: ignore[operator]
+        assert found[name]["count"] > 2000
+        assert found[name]["value"] == pytest.approx(wanted.value, abs=0.05 * spread)
+        assert found[name]["low"] == pytest.approx(wanted.low, abs=0.08 * spread)
 
 
 def test_samples_that_contradict_themselves_are_a_sentence_and_no_number(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
     from surgitwin.simulators.registry import AnySimulator
 
     Samples = Mapping[str, NDArray[np.float64]]
-
-
-@runtime_checkable
-class OffersSamples(Protocol):
-    """What another package's simulator has besides `Simulator`, so that its samples can be drawn in parts."""
-
-    def sampled(self, inputs: Any, params: Any, count: int, seed: int, ctx: Context) -> Samples:
-        """``count`` samples of every output, fewer where some contradict themselves; from this seed alone."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +67,9 @@ def check_simulator(wish: SampleWish) -> None:
             message = tr("The recipe's “samples”: “{name}” goes beside “settings”, not into it.")
             raise BadInput(message.format(name=name))
     simulator.parse(wish.settings)
-    _sampler(simulator)
+    if not simulator.offers_samples:
+        message = tr("The simulator “{name}” cannot draw its samples in parts. Put it into the steps: simulate.")
+        raise BadInput(message.format(name=simulator.name))
 
 
 def gather(wish: SampleWish, scene: Scene) -> Drawable:
@@ -87,12 +80,13 @@ def gather(wish: SampleWish, scene: Scene) -> Drawable:
     BadInput
         If the case lacks what the simulator needs.
     """
+    from surgitwin.commands.simulated_surfaces import with_surface
     from surgitwin.simulators.registry import simulator_named
 
     simulator = simulator_named(wish.simulator)
     params = simulator.parse({**wish.settings, "samples": 0})
     twin = scene if scene.of_type(CaseNode) else None
-    inputs = simulator.gather(twin, _plan(wish, simulator, twin), params)
+    inputs = with_surface(simulator.gather(twin, _plan(wish, simulator, twin), params), Context())
     if getattr(inputs, "measured", ()):
         raise BadInput(tr("Samples that learn from measured values cannot be drawn in parts. Leave those values out."))
     point = simulator.solve(inputs, params, Context())
@@ -130,9 +124,9 @@ def draw_chunk(chunk: Chunk, ctx: Context) -> Samples | BadInput:
     from surgitwin.simulators.registry import simulator_named
 
     drawable = chunk.drawable
-    sampler = _sampler(simulator_named(drawable.simulator))
+    simulator = simulator_named(drawable.simulator)
     try:
-        return sampler(drawable.inputs, drawable.params, chunk.count, chunk.seed, ctx)
+        return simulator.sampled(drawable.inputs, drawable.params, chunk.count, chunk.seed, ctx)
     except SurgitwinError as error:
         return BadInput(str(error))
 
@@ -150,30 +144,3 @@ def joined(drawable: Drawable, parts: Sequence[Samples]) -> dict[str, Any]:
         made = summarise(output.name, output.title, output.unit, output.point, joint)
         document[output.name] = made.as_json() | {"count": 0 if joint is None else len(joint)}
     return document
-
-
-def _sampler(simulator: AnySimulator) -> Callable[[Any, Any, int, int, Context], Samples]:
-    own = {"portal-pressure": _portal_pressure, "vessel-flow": _vessel_flow}.get(simulator.name)
-    if own is not None:
-        return own
-    if isinstance(simulator, OffersSamples):
-        return simulator.sampled
-    message = tr("The simulator “{name}” cannot draw its samples in parts. Put it into the steps: simulate.")
-    raise BadInput(message.format(name=simulator.name))
-
-
-def _portal_pressure(inputs: Any, params: Any, count: int, seed: int, ctx: Context) -> Samples:
-    from surgitwin.simulators.portal_pressure.samples import after_operation, sample_patients
-
-    return after_operation(sample_patients(inputs.quantities, count, seed), inputs.kept)
-
-
-def _vessel_flow(inputs: Any, params: Any, count: int, seed: int, ctx: Context) -> Samples:
-    from surgitwin.simulators.sampling import draw
-    from surgitwin.simulators.vessel_flow.samples import sampled
-    from surgitwin.simulators.vessel_flow.simulator import tree_flow
-
-    flow, _ = tree_flow(inputs, params, ctx.part(0.0, 0.3))
-    drawn = draw(inputs.quantities, count, seed)
-    wider = inputs.quantities["radius_error_percent"].point
-    return sampled(flow, drawn, wider, ctx.part(0.3, 1.0)).outputs

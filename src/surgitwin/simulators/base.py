@@ -22,7 +22,12 @@ from surgitwin.scene.scene import Scene
 from surgitwin.simulators.spread import Spread, exactly, parse_spread
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from surgitwin.simulators.checks import Check
+
+    FloatArray = NDArray[np.float64]
 
 Tag = Literal["R", "M", "D"]
 """How a number was checked: R, read in its source; M, recalled and not checked against the paper; D, our own choice."""
@@ -384,6 +389,23 @@ class Simulator(Generic[P, I]):
             If the inputs contradict each other, or no solution was found.
         """
         raise NotImplementedError
+
+    def sampled(self, inputs: I, params: P, count: int, seed: int, ctx: Context) -> Mapping[str, FloatArray]:
+        """``count`` samples of every output, fewer where some contradict themselves; from this seed alone.
+
+        Batches draw the samples of one case in parts with it. A simulator without it takes part in batches as a step.
+
+        Raises
+        ------
+        BadInput, NoConvergence
+            As `solve`.
+        """
+        raise NotImplementedError
+
+    @property
+    def offers_samples(self) -> bool:
+        """Whether it has a `sampled` of its own."""
+        return type(self).sampled is not Simulator.sampled
 
     def commit(self, node: SimulationNode, old: SimulationNode | None) -> list[Edit]:
         """The edits that keep a result: as it stands, one node that replaces the one of the same plan."""

@@ -47,6 +47,8 @@ class AneurysmInputs(Inputs):
         Of the parent vessel; None if it has none.
     surface
         Of sac and stump; made from `mask_for_surface` by whoever can make surfaces.
+    reaches_edge
+        Whether the sac reaches the edge of the image, once its labels are gone.
     """
 
     sac: Labelled | None = None
@@ -58,6 +60,7 @@ class AneurysmInputs(Inputs):
     facts: dict[str, Any] = field(default_factory=dict)
     surface: Mesh | None = None
     found: tuple[Neck, Stump] | None = None
+    reaches_edge: bool = False
 
     def mask_for_surface(self) -> tuple[Mask, Geometry, Box]:
         """Sac and stump, the grid of the whole image, and where the mask lies in it.
@@ -72,7 +75,9 @@ class AneurysmInputs(Inputs):
         return stump.mask, self.geometry, stump.box
 
     def with_surface(self, surface: Mesh) -> AneurysmInputs:
-        return replace(self, surface=surface, found=self.neck_and_stump)
+        """Without the whole image's labels, which nothing needs any more and which would travel along."""
+        found, cut_off = self.neck_and_stump, self.cut_off
+        return replace(self, surface=surface, found=found, sac=None, parent=None, reaches_edge=cut_off)
 
     @cached_property
     def neck_and_stump(self) -> tuple[Neck, Stump]:
@@ -98,7 +103,8 @@ class AneurysmInputs(Inputs):
     @property
     def cut_off(self) -> bool:
         """Whether the sac reaches the edge of the image."""
-        assert self.sac is not None and self.geometry is not None
+        if self.sac is None or self.geometry is None:
+            return self.reaches_edge
         return Box.of_mask(self.sac.labels == self.sac.value).touches_edge(self.geometry.size_ijk)
 
     @property

@@ -106,6 +106,12 @@ class Aneurysm(Simulator[AneurysmParams, AneurysmInputs]):
     def solve(self, inputs: AneurysmInputs, params: AneurysmParams, ctx: Context) -> Result:
         return measured(inputs, params, ctx)
 
+    def sampled(
+        self, inputs: AneurysmInputs, params: AneurysmParams, count: int, seed: int, ctx: Context
+    ) -> Mapping[str, FloatArray]:
+        wanted = params.model_copy(update={"samples": count, "seed": seed})
+        return _scored(_site(inputs), inputs, wanted, ctx).found.samples
+
 
 @dataclass(frozen=True, eq=False)
 class _Found:
@@ -128,6 +134,34 @@ class _Found:
     lost: int
 
 
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """What was measured, with the scores: the point value of each output, what else there is to tell."""
+
+    found: _Found
+    point: Mapping[str, float | None]
+    details: Mapping[str, Any]
+    notices: Sequence[Notice]
+
+
+def _site(inputs: AneurysmInputs) -> Site:
+    if inputs.surface is None:
+        raise BadInput(tr("The sac has no surface: it must be made before the sac can be measured."))
+    return Site(inputs.surface, *inputs.neck_and_stump)
+
+
+def _scored(site: Site, inputs: AneurysmInputs, params: AneurysmParams, ctx: Context) -> _Scored:
+    found = _measure(site, inputs, params, ctx)
+    point: dict[str, float | None] = {name: float(getattr(found.shape, name)) for name in SHAPE_VALUES}
+    if found.parent_known is not None:
+        point[PARENT] = found.parent_known.point
+        point["size_ratio"] = found.shape.size_ratio(found.parent_known.point)
+    details: dict[str, Any] = dict(inputs.facts)
+    _score_phases(params, found, point, details)
+    notices = _score_model(inputs, params, found, point, details)
+    return _Scored(found, point, details, notices)
+
+
 def measured(inputs: AneurysmInputs, params: AneurysmParams, ctx: Context) -> Result:
     """Measure, vary the neck plane, score.
 
@@ -136,26 +170,17 @@ def measured(inputs: AneurysmInputs, params: AneurysmParams, ctx: Context) -> Re
     BadInput
         If there is no neck, the plane misses the sac, or the model lacks something.
     """
-    if inputs.surface is None:
-        raise BadInput(tr("The sac has no surface: it must be made before the sac can be measured."))
-    neck, stump = inputs.neck_and_stump
-    site = Site(inputs.surface, neck, stump)
-    found = _measure(site, inputs, params, ctx.part(0.0, 0.7))
-    swing = extremes(site, found.plane, ctx.part(0.7, 1.0))
-    point: dict[str, float | None] = {name: float(getattr(found.shape, name)) for name in SHAPE_VALUES}
-    if found.parent_known is not None:
-        point[PARENT] = found.parent_known.point
-        point["size_ratio"] = found.shape.size_ratio(found.parent_known.point)
+    site = _site(inputs)
+    scored = _scored(site, inputs, params, ctx.part(0.0, 0.7))
+    found, point = scored.found, scored.point
     details: dict[str, Any] = {
         "neck": _neck_document(site, found, params),
-        "plane_range": swing,
+        "plane_range": extremes(site, found.plane, ctx.part(0.7, 1.0)),
         "parent": _parent_document(found, inputs),
         "definitions": DEFINITIONS,
-        **inputs.facts,
+        **scored.details,
     }
-    notices = [*_first_notices(inputs), *neck.notices, *_plane_notices(found)]
-    _score_phases(params, found, point, details)
-    notices += _score_model(inputs, params, found, point, details)
+    notices = [*_first_notices(inputs), *site.neck.notices, *_plane_notices(found), *scored.notices]
     outputs = [
         summarise(name, *OUTPUTS[name], point.get(name), found.samples.get(name))
         for name in OUTPUTS
@@ -251,10 +276,10 @@ def _score_model(
         message = tr("The model “{name}” is an invented example for teaching: its probability means nothing.")
         notices.insert(0, Notice("invented-model", message.format(name=model.name)))
     message = tr(
-        "“{name}” was read from the file “{file}” as it stands; nobody checked it against its publication. It gives the"
-        " share of its population, not this patient's risk."
+        "“{name}” was read from a file as it stands; nobody checked it against its publication. It gives the share of"
+        " its population, not this patient's risk."
     )
-    text = message.format(name=model.name, file=details["model_file"])
+    text = message.format(name=model.name)
     return [*notices, Notice("model-as-given", text)]
 
 

@@ -101,6 +101,11 @@ class PortalPressure(Simulator[PortalPressureParams, PortalInputs]):
     def solve(self, inputs: PortalInputs, params: PortalPressureParams, ctx: Context) -> Result:
         return predicted(inputs, params, ctx)
 
+    def sampled(
+        self, inputs: PortalInputs, params: PortalPressureParams, count: int, seed: int, ctx: Context
+    ) -> Mapping[str, FloatArray]:
+        return after_operation(sample_patients(inputs.quantities, count, seed), inputs.kept)
+
     @classmethod
     def checks(cls) -> Sequence[Check]:
         from surgitwin.simulators.portal_pressure.validation import portal_pressure_checks

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from surgitwin.core.errors import BadInput
@@ -24,7 +25,7 @@ from surgitwin.simulators.base import Known, PlanUse, Quantity, Result, Simulato
 from surgitwin.simulators.checks import Check
 from surgitwin.simulators.meld import meld_3
 from surgitwin.simulators.portal_pressure.from_twin import PlanVolumes, plan_volumes
-from surgitwin.simulators.portal_pressure.graft_size import size_limits, size_outputs, size_samples
+from surgitwin.simulators.portal_pressure.graft_size import ratios, size_limits, size_outputs, size_samples
 from surgitwin.simulators.portal_pressure.params import (
     LEARNING,
     LIVER,
@@ -33,9 +34,11 @@ from surgitwin.simulators.portal_pressure.params import (
     OPERATION,
     PortalPressureParams,
 )
-from surgitwin.simulators.portal_pressure.samples import Kept
+from surgitwin.simulators.portal_pressure.samples import Kept, after_operation, sample_patients
 from surgitwin.simulators.portal_pressure.simulator import PortalInputs, measurements, patient_inputs, predicted
 from surgitwin.simulators.spread import Spread, exactly, normal, uniform
+
+FloatArray = NDArray[np.float64]
 
 RECIPIENT = tr("Recipient")
 MELD = tr("MELD 3.0")
@@ -225,6 +228,12 @@ class GraftPressure(Simulator[GraftParams, GraftInputs]):
         outputs = [replace(one, title=AGAINST_WHOLE.get(one.name, one.title)) for one in found.outputs]
         main = ("pvp_mmhg", "portal_flow_ml_min_100g", "grwr_percent", "gv_slv_percent")
         return replace(found, outputs=[*outputs, *sizes], main=main, thresholds=[*found.thresholds, *limits])
+
+    def sampled(
+        self, inputs: GraftInputs, params: GraftParams, count: int, seed: int, ctx: Context
+    ) -> Mapping[str, FloatArray]:
+        patients = sample_patients(inputs.quantities, count, seed)
+        return {**after_operation(patients, inputs.kept), **ratios(patients.drawn)}
 
 
 def _planned(params: GraftParams, volumes: PlanVolumes | None) -> Known:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.notices import Notice
@@ -26,6 +27,8 @@ from surgitwin.simulators.vessel_flow.result import TreeFlow, flow_in_tree
 from surgitwin.simulators.vessel_flow.samples import OUTPUTS, Sampled, sampled
 from surgitwin.simulators.vessel_flow.tube import Blood
 from surgitwin.vessels.tree import System, VesselTree
+
+FloatArray = NDArray[np.float64]
 
 TITLES: Mapping[str, tuple[str, str]] = {
     "flow_ml_min": (tr("Flow through the tree"), "ml/min"),
@@ -104,6 +107,13 @@ class VesselFlow(Simulator[VesselFlowParams, FlowInputs]):
             driving = [one for name in DRIVEN for one in drivers(name, found.outputs[name], kept, titles)]
         notices = (_simulated(), *inputs.notices, *flow.notices, *_left_out(found))
         return Result(outputs, MAIN, driving, (), notices, _details(inputs, params, flow, found, volumes))
+
+    def sampled(
+        self, inputs: FlowInputs, params: VesselFlowParams, count: int, seed: int, ctx: Context
+    ) -> Mapping[str, FloatArray]:
+        flow, _ = tree_flow(inputs, params, ctx.part(0.0, 0.3))
+        wider = inputs.quantities["radius_error_percent"].point
+        return sampled(flow, draw(inputs.quantities, count, seed), wider, ctx.part(0.3, 1.0)).outputs
 
 
 def tree_flow(inputs: FlowInputs, params: VesselFlowParams, ctx: Context) -> tuple[TreeFlow, Mapping[int, float]]:
