@@ -19,6 +19,7 @@ KERNELS = (
     "surgitwin.vessels.nearest_kernels",
     "surgitwin.vessels.territory_kernels",
     "surgitwin.simulators.portal_pressure.kernels",
+    "surgitwin.measuring.gap_kernels",
 )
 """The modules that hold compiled loops."""
 
