@@ -142,6 +142,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "compare": lambda b, case: (case, "P1", "P2"),
     "simulate": lambda b, case: (case, "portal-pressure", "--plan", "P1", "--set", "samples=50"),
     "export": lambda b, case: (case, b["new.stl"]),
+    "print": lambda b, case: (case, b["new.stl"], "--segment", "Tumour 1", "--process", "SLA"),
     "report": lambda b, case: (case, b["new.pdf"]),
     "snapshot": lambda b, case: (case, b["new.png"], "--view", "axial"),
     "copy": lambda b, case: (case, b["copy.twin"]),

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
+from surgitwin.cli.show_print import show_print
 from surgitwin.cli.show_simulation import show_simulation
 from surgitwin.cli.show_validation import show_validation
 from surgitwin.cli.show_vessels import show_territories, show_vessels
@@ -322,6 +323,7 @@ def _show_plain(document: Document, out: Console) -> None:
 
 
 _SHOWN: dict[str, Callable[[Document, Console], None]] = {
+    "print": show_print,
     "series": _show_series,
     "new": _show_new,
     "add": _show_added,

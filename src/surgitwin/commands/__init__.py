@@ -7,6 +7,7 @@ from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
 from surgitwin.commands.planning import DuplicatePlan, PlanResection
+from surgitwin.commands.printing import PrintModel
 from surgitwin.commands.properties import (
     ConfirmPatient,
     ConfirmSide,
@@ -63,6 +64,7 @@ COMMANDS: dict[str, type[Command]] = {
         Simulate,
         ValidateSimulators,
         ExportCase,
+        PrintModel,
         MakeReport,
         TakeSnapshot,
         CopyCase,

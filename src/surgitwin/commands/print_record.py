@@ -1,0 +1,208 @@
+"""What a print sheet says of the case: series, parts, side, sign-off, process, checks and who accepted it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from surgitwin import __version__
+from surgitwin.commands.base import Document
+from surgitwin.core.anonymous import anonymous_name
+from surgitwin.core.notices import Notice
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.exchange.printers import PrintProcess
+from surgitwin.scene.nodes import ImplantNode, Node, SegmentNode, SignOff, SurfaceNode, VolumeNode
+from surgitwin.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from surgitwin.commands.print_parts import Examined
+    from surgitwin.exchange.print_sheet import Mark
+
+Rows = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class PrintRecord:
+    """Frozen facts of the case.
+
+    Attributes
+    ----------
+    about
+        Label and text of each line on whose case it is.
+    drafts
+        Segments that nobody has reviewed.
+    remarks
+        What stands on the parts themselves, such as “planning model, not for use in a patient”.
+    """
+
+    about: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
+    process: PrintProcess
+    material: str
+    drafts: tuple[str, ...]
+    remarks: tuple[str, ...]
+    side_known: bool
+    notices: tuple[Notice, ...]
+
+    @staticmethod
+    def of(
+        scene: Scene,
+        wanted: list[SegmentNode | SurfaceNode | ImplantNode],
+        process: PrintProcess,
+        material: str,
+        identity: bool,
+    ) -> PrintRecord:
+        drafts = tuple(node.name for node in wanted if isinstance(node, SegmentNode) and node.status == "draft")
+        side_known = all(_side_known(scene, node) for node in wanted)
+        notices: list[Notice] = []
+        if not side_known:
+            text = tr("Left and right of {names} were not confirmed; the sheet says that the side is unknown.")
+            notices.append(Notice("unknown-side", text.format(names=", ".join(node.name for node in wanted))))
+        if drafts:
+            text = tr("Nobody has reviewed {names}; the sheet says DRAFT.").format(names=", ".join(drafts))
+            notices.append(Notice("draft-print", text))
+        return PrintRecord(
+            tuple(_about(scene, wanted, identity)),
+            tuple(node.name for node in wanted),
+            process,
+            material,
+            drafts,
+            tuple(dict.fromkeys(remark for node in wanted if (remark := _remark(node)))),
+            side_known,
+            tuple(notices),
+        )
+
+    def sheet(self, file: str, found: Examined, accepted: SignOff | None, ctx: Context) -> bytes:
+        """The page."""
+        from surgitwin.exchange.print_sheet import PrintSheet, sheet_pdf
+
+        ctx.progress(0.9, tr("Making the print sheet"))
+        facts = (*self.about, *self._print_facts(found, accepted))
+        marks = tuple(self._marks(found, accepted))
+        return sheet_pdf(PrintSheet(file, found.sha256, found.read_back, facts, marks, self.side_known))
+
+    def _print_facts(self, found: Examined, accepted: SignOff | None) -> Rows:
+        check, process = found.check, self.process
+        box = tr("{x:.1f} × {y:.1f} × {z:.1f} mm (right-left, front-back, feet-head)")
+        x, y, z = check["size_mm"]
+        error = check["volume_error_percent"]
+        volume = f"{check['volume_ml']:.2f} ml"
+        if error is not None:
+            volume += tr(", {error:+.2f} % against the voxels").format(error=error)
+        limit = tr("{title} ({name}); walls of {wall:g} mm or more ({source})")
+        wall = check["min_wall_mm"]
+        thinnest = f"{wall:.2f} mm" if wall is not None else tr("not assessed")
+        if wall is not None:
+            thinnest += tr(" at {place}").format(place=", ".join(f"{v:.1f}" for v in check["min_wall_at_mm"]))
+        return [
+            (tr("Parts"), ", ".join(self.names)),
+            (tr("Box"), box.format(x=x, y=y, z=z)),
+            (tr("Volume"), volume),
+            (
+                tr("Process"),
+                limit.format(
+                    title=process.title or process.name, name=process.name, wall=process.wall_mm, source=process.source
+                ),
+            ),
+            (tr("Material"), self.material or tr("not stated")),
+            (tr("Thinnest wall"), thinnest),
+            (tr("Check"), _checked(check)),
+            (tr("Repairs"), " ".join(step["message"] for step in found.repairs) or tr("none needed")),
+            (tr("Deviation"), _deviated(found.deviation)),
+            (tr("Accepted by"), _accepted(accepted)),
+            (tr("Sterilisation"), tr("per local validation")),
+            (
+                tr("Unit, axes, side"),
+                tr("mm, LPS; {side}").format(
+                    side=tr("side as in the image") if self.side_known else tr("side unknown")
+                ),
+            ),
+            (tr("Made"), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Surgitwin {__version__}"),
+        ]
+
+    def _marks(self, found: Examined, accepted: SignOff | None) -> list[Mark]:
+        from surgitwin.exchange.print_sheet import Mark
+
+        marks: list[Mark] = []
+        if found.problems:
+            marks.append(
+                Mark(tr("FORCED: the check failed. {problems}").format(problems=" ".join(found.problems)), "bad")
+            )
+        if accepted is None:
+            marks.append(
+                Mark(tr("NOT ACCEPTED: nobody has compared the outlines of this file with the slices."), "bad")
+            )
+        if self.drafts:
+            marks.append(Mark(tr("DRAFT: not reviewed: {names}.").format(names=", ".join(self.drafts))))
+        if not self.side_known:
+            marks.append(Mark(tr("SIDE UNKNOWN: left and right may be swapped.")))
+        return marks + [Mark(remark[:1].upper() + remark[1:] + ".", "caution") for remark in self.remarks]
+
+
+def _side_known(scene: Scene, node: Node) -> bool:
+    if isinstance(node, SegmentNode):
+        return scene.segmentation_of(node).side_known
+    if isinstance(node, SurfaceNode):
+        return node.side_known
+    onto = scene.get(node.onto, Node) if isinstance(node, ImplantNode) else None
+    return onto is None or _side_known(scene, onto)
+
+
+def _remark(node: Node) -> str:
+    from surgitwin.commands.print_parts import PATIENT_SPECIFIC
+
+    if not isinstance(node, ImplantNode):
+        return ""
+    if node.item.patient_specific:
+        return PATIENT_SPECIFIC
+    return tr("generic, not a product") if node.item.generic else ""
+
+
+def _about(scene: Scene, wanted: list[SegmentNode | SurfaceNode | ImplantNode], identity: bool) -> Rows:
+    rows: Rows = [(tr("Case"), scene.case.pseudonym)]
+    patient = scene.case.patient
+    if identity:
+        who = ", ".join(text for text in (patient.name, patient.patient_id, patient.birth_date) if text)
+        rows.append((tr("Patient"), who or tr("not stated")))
+    images = [scene.segmentation_of(node).volume for node in wanted if isinstance(node, SegmentNode)]
+    volumes = [scene.get(image, VolumeNode) for image in dict.fromkeys(images)] or list(scene.of_type(VolumeNode))
+    for volume in volumes:
+        if volume is not None:
+            known = volume.identity
+            words = [known.modality, known.study_date or tr("date unknown"), known.phase]
+            if identity:
+                words.append(known.series_description)
+            else:
+                words.append(anonymous_name(volume.name, known) if not known.modality else "")
+            rows.append((tr("Series"), ", ".join(word for word in words if word)))
+    return rows
+
+
+def _checked(check: Document) -> str:
+    crossings = check["self_intersections"]
+    return ", ".join(
+        (
+            tr("closed") if check["closed"] else tr("OPEN"),
+            tr("manifold") if check["manifold"] else tr("NOT MANIFOLD"),
+            tr("facing outwards") if check["outward"] else tr("NOT FACING OUTWARDS"),
+            tr("crossings not assessed") if crossings is None else tr("crossings: {count}").format(count=crossings),
+            tr("shells: {count}").format(count=check["shells"]),
+            tr("triangles: {count}").format(count=check["triangles"]),
+            tr("fits the plate") if check["fits_plate"] else tr("DOES NOT FIT THE PLATE"),
+        )
+    )
+
+
+def _deviated(deviation: Document) -> str:
+    text = tr("of the file, read back, from the {against}: p95 {p95:.2f} mm, largest {most:.2f} mm")
+    against = tr("faces of the voxels") if deviation["against"] == "voxels" else tr("surface")
+    return text.format(against=against, p95=deviation["p95_mm"], most=deviation["max_mm"])
+
+
+def _accepted(accepted: SignOff | None) -> str:
+    if accepted is None:
+        return tr("nobody")
+    when = str(accepted.at)[:16].replace("T", " ")
+    return tr("{who}, {when} UTC, for the file with the SHA-256 below").format(who=accepted.by, when=when)
