@@ -17,6 +17,7 @@ KERNELS = (
     "surgitwin.resection.live_kernels",
     "surgitwin.resection.bound_kernels",
     "surgitwin.vessels.nearest_kernels",
+    "surgitwin.implants.distance_kernels",
     "surgitwin.vessels.territory_kernels",
     "surgitwin.simulators.portal_pressure.kernels",
     "surgitwin.measuring.gap_kernels",
