@@ -34,11 +34,17 @@ class SurfaceFile:
         LPS millimetres.
     frame_known
         False if the file does not say whether it is in LPS or RAS: LPS was assumed, left and right may be swapped.
+    declared_unit_mm
+        The length of the file's unit if it declares one; None if millimetres were assumed.
+    was_ras
+        It declared RAS and was turned.
     """
 
     mesh: Mesh
     frame_known: bool
     notices: tuple[Notice, ...] = ()
+    declared_unit_mm: float | None = None
+    was_ras: bool = False
 
 
 def read_surface_file(path: Path) -> SurfaceFile:
@@ -67,7 +73,9 @@ def read_surface_file(path: Path) -> SurfaceFile:
         mesh = Mesh(points, np.ascontiguousarray(triangles[:, ::-1]))
         message = tr("The surface in {file} was inside out; its triangles were turned.")
         notices.append(Notice("inside-out", message.format(file=path.name)))
-    return SurfaceFile(mesh, frame_known, tuple(notices))
+    space = _SPACE.search(raw.declared)
+    was_ras = space is not None and space.group(1).upper() == "RAS"
+    return SurfaceFile(mesh, frame_known, tuple(notices), _millimetres(raw.declared), was_ras)
 
 
 def _parse(path: Path, suffix: str) -> RawSurface:

@@ -446,6 +446,8 @@ class ImplantModel(Frozen):
         By name: ``entry`` and ``tip`` of a screw, ``centre`` of a cup, sphere or stem's head.
     dimensions_mm
         By name: ``diameter``, ``length``, ``thickness`` and so on.
+    note
+        What the mesh leaves out of the implant.
     generic
         Built in: not a product of anyone.
     patient_specific
@@ -463,6 +465,7 @@ class ImplantModel(Frozen):
     axes: dict[str, Point] = Field(default_factory=dict)
     reference_points_mm: dict[str, Point] = Field(default_factory=dict)
     dimensions_mm: dict[str, float] = Field(default_factory=dict)
+    note: str = ""
     generic: bool = False
     patient_specific: bool = False
 
