@@ -116,7 +116,7 @@ def test_an_outline_with_a_hole_is_pulled_up_to_its_height() -> None:
     square = np.array([[0, 0], [10, 0], [10, 10], [0, 10]])
     hole = np.array([[3, 3], [3, 6], [6, 6], [6, 3]])
     assert extrude([square, hole], 2.0).volume_mm3 == pytest.approx(2 * (100 - 9))
-    assert extrude([square, hole[::-1]], 2.0, even_odd=True).volume_mm3 == pytest.approx(2 * (100 - 9))
+    assert extrude([square, hole[::-1]], 2.0, rule="even-odd").volume_mm3 == pytest.approx(2 * (100 - 9))
     holds(extrude([square, hole], 2.0))
 
 

@@ -177,20 +177,28 @@ def cylinder(
     return Solid(upright, name).moved(standing(start, end - start))
 
 
-def extrude(outlines: Sequence[ArrayLike], height_mm: float, name: str = "outline", *, even_odd: bool = False) -> Solid:
+def extrude(
+    outlines: Sequence[ArrayLike],
+    height_mm: float,
+    name: str = "outline",
+    *,
+    rule: Literal["positive", "even-odd", "winding"] = "positive",
+) -> Solid:
     """Outlines in the plane z = 0 pulled up to ``height_mm``.
 
     Parameters
     ----------
     outlines
-        Closed rings of shape (n, 2), mm. Outer ones run counter-clockwise and holes clockwise; with ``even_odd`` the
-        direction does not matter, and what an even number of rings surround is a hole.
+        Closed rings of shape (n, 2), mm.
+    rule
+        What is filled: "positive" is where outer rings run counter-clockwise and holes clockwise; "winding" takes outer
+        rings of either direction with holes of the other; for "even-odd" directions do not matter.
     """
     from manifold3d import CrossSection, FillRule
 
     rings = [np.ascontiguousarray(ring, np.float64) for ring in outlines]
-    rule = FillRule.EvenOdd if even_odd else FillRule.Positive
-    return Solid(CrossSection(rings, rule).extrude(height_mm), name)
+    rules = {"positive": FillRule.Positive, "even-odd": FillRule.EvenOdd, "winding": FillRule.NonZero}
+    return Solid(CrossSection(rings, rules[rule]).extrude(height_mm), name)
 
 
 def rounded_plate(size_mm: tuple[float, float], height_mm: float, corner_mm: float, name: str = "plate") -> Solid:
