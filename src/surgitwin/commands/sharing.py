@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from surgitwin.render.picture_process import PictureProcess
 
 MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj")  # the writers' own list costs an import at start-up
+PAGE_SUFFIX = ".html"
 QUICK_TRIANGLES = 100_000
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 View = Literal["3d", "axial", "coronal", "sagittal"]
@@ -123,7 +124,9 @@ class ExportCase(Command):
 
     name: ClassVar[str] = "export"
     title: ClassVar[str] = tr("Export")
-    summary: ClassVar[str] = tr("Export surfaces (STL, GLB, PLY, OBJ), a mask or the image (NIfTI, NRRD, MHA).")
+    summary: ClassVar[str] = tr(
+        "Export surfaces (STL, GLB, PLY, OBJ), a web page (HTML), a mask or the image (NIfTI, NRRD, MHA)."
+    )
     case: ClassVar[CaseUse] = "read"
 
     out: Annotated[Path, Arg(tr("the file to write; its ending says the kind"), positional=True)]
@@ -135,13 +138,15 @@ class ExportCase(Command):
     overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
 
     def start(self, bench: Bench) -> Work[Any]:
-        suffix = check_target(self.out, (*MESH_SUFFIXES, *IMAGE_SUFFIXES), self.overwrite)
+        suffix = check_target(self.out, (*MESH_SUFFIXES, PAGE_SUFFIX, *IMAGE_SUFFIXES), self.overwrite)
         scene = bench.scene
-        if suffix in MESH_SUFFIXES:
+        if suffix in (*MESH_SUFFIXES, PAGE_SUFFIX):
             wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
             loose = [] if self.segment else [s for s in scene.of_type(SurfaceNode) if s.segment is None]
             if not wanted and not loose:
                 raise BadInput(tr("This case has no segments or surfaces to export."))
+            if suffix == PAGE_SUFFIX:
+                return self._page(frozen_scene(scene, identity=False), freeze_segments(scene, wanted), loose)
             return self._meshes(freeze_segments(scene, wanted), loose)
         if len(self.segment) > 1:
             raise BadInput(tr("A mask holds one segment; give one --segment."))
@@ -173,6 +178,32 @@ class ExportCase(Command):
             check |= {"unit": written.unit, "frame": written.frame}
             warnings = [cut_off_warning(m.name) for m in meshes if m.cut_off]
             return {"files": [str(f) for f in written.files], "check": check, "warnings": warnings}
+
+        return Work(compute, lambda document: document)
+
+    def _page(self, still: Scene, inputs: list[SegmentInput], loose: list[SurfaceNode]) -> Work[Any]:
+        def compute(ctx: Context) -> Document:
+            from surgitwin.commands.viewer_parts import ViewerPage, loose_surfaces
+            from surgitwin.exchange.html_viewer import FRAME, write_html
+            from surgitwin.render.twin import side_known
+
+            page = ViewerPage(still)
+            found = meshes_of(inputs, ctx.part(0.0, 0.4))
+            for entry, named in zip(inputs, found, strict=True):
+                page.add_segment(entry.segment, named, asked=bool(self.segment))
+            loose_surfaces(page, loose)
+            if not self.segment:
+                page.add_implants()
+            plans = still.of_type(PlanNode)
+            for number, plan in enumerate(plans):
+                page.add_plan(plan, ctx.part(0.4 + 0.3 * number / len(plans), 0.4 + 0.3 * (number + 1) / len(plans)))
+            page.lighter(ctx.part(0.7, 0.9))
+            ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
+            write_html(page.document(side_known(still)), self.out)
+            triangles = sum(len(mesh.triangles) for mesh in page.meshes)
+            check = {"unit": "mm", "frame": FRAME, "triangles": triangles}
+            warnings = [cut_off_warning(m.name) for m in found if m.cut_off]
+            return {"files": [str(self.out)], "check": check, "warnings": warnings}
 
         return Work(compute, lambda document: document)
 
