@@ -14,61 +14,19 @@ import pypdf
 import pytest
 import trimesh
 from PIL import Image
+from tests.printing import GEOMETRY, print_case
 
 from surgitwin.commands.printing import PrintModel
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context
 from surgitwin.exchange.mesh_out import MeshItem, export_meshes
-from surgitwin.scene.arrays import ArrayData
-from surgitwin.scene.nodes import LabelLayerNode, SegmentationNode, SegmentNode, SurfaceNode, VolumeNode
 from surgitwin.session import Session
 from surgitwin.surfaces import solids
-from surgitwin.surfaces.repair import boundary_loops
-
-COS, SIN = np.cos(0.3), np.sin(0.3)
-OBLIQUE = np.array([[COS, -SIN, 0.0], [SIN, COS, 0.0], [0.0, 0.0, -1.0]])
-GEOMETRY = Geometry.from_parts((40, 36, 24), (0.8, 0.9, 1.4), (-20.0, 12.0, 100.0), OBLIQUE)
 
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image with a block, a thin sheet, an empty segment, and an open surface."""
-
-    labels = np.zeros(GEOMETRY.shape_kji, np.uint8)
-    labels[4:18, 5:28, 6:22] = 1
-    labels[4:18, 5:28, 30:31] = 2
-    path = tmp_path_factory.mktemp("print") / "case.twin"
-    with Session() as session:
-        from surgitwin.scene.nodes import CaseNode
-
-        box = solids.box((0, 0, 100), (20, 20, 120)).mesh()
-        holed = type(box)(box.points, box.triangles[1:].copy())
-        assert boundary_loops(holed)
-        with session.transaction("Start") as tx:
-            root = CaseNode(name="Case", pseudonym="Case 7")
-            voxels = np.where(labels > 0, 200, 0).astype(np.int16)
-            volume = VolumeNode(name="CT", parent=root.id, geometry=GEOMETRY, voxels=ArrayData.of(voxels), unit="HU")
-            segmentation = SegmentationNode(name="Segments", parent=root.id, volume=volume.id, geometry=GEOMETRY)
-            layer = LabelLayerNode(name="Layer", parent=segmentation.id, labels=ArrayData.of(labels))
-            nodes: list[Any] = [root, volume, segmentation, layer]
-            for value, name in enumerate(("Block", "Sheet", "Empty"), 1):
-                nodes.append(
-                    SegmentNode(name=name, parent=segmentation.id, layer=layer.id, value=value, color=(200, 90, 80))
-                )
-            nodes.append(
-                SurfaceNode(
-                    name="Open",
-                    parent=root.id,
-                    points=ArrayData.of(holed.points),
-                    triangles=ArrayData.of(holed.triangles),
-                    side_known=False,
-                )
-            )
-            for node in nodes:
-                tx.add(node)
-        session.save_as(path)
-    return path
+    return print_case(tmp_path_factory.mktemp("print") / "case.twin")
 
 
 def run(case: Path, out: Path, segment: str | tuple[str, ...] = "Block", **values: Any) -> Any:

@@ -99,6 +99,7 @@ class MainWindow(QMainWindow):
         self.planning = PlanStep(desk, theme, self.live, self.stage, self.plan, self.spans)
         self.simulate = SimulatePanel(desk, theme)
         self.deliver = DeliverPanel(desk, theme)
+        self.deliver.print.outline_changed.connect(self.stage.show_outline)
         self.panels = QStackedWidget()
         for panel in (self.study, self.segment, self.plan, self.simulate, self.deliver):
             self.panels.addWidget(panel)
@@ -267,6 +268,7 @@ class MainWindow(QMainWindow):
                 "deliver": self.deliver,
             }[name]
         )
+        self.stage.show_outline(self.deliver.print.mesh if name == "deliver" else None)
         if name == "simulate":
             self.simulate.refresh()
         else:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from surgitwin.commands.images import LoadingImage
 from surgitwin.core.ids import NodeId
+from surgitwin.core.mesh import Mesh
 from surgitwin.gui.desk import APART_MS, Desk
 from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.live_segments import LiveSegments
@@ -26,6 +27,7 @@ from surgitwin.gui.views.slice_view import SliceView
 from surgitwin.gui.views.view3d import View3D
 from surgitwin.gui.widgets.four_views import FourViews
 from surgitwin.render.content import (
+    CutSurfaceContent,
     ImageContent,
     LabelLayer,
     PatchContent,
@@ -101,6 +103,7 @@ class Stage(QWidget):
         self._trees: dict[TreeKey, TreeContent] = {}
         self._picked: tuple[NodeId, int] | None = None
         self._painted: Painted | None = None
+        self._outline: CutSurfaceContent | None = None
         self._shown_volume: NodeId | None = None
         self._centred = False  # on the first image of this case
         self.axial = SliceView(theme, Orientation.AXIAL)
@@ -188,6 +191,11 @@ class Stage(QWidget):
         self._plan_shown = shown
         self.refresh()
 
+    def show_outline(self, mesh: Mesh | None) -> None:
+        """Outline a mesh over the slices, as before it is printed, in the place of the plan's cuts."""
+        self._outline = CutSurfaceContent("outline", mesh) if mesh is not None else None
+        self.refresh()
+
     def move_aside(self, offsets_mm: Mapping[str, Vec3]) -> None:
         """Move surfaces in 3D away from where they lie, by their ids, the others back; for every step of a slider."""
         self._plan_shown = replace(self._plan_shown, offsets_mm=dict(offsets_mm))
@@ -268,7 +276,7 @@ class Stage(QWidget):
         self._preview, self._stroke, self._loading, self._dragged = None, None, None, None
         self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
         self._trees, self._picked, self._painted = {}, None, None
-        self._plan_shown, self._dragged_patch = PlanShown(), None
+        self._plan_shown, self._dragged_patch, self._outline = PlanShown(), None, None
         self.refresh()
 
     def _refresh(self) -> None:
@@ -282,6 +290,8 @@ class Stage(QWidget):
         content = self._shown_now().in_slices(content)
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
+        if self._outline is not None:
+            content = replace(content, cut_surfaces=(self._outline,), planes=(), patches=())
         for number, view in enumerate(self._in_order()):
             if not same_slices(content, view.content):
                 view.set_content(content, number * APART_MS)

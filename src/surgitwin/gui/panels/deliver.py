@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
@@ -11,14 +11,39 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QLabel, QLine
 
 from surgitwin.commands.properties import SetReportSettings
 from surgitwin.commands.reporting import MakeReport
-from surgitwin.commands.sharing import ExportCase, TakeSnapshot
+from surgitwin.commands.sharing import MESH_SUFFIXES, ExportCase, TakeSnapshot
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
-from surgitwin.gui.panels.parts import Choice, NodeChoice, Panel, button
+from surgitwin.gui.panels.parts import Choice, NodePicks, Panel, button
+from surgitwin.gui.panels.print_section import PrintSection
 from surgitwin.gui.theme import Theme
-from surgitwin.scene.nodes import ReportSettingsNode, SegmentNode
+from surgitwin.scene.nodes import ImplantNode, ReportSettingsNode, SegmentNode, SurfaceNode
 
 VIEWS = (("3d", tr("3D")), ("axial", tr("Axial")), ("coronal", tr("Coronal")), ("sagittal", tr("Sagittal")))
+PRESETS = {"hololens": tr("HoloLens"), "mobile": tr("Phone or tablet"), "web": tr("Web page")}
+
+
+def formats() -> list[tuple[str, str]]:
+    """Endings that meshes can be written to, with what to call them."""
+    known = {
+        ".stl": tr("STL"),
+        ".3mf": tr("3MF (names, colours)"),
+        ".obj": tr("OBJ with MTL"),
+        ".ply": tr("PLY"),
+        ".glb": tr("GLB (headset, web)"),
+        ".usdz": tr("USDZ (iPhone, iPad)"),
+        ".vtp": tr("VTP (ParaView, Slicer)"),
+        ".html": tr("HTML (one file, any browser)"),
+    }
+    return [(suffix, known.get(suffix, suffix[1:].upper())) for suffix in MESH_SUFFIXES]
+
+
+def preset_names() -> list[str]:
+    """Presets of the export command for other devices; printing has a section of its own."""
+    field = ExportCase.model_fields.get("preset")
+    choices = get_args(field.annotation) if field is not None else ()
+    names = [name for one in choices for name in (get_args(one) or (one,)) if isinstance(name, str)]
+    return [name for name in names if name != "print"]
 
 
 class DeliverPanel(Panel):
@@ -44,13 +69,34 @@ class DeliverPanel(Panel):
         self.identity.clicked.connect(lambda _: self._keep_settings())
         self.report_button = button(tr("Make report (PDF) …"), self.make_report, "primary")
         self.buttons(self.report_button)
-        self.section(tr("Meshes"))
-        self.export_what = NodeChoice()
+        self.section(tr("What"))
+        self.export_what = NodePicks()
         self.export_what.setAccessibleName(tr("What to export"))
         self.column.addWidget(self.export_what)
+        self.export_note = self.note(tr("Meshes: nothing ticked means all segments."))
+        self.section(tr("Meshes"))
         self.stl_button = button(tr("Export STL …"), lambda: self.export(".stl"), tip=tr("LPS, millimetres"))
         self.glb_button = button(tr("Export GLB …"), lambda: self.export(".glb"), tip=tr("Metres, Y up, with colours"))
         self.buttons(self.stl_button, self.glb_button)
+        others = QFormLayout()
+        others.setContentsMargins(0, 0, 0, 0)
+        self.format = Choice()
+        for suffix, title in formats():
+            self.format.addItem(title, suffix)
+        others.addRow(tr("Format"), self.format)
+        self.preset = Choice()
+        self.preset.addItem(tr("As they are"), "")
+        for name in preset_names():
+            self.preset.addItem(PRESETS.get(name, name), name)
+        others.addRow(tr("For"), self.preset)
+        others.setRowVisible(self.preset, self.preset.count() > 1)
+        self.column.addLayout(others)
+        self.export_button = button(tr("Export …"), lambda: self.export(str(self.format.currentData())))
+        self.buttons(self.export_button)
+        self.section(tr("Print"))
+        self.print = PrintSection(desk, theme, self.export_what)
+        self.print.written.connect(self._made)
+        self.add(self.print)
         self.section(tr("Picture"))
         self.view = Choice()
         self.view.setAccessibleName(tr("Which view"))
@@ -77,11 +123,13 @@ class DeliverPanel(Panel):
     def refresh(self) -> None:
         scene = self._desk.scene
         segments = scene.of_type(SegmentNode)
-        self.export_what.fill(list(segments), none=tr("All segments"))
+        loose = [surface for surface in scene.of_type(SurfaceNode) if surface.segment is None]
+        self.export_what.fill([*segments, *loose, *scene.of_type(ImplantNode)])
+        self.print.refresh()
         ready = len(scene) > 0
         for widget in (self.report_button, self.snapshot_button):
             widget.setEnabled(ready)
-        for widget in (self.stl_button, self.glb_button):
+        for widget in (self.stl_button, self.glb_button, self.export_button):
             widget.setEnabled(bool(segments))
         found = scene.of_type(ReportSettingsNode)
         settings = found[0] if found else None
@@ -125,12 +173,12 @@ class DeliverPanel(Panel):
             self._desk.do(MakeReport(out=path, overwrite=True), self._made)
 
     def export(self, suffix: str, path: Path | None = None) -> None:
-        chosen = self.export_what.currentData()
-        name = self.export_what.currentText() if chosen else "twin"
+        wanted = tuple(self.export_what.node_ids())
+        name = self._desk.scene.node(wanted[0]).name if len(wanted) == 1 else "twin"
         path = path or self._ask(tr("Export"), safe(name) + suffix, f"{suffix[1:].upper()} (*{suffix})")
         if path is not None:
-            wanted = (chosen,) if chosen else ()
-            self._desk.do(ExportCase(out=path, segment=wanted, overwrite=True), self._made)
+            preset = {"preset": self.preset.currentData()} if self.preset.currentData() else {}
+            self._desk.do(ExportCase(out=path, segment=wanted, overwrite=True, **preset), self._made)
 
     def take_snapshot(self, path: Path | None = None) -> None:
         view = self.view.currentData()
