@@ -11,6 +11,7 @@ from surgitwin.commands.plan_parts import freeze_plan, lesions_in
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+from surgitwin.exchange.mesh_out import MeshItem
 from surgitwin.exchange.report_content import PlanPart, Quantity, Status
 from surgitwin.exchange.report_documents import plan_part
 from surgitwin.scene.nodes import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 TRIANGLES = 400_000  # in all, so that a phone can turn them
 LEAST_TRIANGLES = 500
+DEVIATION_SAMPLES = 5_000
 REMOVED_COLOR = (255, 95, 162)
 GLASS = 0.45
 GROUPS = {
@@ -154,6 +156,8 @@ class ViewerPage:
         self.scene = scene
         self.groups: dict[str, list[Document]] = {}
         self.meshes: list[Mesh] = []
+        self.names: list[str] = []
+        self.deviation_mm: float | None = None
         self.parts: dict[str, list[str]] = {}
 
     def add(self, key: str, group: str, name: str, mesh: Mesh, color: Sequence[int], opacity: float, visible: bool,
@@ -171,6 +175,11 @@ class ViewerPage:
             }
         )
         self.meshes.append(mesh)
+        self.names.append(name)
+
+    def items(self) -> list[MeshItem]:
+        """What goes into the file, in the order it was added."""
+        return [MeshItem(name, mesh) for name, mesh in zip(self.names, self.meshes, strict=True)]
 
     def add_segment(self, segment: SegmentNode, named: NamedMesh, asked: bool) -> None:
         visible = asked or (segment.visible and segment.kind not in HIDDEN_KINDS)
@@ -202,6 +211,7 @@ class ViewerPage:
     def lighter(self, ctx: Context) -> None:
         """Fewer triangles where there are more than a browser turns smoothly; each surface keeps its share."""
         from surgitwin.surfaces import decimate, is_closed
+        from surgitwin.surfaces.deviation import deviation
 
         total = sum(len(mesh.triangles) for mesh in self.meshes)
         if total <= TRIANGLES:
@@ -210,7 +220,10 @@ class ViewerPage:
             ctx.check()
             wanted = max(LEAST_TRIANGLES, int(len(mesh.triangles) * TRIANGLES / total))
             if len(mesh.triangles) > wanted and is_closed(mesh):
-                self.meshes[place] = decimate(mesh, wanted, ctx.part(place / len(self.meshes), 1.0))
+                lighter = decimate(mesh, wanted, ctx.part(place / len(self.meshes), 1.0))
+                moved = deviation(lighter, mesh, samples=DEVIATION_SAMPLES, ctx=ctx).max_mm
+                self.deviation_mm = max(moved, self.deviation_mm or 0.0)
+                self.meshes[place] = lighter
 
     def document(self, side_known: bool) -> Document:
         from surgitwin.exchange.html_viewer import packed_mesh
@@ -246,11 +259,21 @@ class ViewerPage:
             "about": [
                 tr(
                     "Positions are LPS millimetres, right-handed; nothing is mirrored. Rounding moves no point by more "
-                    "than 0.01 mm; large surfaces have fewer triangles than in the twin."
+                    "than 0.01 mm; numbers come from the twin itself."
                 ),
+                *self._lighter_by(),
                 tr("The picture is drawn with three.js (MIT licence). This file loads nothing from a network."),
             ],
         }
+
+    def _lighter_by(self) -> list[str]:
+        if self.deviation_mm is None:
+            return []
+        text = tr(
+            "Surfaces have fewer triangles than in the twin; among the places looked at, none is off by more than "
+            "{mm:.2f} mm."
+        )
+        return [text.format(mm=self.deviation_mm)]
 
     def _stale(self, node: Any) -> list[Document]:
         return _badges([Status.STALE]) if self.scene.is_stale(node) else []
