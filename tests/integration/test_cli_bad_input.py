@@ -131,6 +131,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "accept": lambda b, case: (case, "Link", "--by", "Dr. Test"),
     "carry": lambda b, case: (case, "Liver", "--onto", "Moved"),
     "unite": lambda b, case: (case, "Liver", "--with", "Tumour 1"),
+    "implant": lambda b, case: (case, "bone-screw/3.5x20", "--at", b.phantom.middle),
     "mesh": lambda b, case: (case,),
     "vessels": lambda b, case: (case, "--segment", "Portal vein"),
     "vessel": lambda b, case: (case, "Hepatic veins", "name", "--branch", "0", "--name", "Trunk"),

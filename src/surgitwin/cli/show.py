@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from surgitwin.cli.show_implants import show_implant, show_implants
 from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
 from surgitwin.cli.show_print import show_print
 from surgitwin.cli.show_simulation import show_simulation
@@ -351,6 +352,8 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "simulate": show_simulation,
     "validate": show_validation,
     "mesh": _show_surfaces,
+    "implants": show_implants,
+    "implant": show_implant,
     "export": _show_files,
     "copy": _show_files,
     "snapshot": _show_files,

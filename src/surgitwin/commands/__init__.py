@@ -5,6 +5,7 @@ from surgitwin.commands.comparing import ComparePlans
 from surgitwin.commands.cut_surface import StartSurface
 from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
+from surgitwin.commands.implanting import ListImplants, PlaceImplant
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
 from surgitwin.commands.planning import DuplicatePlan, PlanResection
 from surgitwin.commands.printing import PrintModel
@@ -63,6 +64,8 @@ COMMANDS: dict[str, type[Command]] = {
         ComparePlans,
         Simulate,
         ValidateSimulators,
+        ListImplants,
+        PlaceImplant,
         ExportCase,
         PrintModel,
         MakeReport,

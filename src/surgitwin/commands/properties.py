@@ -16,6 +16,7 @@ from surgitwin.core.text import tr
 from surgitwin.scene.edits import PatchArray
 from surgitwin.scene.nodes import (
     CaseNode,
+    ImplantNode,
     LabelLayerNode,
     Node,
     ReportSettingsNode,
@@ -86,7 +87,7 @@ class EditNode(Command):
             changes["visible"] = self.visible
         for field in ("color", "opacity"):
             value = getattr(self, field)
-            if value is not None and not isinstance(node, SegmentNode | SurfaceNode):
+            if value is not None and not isinstance(node, SegmentNode | SurfaceNode | ImplantNode):
                 raise BadInput(tr("“{name}” has no {field}.").format(name=node.name, field=field))
             if value is not None:
                 changes[field] = value
