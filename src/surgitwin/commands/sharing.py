@@ -135,11 +135,10 @@ class ExportCase(Command):
     crossings: Annotated[
         bool, Arg(tr("count triangles that cross each other, however many triangles there are; may take a minute"))
     ] = False
-    check_only: Annotated[bool, Arg(tr("check the surfaces that would be written, and write nothing"))] = False
     overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
 
     def start(self, bench: Bench) -> Work[Any]:
-        suffix = check_target(self.out, (*MESH_SUFFIXES, PAGE_SUFFIX, *IMAGE_SUFFIXES), self.overwrite or self.check_only)
+        suffix = check_target(self.out, (*MESH_SUFFIXES, PAGE_SUFFIX, *IMAGE_SUFFIXES), self.overwrite)
         scene = bench.scene
         if suffix in (*MESH_SUFFIXES, PAGE_SUFFIX):
             wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
@@ -243,13 +242,29 @@ def check_document(meshes: list[NamedMesh], ctx: Context, *, crossings_up_to: in
     Parameters
     ----------
     crossings_up_to
-        Triangles that cross each other are counted, and walls measured, in meshes of at most so many triangles, else
-        both are not assessed.
+        Triangles that cross each other are counted in meshes of at most so many triangles, else they are not assessed.
     """
-    from surgitwin.commands.export_check import check_meshes
+    from surgitwin.surfaces import check_mesh
 
-    triples = [(named.name, named.mesh, named.voxel_volume_ml) for named in meshes]
-    return check_meshes(triples, ctx, thorough_up_to=crossings_up_to)
+    each: list[Document] = []
+    for number, named in enumerate(meshes):
+        ctx.progress(number / len(meshes), tr("Checking {name}").format(name=named.name))
+        found = check_mesh(named.mesh, intersections_up_to=crossings_up_to)
+        error = percent_error(named.mesh.volume_ml, named.voxel_volume_ml) if named.voxel_volume_ml else None
+        each.append({"name": named.name, **found.as_json(), "volume_error_percent": error})
+    errors = [abs(entry["volume_error_percent"]) for entry in each if entry["volume_error_percent"] is not None]
+    crossed = [entry["self_intersections"] for entry in each]
+    return {
+        "closed": all(entry["closed"] for entry in each),
+        "manifold": all(entry["manifold"] for entry in each),
+        "self_intersections": None if None in crossed else sum(crossed),
+        "shells": sum(entry["shells"] for entry in each),
+        "min_wall_mm": None,
+        "volume_ml": sum(entry["volume_ml"] for entry in each),
+        "volume_error_percent": max(errors) if errors else None,
+        "triangles": sum(entry["triangles"] for entry in each),
+        "meshes": each,
+    }
 
 
 class TakeSnapshot(Command):
