@@ -49,6 +49,7 @@ def _dispatch(options: argparse.Namespace, rest: list[str]) -> int:
         checks.chosen_steps(options.steps)
         gui = not options.steps or "gui" in options.steps
         environment.setup(everything if gui else native.GRAPHICS, must=gui)
+        native.wish(native.BROWSER)
         return checks.run(options.steps, options.on_screen)
     if options.command in ("demo", "run"):
         window = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) or options.command == "run"

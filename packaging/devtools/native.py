@@ -62,6 +62,9 @@ WINDOW = (
 # A display for the window tests on a machine that has none.
 VIRTUAL_DISPLAY = (Native("Xvfb", "xvfb", "program"),)
 
+# Opens what the HTML export wrote; without it these tests are skipped.
+BROWSER = (Native("chromium", "chromium", "program"),)
+
 _PROBE = """
 import ctypes, sys
 for name in sys.argv[1:]:
@@ -176,3 +179,14 @@ def require(natives: Sequence[Native], python: Path, must: bool) -> None:
     if must or any(native.kind == "module" for native in absent):
         raise Stop(sentence)
     say(sentence + "\nGoing on without: the window and pictures may not work until then.")
+
+
+def wish(natives: Sequence[Native]) -> None:
+    """Install programs that tests can do without, where that is allowed; say so where it does not work."""
+    absent = [native for native in natives if shutil.which(native.name) is None]
+    if not absent or not can_install():
+        return
+    try:
+        apt_install(absent)
+    except Stop as stop:
+        say(f"{stop}\nGoing on without: the tests that need it are skipped.")
