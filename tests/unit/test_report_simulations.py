@@ -14,11 +14,11 @@ from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, PolyLine, 
 
 from surgitwin.commands.report_parts import _is_path
 from surgitwin.commands.simulated_patient import patient_key
+from surgitwin.core.numbers_in_words import amount_text, number_text
 from surgitwin.core.progress import Context
 from surgitwin.exchange.report import report_pdf
 from surgitwin.exchange.report_content import ReportContent, SimulationPart, Status
 from surgitwin.exchange.report_curve import curve_drawing, curve_groups
-from surgitwin.exchange.report_simulations import amount_text, number_text
 from surgitwin.exchange.report_style import Style
 from terminal import done
 

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from surgitwin.cli.wording import number
+from surgitwin.core.numbers_in_words import chance_text, number_text
 from surgitwin.core.text import tr
 
 Document = dict[str, Any]
@@ -32,8 +32,8 @@ def show_simulation(document: Document, out: Console) -> None:
     table.add_column("")
     for output in document["outputs"].values():
         low, high = output["low"], output["high"]
-        band = f"{number(low, 1)} – {number(high, 1)}" if low is not None else ""
-        table.add_row(output["title"], number(output["value"], _digits(output)), band, output["unit"])
+        band = f"{number_text(low)} – {number_text(high)}" if low is not None else ""
+        table.add_row(output["title"], number_text(output["value"]), band, output["unit"])
     out.print(table)
     for limit in document["thresholds"]:
         _show_limit(limit, out)
@@ -54,11 +54,6 @@ def show_simulation(document: Document, out: Console) -> None:
         out.print(tr("Not measured, assumed: {names}").format(names=", ".join(assumed)), markup=False)
 
 
-def _digits(output: Document) -> int:
-    value = output["value"]
-    return 1 if value is None or abs(value) >= 10 else 2
-
-
 def _show_limit(limit: Document, out: Console) -> None:
     if limit.get("limit") is None:
         text = tr("{title}: {text}").format(**limit)
@@ -67,5 +62,5 @@ def _show_limit(limit: Document, out: Console) -> None:
             **{**limit, "verdict": VERDICTS[limit["verdict"]]}
         )
     if limit.get("probability_percent") is not None:
-        text += tr("; reached in {percent:.0f} % of samples").format(percent=limit["probability_percent"])
+        text += tr("; reached in {chance} of samples").format(chance=chance_text(limit["probability_percent"]))
     out.print(f"  {text}", markup=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from surgitwin.core.numbers_in_words import amount_text, chance_text, number_text
 from surgitwin.core.text import tr
 from surgitwin.exchange import report_tables as tables
 from surgitwin.exchange.report_content import SimulationPart
@@ -74,36 +75,10 @@ def _curve(style: Style, part: SimulationPart, groups: Sequence[tuple[Simulation
     return [KeepTogether([Spacer(1, 8), curve_drawing(style, group, width), *curve_legend(style, group)])]
 
 
-def number_text(value: float | None) -> str:
-    """A result with as many digits as its uncertainty lets it have; nothing small reads as 0."""
-    if value is None:
-        return tr("not assessed")
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    if abs(value) >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.2f}"
-
-
-def amount_text(value: float, digits: int) -> str:
-    """A given or assumed value with so many significant digits, and no powers of ten for what people write out."""
-    if value and 1e-4 <= abs(value) < 1e6:
-        shown = float(f"{value:.{digits - 1}e}")
-        return f"{shown:.0f}" if abs(shown) >= 10 ** (digits - 1) else f"{shown:.{digits}g}"
-    return f"{value:.{digits}g}"
-
-
 def interval_text(output: Document) -> str:
     if output["low"] is None:
         return ""
     return tr("{low} to {high}").format(low=number_text(output["low"]), high=number_text(output["high"]))
-
-
-def chance_text(percent: float) -> str:
-    """How often, never a flat 0 or 100 % that samples cannot show."""
-    if percent < 1:
-        return tr("< 1 %")
-    return tr("> 99 %") if percent > 99 else tr("{percent:.0f} %").format(percent=percent)
 
 
 def _with_interval(output: Document) -> str:

@@ -78,12 +78,12 @@ class SideBySide(QDialog):
                 self._add(plan)
             self._titles[plan.id].setText(plan.name)
             self.views[plan.id].set_content(self._content_of(plan))
-        self.table.show_plans(self._desk.scene, plans)
+        beware = self.table.show_plans(self._desk.scene, plans)
         left_out = len(plans) - len(shown)
         text = tr("✓ marks the better value of a row alone, never the better plan. None for one that leaves a lesion.")
         if left_out:
             text += " " + tr("The views show the latest {count}; the table has all.").format(count=MOST_VIEWS)
-        self.note.setText(text)
+        self.note.setText("\n".join([text, *beware]))
 
     def _add(self, plan: PlanNode) -> None:
         holder = QWidget()

@@ -160,6 +160,7 @@ class PlanPanel(Panel):
         self.compare_title = self.section(tr("Plans side by side"))
         self.table = PlanTable(theme)
         self.add(self.table)
+        self.comparison_note = self.note(role="caution")
         self.again_button = button(tr("Plan again"), self.again, tip=tr("Compute a stale plan from what there is now"))
         self.side_button = button(tr("Side by side"), self.side_by_side_wanted.emit, tip=tr("Linked 3D views"))
         self.report_button = button(tr("Report"), self.report_wanted.emit)
@@ -336,7 +337,8 @@ class PlanPanel(Panel):
         self.table.setVisible(len(counted) > 1)
         self.side_button.setEnabled(len(counted) > 1)
         if len(counted) > 1:
-            self.table.show_plans(scene, counted)
+            self.comparison_note.setText("\n".join(self.table.show_plans(scene, counted)))
+        self.comparison_note.setVisible(len(counted) > 1 and bool(self.comparison_note.text()))
 
     def _refresh_liver(self, plan: PlanNode | None) -> None:
         """What is shown for a liver only."""

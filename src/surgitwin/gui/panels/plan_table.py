@@ -48,8 +48,8 @@ class PlanTable(QTableWidget):
         self.horizontalHeader().setFont(theme.font("font-small"))
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
-    def show_plans(self, scene: Scene, plans: list[PlanNode]) -> None:
-        """Fill in the plans' numbers; rows that no plan has are left out."""
+    def show_plans(self, scene: Scene, plans: list[PlanNode]) -> list[str]:
+        """Fill in the plans' numbers; rows that no plan has are left out. Returns what to beware of."""
         document = compare_document(scene, plans)
         rows = [row for row in document["rows"][1:] if any(value is not None for value in row["values"])]
         self.setRowCount(1 + len(rows))
@@ -61,6 +61,7 @@ class PlanTable(QTableWidget):
             texts = [_compared(value, row["unit"]) for value in row["values"]]
             self._fill_row(y, SHORT.get(label, label), label, texts, row["better"])
         self._fit([plan["name"] for plan in document["plans"]])
+        return [tr("⚠ {message}").format(message=warning["message"]) for warning in document["warnings"]]
 
     def _fill_row(self, y: int, title: str, tip: str, texts: list[str], better: list[bool]) -> None:
         for x, text in enumerate((title, *texts)):

@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
+from surgitwin.core.numbers_in_words import chance_text, number_text
 from surgitwin.core.text import tr
 from surgitwin.gui.panels.parts import WarningList, note_label
 from surgitwin.gui.theme import Theme
@@ -108,15 +109,6 @@ class SimulationResult(QWidget):
             )
 
 
-def number_text(value: float | None) -> str:
-    """A result with as many digits as its uncertainty lets it have."""
-    if value is None:
-        return tr("not assessed")
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
 def card_detail(output: Document, document: Document) -> str:
     """What stands below a number that decides: that it is simulated, its interval, and the CVP that was assumed."""
     parts = [output["unit"]] if len(output["unit"]) > LONGEST_UNIT else []
@@ -168,12 +160,6 @@ def _seriousness(limit: Document) -> int:
     if limit.get("at_least"):
         order |= {"reached": 2, "below": 0}
     return order[limit["verdict"]]
-
-
-def chance_text(percent: float) -> str:
-    if percent < 1:
-        return tr("< 1 %")
-    return tr("> 99 %") if percent > 99 else tr("{percent:.0f} %").format(percent=percent)
 
 
 def rigid_text(document: Document) -> str:
