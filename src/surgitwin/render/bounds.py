@@ -41,7 +41,7 @@ def content_bounds(content: SceneContent) -> Bounds | None:
         (low + s.offset_mm, high + s.offset_mm)
         for s in content.surfaces
         if s.visible and not s.mesh.empty
-        for low, high in (mesh_bounds(s.mesh),)
+        for low, high in (_placed(mesh_bounds(s.mesh), s.matrix),)
     ]
     cuts = (*content.patches, *content.cut_surfaces)
     boxes += [mesh_bounds(cut.mesh) for cut in cuts if cut.visible and not cut.mesh.empty]
@@ -57,6 +57,17 @@ def content_bounds(content: SceneContent) -> Bounds | None:
         return None
     low = np.min([box[0] for box in boxes], axis=0)
     return low.astype(np.float64), np.max([box[1] for box in boxes], axis=0).astype(np.float64)
+
+
+def _placed(bounds: Bounds, matrix: tuple[float, ...] | None) -> Bounds:
+    """The box around a box that was moved and turned."""
+    if matrix is None:
+        return bounds
+    pose = np.array(matrix, dtype=np.float64).reshape(4, 4)
+    ends = np.stack(bounds)
+    places = np.array([[ends[i, 0], ends[j, 1], ends[k, 2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    places = places @ pose[:3, :3].T + pose[:3, 3]
+    return places.min(axis=0), places.max(axis=0)
 
 
 def _measured(mesh: Mesh) -> Bounds:

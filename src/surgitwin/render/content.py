@@ -149,6 +149,8 @@ class SurfaceContent:
         Drawn so far from where the mesh lies, as a specimen that is moved aside; the mesh stays as it is.
     hatched
         Drawn with dark stripes, as tissue that loses its blood.
+    matrix
+        16 numbers, row by row: LPS mm = matrix @ the mesh's own mm, for what is moved as a whole; None: it is in LPS.
     """
 
     id: str
@@ -159,6 +161,7 @@ class SurfaceContent:
     name: str = ""
     offset_mm: Vec3 = (0.0, 0.0, 0.0)
     hatched: bool = False
+    matrix: tuple[float, ...] | None = None
 
 
 class MarginClass(IntEnum):
@@ -190,6 +193,8 @@ class CutSurfaceContent:
         What the classes were made from: the margin at each point, and the two below which it is `BELOW` and from which
         it is `SAFE`. With them borders between these classes lie where the margin, linear between points, is at the
         limit; otherwise half-way between points.
+    colour
+        Of its curve in a slice; None: that of the cut.
     """
 
     id: str
@@ -200,6 +205,7 @@ class CutSurfaceContent:
     side: int | None = None
     distances_mm: NDArray[np.floating] | None = None
     limits_mm: tuple[float, float] | None = None
+    colour: Rgb | None = None
 
     def __post_init__(self) -> None:
         if self.side not in (None, 1, -1):
@@ -297,7 +303,7 @@ class SceneContent:
 
 
 def _look(surface: SurfaceContent) -> tuple[object, ...]:
-    look = surface.colour, surface.opacity, surface.visible, surface.offset_mm, surface.hatched
+    look = surface.colour, surface.opacity, surface.visible, surface.offset_mm, surface.hatched, surface.matrix
     return surface.id, id(surface.mesh), *look
 
 
@@ -307,7 +313,13 @@ def _tree_look(content: TreeContent) -> tuple[str, int, tuple[Rgb, ...], int | N
 
 @dataclass(frozen=True, eq=False)
 class SliceContent:
-    """All that a slice view shows."""
+    """All that a slice view shows.
+
+    Attributes
+    ----------
+    outlines
+        Closed surfaces whose curve is drawn and nothing else, such as implants.
+    """
 
     image: ImageContent | None = None
     layers: tuple[LabelLayer, ...] = ()
@@ -316,6 +328,7 @@ class SliceContent:
     second: SecondImage | None = None
     patches: tuple[PatchContent, ...] = ()
     cut_surfaces: tuple[CutSurfaceContent, ...] = ()
+    outlines: tuple[CutSurfaceContent, ...] = ()
 
 
 def same_cuts(one: SceneContent | SliceContent, other: SceneContent | SliceContent) -> bool:
@@ -336,6 +349,7 @@ def _cut_look(cut: CutSurfaceContent) -> tuple[object, ...]:
         id(cut.distances_mm),
         cut.limits_mm,
         cut.visible,
+        cut.colour,
         *held,
     )
 
@@ -369,6 +383,7 @@ def same_slices(one: SliceContent, other: SliceContent) -> bool:
     layers = len(one.layers) == len(other.layers) and all(map(_is, one.layers, other.layers))
     alike = same_image(*images) and layers and (one.planes, one.markers) == (other.planes, other.markers)
     alike = alike and same_cuts(one, other)
+    alike = alike and [_cut_look(c) for c in one.outlines] == [_cut_look(c) for c in other.outlines]
     return alike and len(set(named)) <= 1 and one.second is other.second
 
 

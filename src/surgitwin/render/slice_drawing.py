@@ -99,7 +99,7 @@ class SliceDrawing:
         self._arrow(np.asarray(line.centre), np.asarray(line.removed))
 
     def _cut_curve(self, curve: SliceCurve) -> None:
-        cut = self._tokens.rgb("cut")
+        cut = curve.content.colour or self._tokens.rgb("cut")
         for run in curve.runs:
             for margin, points in run.parts():
                 if margin != MarginClass.NOTHING:

@@ -200,7 +200,7 @@ class SlicePicture:
         slice_mm = self.grid.spacing[2] if self.grid is not None else 1.0
         known, self._sections = self._sections, {}
         found: list[SliceCurve] = []
-        for content in (*self.content.cut_surfaces, *self.content.patches):
+        for content in (*self.content.outlines, *self.content.cut_surfaces, *self.content.patches):
             if not content.visible:
                 continue
             kept = known.get(content)

@@ -170,6 +170,7 @@ class SurfaceActor:
         for drawing in (self._drawing, self._next):
             for piece in drawing.all if drawing is not None else ():
                 piece.actor.SetPosition(*self.content.offset_mm)
+                _set_matrix(piece.actor, self.content.matrix)
                 piece.set_hatching(self._hatching if self.content.hatched else None)
 
     def _replace(self, drawing: _Drawing) -> None:
@@ -190,3 +191,16 @@ class SurfaceActor:
             drawing.coarse.actor.SetVisibility(self.shown and coarse and drawing.coarse.uploaded)
         for piece in drawing.fine:
             piece.actor.SetVisibility(self.shown and not coarse and drawing.fine_ready)
+
+
+def _set_matrix(actor: Any, matrix: tuple[float, ...] | None) -> None:
+    """Place an actor as a whole; its triangles stay where they are drawn from."""
+    if matrix is None:
+        if actor.GetUserMatrix() is not None:
+            actor.SetUserMatrix(None)
+        return
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    placed = vtkMatrix4x4()
+    placed.DeepCopy(matrix)
+    actor.SetUserMatrix(placed)

@@ -22,6 +22,7 @@ from surgitwin.render.content import (
     TreeContent,
     vec3,
 )
+from surgitwin.render.implants import ImplantMeshes, implant_outlines, implant_surfaces
 from surgitwin.render.plan_cuts import curve_contents, patch_contents
 from surgitwin.scene.nodes import (
     LabelLayerNode,
@@ -253,6 +254,7 @@ def slice_content(
     plan: PlanNode | None,
     spans: Spans,
     keep: dict[LayerKey, LabelLayer] | None = None,
+    implants: ImplantMeshes | None = None,
 ) -> SliceContent:
     """Everything a slice view shows of the scene; ``keep`` is that of `layer_contents`."""
     return SliceContent(
@@ -262,6 +264,7 @@ def slice_content(
         markers=marker_contents(scene, spans),
         patches=patch_contents(plan),
         cut_surfaces=curve_contents(plan),
+        outlines=implant_outlines(scene, implants or ImplantMeshes()),
     )
 
 
@@ -277,10 +280,14 @@ def scene_content(
     ghosts: bool = False,
     keep_trees: dict[TreeKey, TreeContent] | None = None,
     picked: tuple[NodeId, int] | None = None,
+    implants: ImplantMeshes | None = None,
 ) -> SceneContent:
     """Everything the 3D view shows of the scene; with ``ghosts`` what does not belong to the plan is faint."""
     return SceneContent(
-        surfaces=surface_contents(scene, keep, plan if ghosts else None),
+        surfaces=(
+            *surface_contents(scene, keep, plan if ghosts else None),
+            *implant_surfaces(scene, implants or ImplantMeshes()),
+        ),
         planes=plane_contents(plan, organ_span(scene, plan, spans)),
         markers=marker_contents(scene, spans),
         patches=patch_contents(plan),

@@ -28,12 +28,14 @@ class CurvePainter:
     def paint(self, painter: QPainter, curve: SliceCurve, hot: tuple[str, tuple[int, int]] | None) -> None:
         """Parameters: ``hot`` is the patch and its control point that are under the mouse."""
         painter.setBrush(Qt.BrushStyle.NoBrush)
+        own = curve.content.colour
+        line = QColor(*own) if own is not None else self._cut
         for run in curve.runs:
             for margin, points in run.parts():
                 if margin != MarginClass.NOTHING:
                     painter.setPen(_margin_pen(self._margins[margin], margin))
                     painter.drawPolyline(_polygon(points))
-            painter.setPen(QPen(self._cut, LINE_PX))
+            painter.setPen(QPen(line, LINE_PX))
             painter.drawPolyline(_polygon(run.points))
         if curve.arrow is not None:
             start, end = np.asarray(curve.arrow[0]), np.asarray(curve.arrow[1])
