@@ -195,3 +195,17 @@ def test_sheet_and_file_name_no_patient_unless_asked(case: Path, tmp_path: Path)
     header = (tmp_path / "part.stl").read_bytes()[:84]
     assert header.startswith(b"SPACE=LPS;UNIT=mm") and struct.unpack("<I", header[80:])[0] > 100
     json.dumps(run(case, tmp_path / "j.stl", check_only=True))
+
+
+def test_an_export_can_be_checked_before_anything_is_written(case: Path, tmp_path: Path) -> None:
+    with Session.open(case, read_only=True) as session:
+        done = session.run("export", out=tmp_path / "a.stl", segment=("Block", "Sheet"), check_only=True)
+        with pytest.raises(BadInput, match="--check-only is for"):
+            session.run("export", out=tmp_path / "a.nii.gz", segment="Block", check_only=True)
+    assert done["files"] == [] and list(tmp_path.iterdir()) == []
+    check = done["check"]
+    assert check["closed"] and check["manifold"] and check["outward"] and check["self_intersections"] == 0
+    assert check["min_wall_mm"] < 1.2 and check["fits_plate"] is None and check["unit"] == "mm"
+    block, sheet = check["meshes"]
+    assert block["min_wall_mm"] > 10 and sheet["min_wall_mm"] == check["min_wall_mm"]
+    assert max(check["size_mm"]) > max(block["size_mm"])

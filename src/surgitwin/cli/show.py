@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from surgitwin.cli.show_implants import show_implant, show_implants
+from surgitwin.cli.show_measuring import show_measured, show_measurements
 from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
 from surgitwin.cli.show_print import show_print
 from surgitwin.cli.show_simulation import show_simulation
@@ -233,6 +234,10 @@ def _show_files(document: Document, out: Console) -> None:
         error = check["volume_error_percent"]
         if error is not None:
             facts.append(tr("largest volume error {error:.2f} %").format(error=error))
+        if check.get("min_wall_mm") is not None:
+            facts.append(tr("thinnest wall {wall:.2f} mm").format(wall=check["min_wall_mm"]))
+        if check.get("size_mm") is not None:
+            facts.append(" × ".join(f"{value:.1f}" for value in check["size_mm"]) + " mm")
         facts += [tr("unit {unit}").format(unit=check["unit"]), check["frame"]]
         out.print("  " + ", ".join(facts), markup=False, soft_wrap=True)
 
@@ -351,6 +356,8 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "compare": show_compare,
     "simulate": show_simulation,
     "validate": show_validation,
+    "measure": show_measured,
+    "measurements": show_measurements,
     "mesh": _show_surfaces,
     "implants": show_implants,
     "implant": show_implant,

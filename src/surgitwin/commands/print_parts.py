@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.commands.base import Document
+from surgitwin.commands.export_check import worst_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
@@ -218,25 +219,12 @@ def _together(parts: Sequence[PrintPart]) -> tuple[NDArray[np.bool_], Geometry] 
 
 def _combined(checks: list[Document]) -> Document:
     """The worst of all parts, and each by itself."""
-    walls = [one for one in checks if one["min_wall_mm"] is not None]
-    thinnest = min(walls, key=lambda one: float(one["min_wall_mm"])) if len(walls) == len(checks) else None
-    errors = [one["volume_error_percent"] for one in checks if one["volume_error_percent"] is not None]
-    crossings = [one["self_intersections"] for one in checks]
     low = np.min([one["box_mm"][0] for one in checks], axis=0)
     high = np.max([one["box_mm"][1] for one in checks], axis=0)
-    return {
-        "closed": all(one["closed"] for one in checks),
-        "manifold": all(one["manifold"] for one in checks),
-        "outward": all(one["outward"] for one in checks),
-        "self_intersections": None if None in crossings else sum(crossings),
-        "shells": sum(one["shells"] for one in checks),
-        "min_wall_mm": thinnest["min_wall_mm"] if thinnest is not None else None,
-        "min_wall_at_mm": thinnest["min_wall_at_mm"] if thinnest is not None else None,
-        "size_mm": [float(value) for value in high - low],
-        "fits_plate": None,
-        "volume_ml": sum(one["volume_ml"] for one in checks),
+    errors = [one["volume_error_percent"] for one in checks if one["volume_error_percent"] is not None]
+    return worst_of(checks) | {
         "volume_error_percent": max(errors, key=abs) if errors else None,
-        "triangles": sum(one["triangles"] for one in checks),
+        "size_mm": [float(value) for value in high - low],
         "unit": "mm",
         "frame": "LPS",
         "meshes": checks,
