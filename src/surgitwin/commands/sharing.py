@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
-from surgitwin.commands.segments import cut_off_warning, percent_error, surface_of
+from surgitwin.commands.export_presets import Preset, check_preset, implant_mesh, remark_of, within_budget
+from surgitwin.commands.segments import cut_off_warning, surface_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.ids import NodeId
@@ -16,13 +18,14 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import AnyArray
-from surgitwin.scene.nodes import LabelLayerNode, PlanNode, SegmentNode, SurfaceNode, VolumeNode
+from surgitwin.scene.nodes import ImplantNode, LabelLayerNode, PlanNode, SegmentNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
     from surgitwin.render.picture_process import PictureProcess
 
-MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj")  # the writers' own list costs an import at start-up
+# The writers' own list costs an import at start-up.
+MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj", ".3mf", ".usdz", ".vtp")
 PAGE_SUFFIX = ".html"
 QUICK_TRIANGLES = 100_000
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -85,6 +88,7 @@ class NamedMesh:
     opacity: float
     voxel_volume_ml: float | None
     cut_off: bool
+    remark: str = ""
 
 
 def meshes_of(inputs: list[SegmentInput], ctx: Context) -> list[NamedMesh]:
@@ -125,29 +129,47 @@ class ExportCase(Command):
     name: ClassVar[str] = "export"
     title: ClassVar[str] = tr("Export")
     summary: ClassVar[str] = tr(
-        "Export surfaces (STL, GLB, PLY, OBJ), a web page (HTML), a mask or the image (NIfTI, NRRD, MHA)."
+        "Export surfaces (STL, GLB, PLY, OBJ, 3MF, USDZ, VTP), a page (HTML), a mask or the image (NIfTI, NRRD, MHA)."
     )
     case: ClassVar[CaseUse] = "read"
 
     out: Annotated[Path, Arg(tr("the file to write; its ending says the kind"), positional=True)]
     segment: Annotated[tuple[str, ...], Arg(tr("segment to export; without it all, or the image itself"))] = ()
+    implant: Annotated[tuple[str, ...], Arg(tr("implant to export; alone, no segments are written"))] = ()
+    preset: Annotated[Preset | None, Arg(tr("a device: fewer triangles than it can show, and how far that is off"))] = (
+        None
+    )
     volume: Annotated[str | None, Arg(tr("the image to export; without it the first"))] = None
     crossings: Annotated[
         bool, Arg(tr("count triangles that cross each other, however many triangles there are; may take a minute"))
     ] = False
+    check_only: Annotated[bool, Arg(tr("check the surfaces that would be written, and write nothing"))] = False
     overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
 
     def start(self, bench: Bench) -> Work[Any]:
-        suffix = check_target(self.out, (*MESH_SUFFIXES, PAGE_SUFFIX, *IMAGE_SUFFIXES), self.overwrite)
+        suffixes = (*MESH_SUFFIXES, PAGE_SUFFIX, *IMAGE_SUFFIXES)
+        suffix = check_target(self.out, suffixes, self.overwrite or self.check_only)
         scene = bench.scene
+        if self.check_only and suffix not in MESH_SUFFIXES:
+            message = tr("There is nothing to check of {file}: --check-only is for {known}.")
+            raise BadInput(message.format(file=self.out.name, known=", ".join(MESH_SUFFIXES)))
+        if self.preset is not None:
+            check_preset(self.preset, suffix)
         if suffix in (*MESH_SUFFIXES, PAGE_SUFFIX):
-            wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
-            loose = [] if self.segment else [s for s in scene.of_type(SurfaceNode) if s.segment is None]
-            if not wanted and not loose:
+            chosen = bool(self.segment or self.implant)
+            wanted = [scene.resolve(name, SegmentNode) for name in self.segment]
+            wanted = wanted if chosen else scene.of_type(SegmentNode)
+            loose = [] if chosen else [s for s in scene.of_type(SurfaceNode) if s.segment is None]
+            implants = [scene.resolve(name, ImplantNode) for name in self.implant]
+            implants = implants if chosen else scene.of_type(ImplantNode)
+            if suffix == ".obj" and self.out.with_suffix(".mtl").exists() and not self.overwrite:
+                message = tr("{path} exists already. Use --overwrite to replace it.")
+                raise BadInput(message.format(path=self.out.with_suffix(".mtl")))
+            if not wanted and not loose and not implants:
                 raise BadInput(tr("This case has no segments or surfaces to export."))
             if suffix == PAGE_SUFFIX:
                 return self._page(frozen_scene(scene, identity=False), freeze_segments(scene, wanted), loose)
-            return self._meshes(freeze_segments(scene, wanted), loose)
+            return self._meshes(freeze_segments(scene, wanted), loose, implants)
         if len(self.segment) > 1:
             raise BadInput(tr("A mask holds one segment; give one --segment."))
         if self.segment:
@@ -160,24 +182,38 @@ class ExportCase(Command):
         """A viewer does not mind crossings; a printer does, but to find them in large meshes takes long."""
         if self.crossings:
             return None
-        return 0 if self.out.suffix.lower() == ".glb" else QUICK_TRIANGLES
+        return 0 if self.out.suffix.lower() in (".glb", ".usdz") else QUICK_TRIANGLES
 
-    def _meshes(self, inputs: list[SegmentInput], loose: list[SurfaceNode]) -> Work[Any]:
+    def _meshes(self, inputs: list[SegmentInput], loose: list[SurfaceNode], implants: list[ImplantNode]) -> Work[Any]:
         extra = [
             NamedMesh(s.name, Mesh(s.points.frozen(), s.triangles.frozen()), s.color, s.opacity, None, False)
             for s in loose
+        ]
+        extra += [
+            NamedMesh(i.name, implant_mesh(i), i.color, i.opacity, None, False, remark_of(i.item)) for i in implants
         ]
 
         def compute(ctx: Context) -> Document:
             from surgitwin.exchange.mesh_out import MeshItem, export_meshes
 
-            meshes = [*meshes_of(inputs, ctx.part(0.0, 0.6)), *extra]
+            meshes = [*meshes_of(inputs, ctx.part(0.0, 0.4)), *extra]
+            budget: Document | None = None
+            if self.preset is not None:
+                meshes, budget = within_budget(meshes, self.preset, ctx.part(0.4, 0.6))
             check = check_document(meshes, ctx.part(0.6, 0.9), crossings_up_to=self._crossings_up_to())
-            ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
-            written = export_meshes([MeshItem(m.name, m.mesh, m.color, m.opacity) for m in meshes], self.out)
+            items = [MeshItem(m.name, m.mesh, m.color, m.opacity, m.remark) for m in meshes]
+            if self.check_only:
+                # The format says in which unit and axes it is, and refuses what it cannot hold.
+                with tempfile.TemporaryDirectory(prefix="surgitwin-check-") as folder:
+                    written = export_meshes(items, Path(folder) / f"check{self.out.suffix.lower()}")
+            else:
+                ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
+                written = export_meshes(items, self.out)
             check |= {"unit": written.unit, "frame": written.frame}
             warnings = [cut_off_warning(m.name) for m in meshes if m.cut_off]
-            return {"files": [str(f) for f in written.files], "check": check, "warnings": warnings}
+            warnings += [notice.as_json() for notice in written.notices]
+            files = [] if self.check_only else [str(file) for file in written.files]
+            return {"files": files, "check": check, "preset": budget, "warnings": warnings}
 
         return Work(compute, lambda document: document)
 
@@ -242,29 +278,13 @@ def check_document(meshes: list[NamedMesh], ctx: Context, *, crossings_up_to: in
     Parameters
     ----------
     crossings_up_to
-        Triangles that cross each other are counted in meshes of at most so many triangles, else they are not assessed.
+        Triangles that cross each other are counted, and walls measured, in meshes of at most so many triangles, else
+        both are not assessed.
     """
-    from surgitwin.surfaces import check_mesh
+    from surgitwin.commands.export_check import check_meshes
 
-    each: list[Document] = []
-    for number, named in enumerate(meshes):
-        ctx.progress(number / len(meshes), tr("Checking {name}").format(name=named.name))
-        found = check_mesh(named.mesh, intersections_up_to=crossings_up_to)
-        error = percent_error(named.mesh.volume_ml, named.voxel_volume_ml) if named.voxel_volume_ml else None
-        each.append({"name": named.name, **found.as_json(), "volume_error_percent": error})
-    errors = [abs(entry["volume_error_percent"]) for entry in each if entry["volume_error_percent"] is not None]
-    crossed = [entry["self_intersections"] for entry in each]
-    return {
-        "closed": all(entry["closed"] for entry in each),
-        "manifold": all(entry["manifold"] for entry in each),
-        "self_intersections": None if None in crossed else sum(crossed),
-        "shells": sum(entry["shells"] for entry in each),
-        "min_wall_mm": None,
-        "volume_ml": sum(entry["volume_ml"] for entry in each),
-        "volume_error_percent": max(errors) if errors else None,
-        "triangles": sum(entry["triangles"] for entry in each),
-        "meshes": each,
-    }
+    triples = [(named.name, named.mesh, named.voxel_volume_ml) for named in meshes]
+    return check_meshes(triples, ctx, thorough_up_to=crossings_up_to)
 
 
 class TakeSnapshot(Command):

@@ -1,0 +1,111 @@
+"""What an export needs beside segments: implants with what must be said of them, and triangle budgets of devices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from surgitwin.commands.base import Document
+from surgitwin.core.errors import BadInput
+from surgitwin.core.mesh import Mesh
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+from surgitwin.scene.nodes import ImplantModel, ImplantNode
+
+if TYPE_CHECKING:
+    from surgitwin.commands.sharing import NamedMesh
+
+Preset = Literal["hololens", "mobile", "web"]
+# Fewer triangles than this in all. HoloLens 2 and mobile: ScopeAR's limits for a scene; web: our own choice, a file of
+# about 7 MB.
+BUDGETS: dict[Preset, int] = {"hololens": 800_000, "mobile": 1_200_000, "web": 300_000}
+PRESET_SUFFIXES: dict[Preset, tuple[str, ...]] = {
+    "hololens": (".glb",),
+    "mobile": (".glb", ".usdz"),
+    "web": (".glb",),
+}
+_FLOOR = 2_000  # a small structure keeps so many, or its own if it has fewer
+
+
+def check_preset(preset: Preset, suffix: str) -> None:
+    """Refuse a kind of file that the preset's device does not open.
+
+    Raises
+    ------
+    BadInput
+        With the kinds that it does.
+    """
+    if suffix not in PRESET_SUFFIXES[preset]:
+        message = tr("The preset {preset} writes {known} files, not {suffix}.")
+        raise BadInput(message.format(preset=preset, known=" / ".join(PRESET_SUFFIXES[preset]), suffix=suffix))
+
+
+def remark_of(item: ImplantModel) -> str:
+    """What a file must say of an implant."""
+    said = []
+    if item.patient_specific:
+        said.append(tr("planning model, not for use in a patient"))
+    if item.generic:
+        said.append(tr("generic, not a product"))
+    return "; ".join(said)
+
+
+def implant_mesh(node: ImplantNode) -> Mesh:
+    """The implant where it lies, LPS mm."""
+    matrix = np.array(node.matrix, dtype=np.float64).reshape(4, 4)
+    points = node.points.frozen().astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+    return Mesh(points.astype(np.float32), node.triangles.frozen())
+
+
+def within_budget(meshes: list[NamedMesh], preset: Preset, ctx: Context) -> tuple[list[NamedMesh], Document]:
+    """The meshes with fewer triangles than the preset's budget in all, and how far each now lies from what it was.
+
+    Raises
+    ------
+    BadInput
+        If the budget cannot be met.
+    """
+    counts = np.array([len(named.mesh.triangles) for named in meshes])
+    quotas = shares(counts, BUDGETS[preset] - 1)
+    lighter: list[NamedMesh] = []
+    rows: list[Document] = []
+    for number, (named, quota) in enumerate(zip(meshes, quotas, strict=True)):
+        part = ctx.part(number / len(meshes), (number + 1) / len(meshes))
+        part.progress(0.0, tr("Reducing {name}").format(name=named.name))
+        mesh, row = _reduced(named.mesh, int(quota), part)
+        lighter.append(replace(named, mesh=mesh))
+        rows.append({"name": named.name, "triangles_before": len(named.mesh.triangles), **row})
+    left = sum(len(named.mesh.triangles) for named in lighter)
+    if left >= BUDGETS[preset]:
+        message = tr(
+            "The preset {preset} needs fewer than {budget} triangles, but {left} are left: open surfaces and fine "
+            "structures cannot be reduced further. Export fewer of them."
+        )
+        raise BadInput(message.format(preset=preset, budget=BUDGETS[preset], left=left))
+    return lighter, {"name": preset, "budget_triangles": BUDGETS[preset], "triangles": left, "meshes": rows}
+
+
+def shares(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], budget: int) -> list[int]:
+    """How many triangles each mesh may keep: in proportion to what it has, small ones no fewer than a floor."""
+    if counts.sum() <= budget:
+        return [int(count) for count in counts]
+    floor = max(4, min(_FLOOR, budget // len(counts)))
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        scale = (low + high) / 2
+        wanted = np.minimum(counts, np.maximum(floor, np.floor(scale * counts)))
+        low, high = (scale, high) if wanted.sum() <= budget else (low, scale)
+    return [int(n) for n in np.minimum(counts, np.maximum(floor, np.floor(low * counts)))]
+
+
+def _reduced(mesh: Mesh, quota: int, ctx: Context) -> tuple[Mesh, Document]:
+    from surgitwin.surfaces import decimate, is_closed
+    from surgitwin.surfaces.deviation import deviation
+
+    if len(mesh.triangles) <= quota or not is_closed(mesh):
+        return mesh, {"triangles": len(mesh.triangles), "deviation_mm": None}
+    made = decimate(mesh, quota, ctx.part(0.0, 0.7))
+    found = deviation(made, mesh, ctx=ctx.part(0.7, 1.0))
+    return made, {"triangles": len(made.triangles), "deviation_mm": {"p95": found.p95_mm, "max": found.max_mm}}

@@ -1,0 +1,116 @@
+"""3MF, USDZ and VTP read back by other readers; remarks, odd names, budgets; sets of files written all or none."""
+
+from __future__ import annotations
+
+import errno
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import trimesh
+
+from surgitwin.commands.export_presets import check_preset, shares
+from surgitwin.core.errors import BadInput
+from surgitwin.core.mesh import Mesh
+from surgitwin.exchange.atomic import write_together
+from surgitwin.exchange.mesh_in import read_surface_file
+from surgitwin.exchange.mesh_out import MeshItem, export_meshes
+
+PLANNING = "planning model, not for use in a patient"
+CORE = "{http://schemas.microsoft.com/3dmanufacturing/core/2015/02}"
+
+
+def ball(name: str, at: tuple[float, float, float], color: tuple[int, int, int], remark: str = "") -> MeshItem:
+    sphere = trimesh.creation.icosphere(subdivisions=2, radius=20)
+    points = (sphere.vertices * (1, 1, 1.5) + at).astype(np.float32)
+    return MeshItem(name, Mesh(points, sphere.faces.astype(np.int32)), color, 1.0, remark)
+
+
+LEFT = ball('Left kidney: α/β "x" <&>', (80, 30, -10), (150, 90, 70))
+RIGHT = ball("Plate\nfor the skull\x01", (-90, -20, 40), (20, 90, 200), PLANNING)
+
+
+def test_a_3mf_has_millimetres_names_colours_and_remarks(tmp_path: Path) -> None:
+    path = tmp_path / "a.3mf"
+    result = export_meshes([LEFT, RIGHT], path)
+    root = ElementTree.fromstring(zipfile.ZipFile(path).read("3D/3dmodel.model"))
+    assert root.get("unit") == "millimeter"
+    names = [thing.get("name") for thing in root.iter(f"{CORE}object")]
+    assert names == [LEFT.name, "Plate for the skull_"]
+    assert [base.get("displaycolor") for base in root.iter(f"{CORE}base")] == ["#965A46FF", "#145AC8FF"]
+    assert any(PLANNING in (said.text or "") for said in root.iter(f"{CORE}metadata"))
+    for solid, item in zip(root.iter(f"{CORE}object"), (LEFT, RIGHT), strict=True):
+        points = np.array([[float(v.get(axis) or 0) for axis in "xyz"] for v in solid.iter(f"{CORE}vertex")])
+        triangles = np.array([[int(t.get(v) or 0) for v in ("v1", "v2", "v3")] for t in solid.iter(f"{CORE}triangle")])
+        assert np.abs(points - item.mesh.points).max() < 1e-3
+        read = trimesh.Trimesh(points, triangles)
+        assert read.is_watertight and read.volume == pytest.approx(item.mesh.volume_mm3, rel=1e-4)
+    assert [notice.code for notice in result.notices] == ["names-changed"]
+
+
+def test_a_usdz_states_unit_and_axes_and_is_not_mirrored(tmp_path: Path) -> None:
+    from pxr import Usd, UsdGeom
+
+    path = tmp_path / "a.usdz"
+    export_meshes([LEFT, RIGHT], path)
+    stage = Usd.Stage.Open(str(path))
+    assert UsdGeom.GetStageMetersPerUnit(stage) == 0.01 and UsdGeom.GetStageUpAxis(stage) == "Y"
+    meshes = [UsdGeom.Mesh(prim) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
+    assert [mesh.GetPrim().GetDisplayName() for mesh in meshes] == [LEFT.name, "Plate for the skull_"]
+    assert PLANNING in stage.GetRootLayer().comment
+    points = np.array(meshes[0].GetPointsAttr().Get())
+    read = trimesh.Trimesh(points * 10, np.array(meshes[0].GetFaceVertexIndicesAttr().Get()).reshape(-1, 3))
+    assert np.allclose(read.centroid, (80, -10, -30), atol=0.01)  # x left, y superior, z anterior
+    assert read.is_watertight and read.volume == pytest.approx(LEFT.mesh.volume_mm3, rel=1e-4)
+
+
+def test_a_vtp_comes_back_in_lps_millimetres(tmp_path: Path) -> None:
+    path = tmp_path / "a.vtp"
+    export_meshes([LEFT], path)
+    read = read_surface_file(path)
+    assert read.frame_known and np.allclose(read.mesh.points, LEFT.mesh.points)
+    assert read.mesh.volume_mm3 == pytest.approx(LEFT.mesh.volume_mm3, rel=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".stl", ".ply", ".obj", ".glb"])
+def test_every_format_says_that_a_planning_model_is_not_for_use_in_a_patient(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    export_meshes([RIGHT], path)
+    assert PLANNING.encode() in path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".stl", ".ply", ".obj", ".glb", ".3mf", ".usdz", ".vtp"])
+def test_names_of_300_letters_and_equal_names_are_written(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    result = export_meshes([ball("x" * 300, (0, 0, 0), (1, 2, 3)), ball("x" * 300, (90, 0, 0), (1, 2, 3))], path)
+    assert result.files[0] == path and result.triangles == 640 and path.stat().st_size > 5_000
+
+
+def test_of_files_that_belong_together_all_are_replaced_or_none(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.mtl", tmp_path / "a.obj"
+    first.write_text("old 1")
+    second.write_text("old 2")
+
+    def full(part: Path) -> None:
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BadInput, match=r"a\.obj cannot be written: No space left"):
+        write_together({first: lambda part: part.write_text("new") and None, second: full})
+    assert (first.read_text(), second.read_text(), len(list(tmp_path.iterdir()))) == ("old 1", "old 2", 2)
+
+
+def test_small_structures_keep_their_triangles_when_large_ones_are_reduced() -> None:
+    counts = np.array([1_000_000, 500_000, 1_500, 40])
+    kept = shares(counts, 299_999)
+    assert sum(kept) <= 299_999 and kept[2:] == [1_500, 40]
+    assert kept[0] == pytest.approx(2 * kept[1], rel=0.01)
+    assert shares(counts[2:], 299_999) == [1_500, 40]
+
+
+def test_a_preset_refuses_a_kind_of_file_that_its_device_does_not_open() -> None:
+    check_preset("mobile", ".usdz")
+    with pytest.raises(BadInput, match=r"hololens writes \.glb files, not \.stl"):
+        check_preset("hololens", ".stl")
