@@ -12,6 +12,7 @@ from tests.gui.steps import Hand, close_window, open_window
 from tests.printing import print_case
 
 from surgitwin.commands.properties import EditNode
+from surgitwin.exchange.threemf_in import read_3mf
 from surgitwin.scene.nodes import SegmentNode
 
 
@@ -99,3 +100,23 @@ def test_the_panel_holds_its_texts_in_the_smallest_window(hand: Hand) -> None:
         if label.isVisible() and not label.wordWrap():
             assert label.sizeHint().width() <= label.width() + 1, label.text()
     hand.picture("print-small")
+
+
+def test_an_export_is_checked_before_it_is_written_and_ticks_say_what(hand: Hand, tmp_path: Path) -> None:
+    deliver = hand.window.deliver
+    choose(hand, {"Block", "Sheet"}, "SLA")
+    hand.click(deliver.check_button)
+    hand.wait(lambda: deliver.mesh_check.isVisible())
+    hand.rest()
+    text = deliver.mesh_check.text()
+    assert "✓ Closed and manifold" in text and "✓ Facing outwards" in text and "thinnest wall" in text
+    assert deliver.files.count() == 0
+    hand.picture("export-checked")
+    deliver.format.setCurrentIndex(deliver.format.findData(".3mf"))
+    deliver.format.activated.emit(deliver.format.currentIndex())
+    assert not deliver.mesh_check.isVisible()
+    hand.answer_file(tmp_path / "two.3mf")
+    hand.click(deliver.export_button)
+    hand.wait((tmp_path / "two.3mf").exists)
+    hand.rest()
+    assert [one.name for one in read_3mf(tmp_path / "two.3mf")] == ["Block", "Sheet"]

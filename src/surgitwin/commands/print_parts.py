@@ -26,7 +26,6 @@ from surgitwin.core.text import tr
 from surgitwin.exchange.printers import PrintProcess
 
 FORCED = "FORCED: check failed"
-PATIENT_SPECIFIC = "planning model, not for use in a patient"
 
 
 @dataclass(frozen=True, eq=False)

@@ -151,13 +151,9 @@ def _side_known(scene: Scene, node: Node) -> bool:
 
 
 def _remark(node: Node) -> str:
-    from surgitwin.commands.print_parts import PATIENT_SPECIFIC
+    from surgitwin.commands.export_presets import remark_of
 
-    if not isinstance(node, ImplantNode):
-        return ""
-    if node.item.patient_specific:
-        return PATIENT_SPECIFIC
-    return tr("generic, not a product") if node.item.generic else ""
+    return remark_of(node.item) if isinstance(node, ImplantNode) else ""
 
 
 def _about(scene: Scene, wanted: list[SegmentNode | SurfaceNode | ImplantNode], identity: bool) -> Rows:

@@ -209,19 +209,12 @@ def _part(entry: SegmentInput, named: Any) -> PrintPart:
 
 
 def _frozen(node: SurfaceNode | ImplantNode) -> PrintPart:
-    from surgitwin.commands.print_parts import PATIENT_SPECIFIC, PrintPart
+    from surgitwin.commands.export_presets import implant_mesh, remark_of
+    from surgitwin.commands.print_parts import PrintPart
 
-    mesh = Mesh(node.points.frozen(), node.triangles.frozen())
-    if isinstance(node, SurfaceNode):
-        return PrintPart(node.name, mesh, node.color, node.opacity)
-    matrix = np.array(node.matrix, np.float64).reshape(4, 4)
-    points = (mesh.points.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
-    remark = ""
-    if node.item.patient_specific:
-        remark = PATIENT_SPECIFIC
-    elif node.item.generic:
-        remark = tr("generic, not a product")
-    return PrintPart(node.name, Mesh(points, mesh.triangles), node.color, node.opacity, remark)
+    if isinstance(node, ImplantNode):
+        return PrintPart(node.name, implant_mesh(node), node.color, node.opacity, remark_of(node.item))
+    return PrintPart(node.name, Mesh(node.points.frozen(), node.triangles.frozen()), node.color, node.opacity)
 
 
 def _write(first: Path, contents: dict[Path, bytes]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QLabel, QLine
 
 from surgitwin.commands.properties import SetReportSettings
 from surgitwin.commands.reporting import MakeReport
-from surgitwin.commands.sharing import MESH_SUFFIXES, ExportCase, TakeSnapshot
+from surgitwin.commands.sharing import MESH_SUFFIXES, PAGE_SUFFIX, ExportCase, TakeSnapshot
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.panels.parts import Choice, NodePicks, Panel, button
@@ -35,7 +36,7 @@ def formats() -> list[tuple[str, str]]:
         ".vtp": tr("VTP (ParaView, Slicer)"),
         ".html": tr("HTML (one file, any browser)"),
     }
-    return [(suffix, known.get(suffix, suffix[1:].upper())) for suffix in MESH_SUFFIXES]
+    return [(suffix, known.get(suffix, suffix[1:].upper())) for suffix in (*MESH_SUFFIXES, PAGE_SUFFIX)]
 
 
 def preset_names() -> list[str]:
@@ -92,7 +93,17 @@ class DeliverPanel(Panel):
         others.setRowVisible(self.preset, self.preset.count() > 1)
         self.column.addLayout(others)
         self.export_button = button(tr("Export …"), lambda: self.export(str(self.format.currentData())))
-        self.buttons(self.export_button)
+        self.check_button = button(
+            tr("Check"), self.check_export, tip=tr("Check what would be exported; nothing is written")
+        )
+        self.buttons(self.export_button, self.check_button)
+        self.mesh_check = QLabel()
+        self.mesh_check.setWordWrap(True)
+        self.mesh_check.setVisible(False)
+        self.add(self.mesh_check)
+        self.export_what.changed.connect(self._forget_check)
+        self.format.activated.connect(lambda _: self._forget_check())
+        self.preset.activated.connect(lambda _: self._forget_check())
         self.section(tr("Print"))
         self.print = PrintSection(desk, theme, self.export_what)
         self.print.written.connect(self._made)
@@ -126,10 +137,11 @@ class DeliverPanel(Panel):
         loose = [surface for surface in scene.of_type(SurfaceNode) if surface.segment is None]
         self.export_what.fill([*segments, *loose, *scene.of_type(ImplantNode)])
         self.print.refresh()
+        self._forget_check()
         ready = len(scene) > 0
         for widget in (self.report_button, self.snapshot_button):
             widget.setEnabled(ready)
-        for widget in (self.stl_button, self.glb_button, self.export_button):
+        for widget in (self.stl_button, self.glb_button, self.export_button, self.check_button):
             widget.setEnabled(bool(segments))
         found = scene.of_type(ReportSettingsNode)
         settings = found[0] if found else None
@@ -173,12 +185,38 @@ class DeliverPanel(Panel):
             self._desk.do(MakeReport(out=path, overwrite=True), self._made)
 
     def export(self, suffix: str, path: Path | None = None) -> None:
-        wanted = tuple(self.export_what.node_ids())
-        name = self._desk.scene.node(wanted[0]).name if len(wanted) == 1 else "twin"
+        chosen = self.export_what.node_ids()
+        name = self._desk.scene.node(chosen[0]).name if len(chosen) == 1 else "twin"
         path = path or self._ask(tr("Export"), safe(name) + suffix, f"{suffix[1:].upper()} (*{suffix})")
         if path is not None:
-            preset = {"preset": self.preset.currentData()} if self.preset.currentData() else {}
-            self._desk.do(ExportCase(out=path, segment=wanted, overwrite=True, **preset), self._made)
+            self._desk.do(self._export_command(path, overwrite=True), self._made)
+
+    def check_export(self) -> None:
+        """Show the check of what would be exported; nothing is written."""
+        suffix = str(self.format.currentData())
+        out = Path(tempfile.gettempdir()) / f"check{suffix}"
+        self._forget_check()
+        self._desk.do(self._export_command(out, check_only=True), self._show_check)
+
+    def _export_command(self, out: Path, **values: Any) -> ExportCase:
+        """What is ticked, each by the field that takes it."""
+        scene = self._desk.scene
+        ticked = [scene.node(key) for key in self.export_what.node_ids()]
+        implants = tuple(node.id for node in ticked if isinstance(node, ImplantNode))
+        if implants:
+            values["implant"] = implants
+        if self.preset.currentData():
+            values["preset"] = self.preset.currentData()
+        segments = tuple(node.id for node in ticked if not isinstance(node, ImplantNode))
+        return ExportCase(out=out, segment=segments, **values)
+
+    def _show_check(self, document: dict[str, Any]) -> None:
+        self.mesh_check.setText(check_text(document["check"]))
+        self.mesh_check.setVisible(True)
+
+    def _forget_check(self) -> None:
+        self.check_button.setVisible(self.format.currentData() in MESH_SUFFIXES)
+        self.mesh_check.setVisible(False)
 
     def take_snapshot(self, path: Path | None = None) -> None:
         view = self.view.currentData()
@@ -215,7 +253,18 @@ def check_text(check: dict[str, Any]) -> str:
     third = tr("{count} triangles, unit {unit}, axes {frame}").format(
         count=check.get("triangles"), unit=check.get("unit"), frame=check.get("frame")
     )
-    return "\n".join(part for part in (first, second, third) if part)
+    outward = check.get("outward")
+    facing = "" if outward is None else tr("✓ Facing outwards") if outward else tr("⚠ Not facing outwards")
+    crossings = check.get("self_intersections")
+    crossed = tr("– Crossings not assessed")
+    if crossings is not None:
+        crossed = tr("⚠ {count} crossings").format(count=crossings) if crossings else tr("✓ Crosses itself nowhere")
+    wall = check.get("min_wall_mm")
+    walls = tr("– Walls not assessed") if wall is None else tr("thinnest wall {wall:.2f} mm").format(wall=wall)
+    size = check.get("size_mm")
+    box = "" if size is None else " × ".join(f"{value:.1f}" for value in size) + " mm"
+    shells = tr("shells: {count}").format(count=check.get("shells"))
+    return "\n".join(part for part in (first, facing, crossed, shells, walls, box, second, third) if part)
 
 
 def safe(name: str) -> str:
