@@ -141,6 +141,8 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "duplicate": lambda b, case: (case, "P1", "--as", "P3"),
     "plan": lambda b, case: (case, "New", "--organ", "Liver", "--plane", b.phantom.plane_between(20)),
     "compare": lambda b, case: (case, "P1", "P2"),
+    "measure": lambda b, case: (case, "ruler", "--at", b.phantom.middle, "--at", "0,0,0"),
+    "measurements": lambda b, case: (case,),
     "simulate": lambda b, case: (case, "portal-pressure", "--plan", "P1", "--set", "samples=50"),
     "export": lambda b, case: (case, b["new.stl"]),
     "print": lambda b, case: (case, b["new.stl"], "--segment", "Tumour 1", "--process", "SLA"),

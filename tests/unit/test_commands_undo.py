@@ -100,6 +100,8 @@ def steps(label_map: Path) -> list[Step]:
         ("sensitivity", {"plan": "P", "shift": 2}),
         ("simulate", {"simulator": "portal-pressure", "settings": {"remnant_fraction": 0.4, "samples": 20}}),
         ("simulate", {"simulator": "portal-pressure", "settings": {"remnant_fraction": 0.3, "samples": 20}}),
+        ("measure", {"kind": "ruler", "name": "R", "at": [(0, -10, 40), (5, -10, 40)]}),
+        ("measure", {"kind": "distance", "name": "R", "of": ["Tumour", "Vein"]}),
         ("duplicate", {"plan": "P", "as": "P2"}),
         ("vessels", {"segment": "Vein"}),
         ("vessel", {"tree": "Vein", "action": "name", "branch": "1", "name": "Right"}),

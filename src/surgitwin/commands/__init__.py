@@ -7,6 +7,7 @@ from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.implanting import ListImplants, PlaceImplant
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
+from surgitwin.commands.measuring import ListMeasurements, MeasureTwin
 from surgitwin.commands.planning import DuplicatePlan, PlanResection
 from surgitwin.commands.printing import PrintModel
 from surgitwin.commands.properties import (
@@ -64,6 +65,8 @@ COMMANDS: dict[str, type[Command]] = {
         ComparePlans,
         Simulate,
         ValidateSimulators,
+        MeasureTwin,
+        ListMeasurements,
         ListImplants,
         PlaceImplant,
         ExportCase,

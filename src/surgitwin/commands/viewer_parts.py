@@ -342,7 +342,7 @@ class ViewerPage:
         document = node.document or {}
         points = [list(point) for point in node.points_mm]
         closed = [*points, points[0]] if node.kind == "area" and points else points
-        lines = [points[:2], points[2:]] if node.kind == "cobb" else [closed]
+        lines = document.get("line_mm") or ([points[:2], points[2:]] if node.kind == "cobb" else [closed])
         red, green, blue = node.color
         return {
             "id": node.id,
@@ -368,6 +368,8 @@ UNITS = {"_mm": "mm", "_deg": "°", "_degrees": "°", "_mm2": "mm²", "_ml": "ml
 
 def _values(document: Mapping[str, Any]) -> list[str]:
     """The plain numbers of a measurement with the unit that their key carries."""
+    if document.get("text"):
+        return [str(document["text"])]
     found = []
     for key, value in document.items():
         unit = next((unit for end, unit in UNITS.items() if key.endswith(end)), None)

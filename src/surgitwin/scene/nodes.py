@@ -414,6 +414,8 @@ class MeasurementNode(Node):
         The image whose values are counted in a sphere or box.
     radius_mm, size_mm
         Of a sphere, and of a box along x, y and z.
+    plane
+        The view that an angle is measured in as it is seen there; ``3d`` is in space.
     document
         What the measure command prints.
     """
@@ -427,6 +429,7 @@ class MeasurementNode(Node):
     volume: NodeId | None = None
     radius_mm: float | None = Field(default=None, gt=0.0)
     size_mm: Point | None = None
+    plane: Literal["3d", "axial", "coronal", "sagittal"] = "3d"
     color: Color = (233, 180, 76)
     document: dict[str, Any] | None = None
     provenance: Provenance | None = None
