@@ -209,3 +209,19 @@ def test_an_export_can_be_checked_before_anything_is_written(case: Path, tmp_pat
     block, sheet = check["meshes"]
     assert block["min_wall_mm"] > 10 and sheet["min_wall_mm"] == check["min_wall_mm"]
     assert max(check["size_mm"]) > max(block["size_mm"])
+
+
+def test_the_preset_print_of_export_is_the_print_command(case: Path, tmp_path: Path) -> None:
+    out = tmp_path / "block.stl"
+    with Session.open(case, read_only=True) as session:
+        with pytest.raises(BadInput, match="Choose one with --process"):
+            session.run("export", out=out, segment="Block", preset="print")
+        with pytest.raises(BadInput, match="Say what is to be printed"):
+            session.run("export", out=out, preset="print", process="SLA")
+        with pytest.raises(BadInput, match="belong to --preset print"):
+            session.run("export", out=out, segment="Block", process="SLA")
+        assert list(tmp_path.iterdir()) == []
+        done = session.run("export", out=out, segment="Block", preset="print", process="SLA", accept_by="Dr. Test")
+        again = session.run("print", out=out, segment="Block", process="SLA", check_only=True)
+    assert done["sha256"] == again["sha256"] and done["accepted"]["by"] == "Dr. Test"
+    assert {path.name for path in tmp_path.iterdir()} == {"block.stl", "block.pdf"}

@@ -136,9 +136,14 @@ class ExportCase(Command):
     out: Annotated[Path, Arg(tr("the file to write; its ending says the kind"), positional=True)]
     segment: Annotated[tuple[str, ...], Arg(tr("segment to export; without it all, or the image itself"))] = ()
     implant: Annotated[tuple[str, ...], Arg(tr("implant to export; alone, no segments are written"))] = ()
-    preset: Annotated[Preset | None, Arg(tr("a device: fewer triangles than it can show, and how far that is off"))] = (
-        None
-    )
+    preset: Annotated[
+        Preset | Literal["print"] | None,
+        Arg(tr("a device: fewer triangles than it can show, and how far that is off; print: as the print command")),
+    ] = None
+    process: Annotated[str, Arg(tr("with --preset print: the printing process, FDM, SLA, SLS, MJF, metal"))] = ""
+    material: Annotated[str, Arg(tr("with --preset print: what it is printed in"))] = ""
+    accept_by: Annotated[str | None, Arg(tr("with --preset print: who accepts the outlines over the slices"))] = None
+    force: Annotated[bool, Arg(tr("with --preset print: write it although the check failed, marked FORCED"))] = False
     volume: Annotated[str | None, Arg(tr("the image to export; without it the first"))] = None
     crossings: Annotated[
         bool, Arg(tr("count triangles that cross each other, however many triangles there are; may take a minute"))
@@ -147,6 +152,10 @@ class ExportCase(Command):
     overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
 
     def start(self, bench: Bench) -> Work[Any]:
+        if self.preset == "print":
+            return self._print().start(bench)
+        if self.process or self.material or self.accept_by is not None or self.force:
+            raise BadInput(tr("A process, a material, an acceptance and --force belong to --preset print."))
         suffixes = (*MESH_SUFFIXES, PAGE_SUFFIX, *IMAGE_SUFFIXES)
         suffix = check_target(self.out, suffixes, self.overwrite or self.check_only)
         scene = bench.scene
@@ -178,6 +187,19 @@ class ExportCase(Command):
 
         return self._image(pick_volume(scene, self.volume))
 
+    def _print(self) -> Command:
+        """The print command, which the preset stands for."""
+        from surgitwin.commands.base import build
+        from surgitwin.commands.printing import PrintModel
+
+        wanted = (*self.segment, *self.implant)
+        if not wanted:
+            raise BadInput(tr("Say what is to be printed: --segment and a name."))
+        values = self.model_dump(
+            include={"out", "process", "material", "accept_by", "force", "check_only", "overwrite"}
+        )
+        return build(PrintModel, {**values, "segment": wanted})
+
     def _crossings_up_to(self) -> int | None:
         """A viewer does not mind crossings; a printer does, but to find them in large meshes takes long."""
         if self.crossings:
@@ -198,7 +220,7 @@ class ExportCase(Command):
 
             meshes = [*meshes_of(inputs, ctx.part(0.0, 0.4)), *extra]
             budget: Document | None = None
-            if self.preset is not None:
+            if self.preset is not None and self.preset != "print":
                 meshes, budget = within_budget(meshes, self.preset, ctx.part(0.4, 0.6))
             check = check_document(meshes, ctx.part(0.6, 0.9), crossings_up_to=self._crossings_up_to())
             items = [MeshItem(m.name, m.mesh, m.color, m.opacity, m.remark) for m in meshes]
