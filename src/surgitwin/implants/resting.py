@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,11 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
 from surgitwin.implants.distance import Nearest
 from surgitwin.implants.fit import FACING, Fit, LiveFit
-from surgitwin.implants.poses import moved
+from surgitwin.implants.poses import moved, turn
 
 FloatArray = NDArray[np.float64]
-_HALVINGS = 10
+_HALVINGS = 12
+_FURTHER = 1.05
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,28 @@ def overhang(live: LiveFit, pose: FloatArray, found: Nearest, fit: Fit) -> Overh
     flat = places - (places @ way)[:, None] * way
     _, near = cKDTree(flat[good]).query(flat[~good])
     start, end = places[~good], places[good][near]
-    low, high = np.zeros(len(start)), np.ones(len(start))
-    for _ in range(_HALVINGS):  # where on the way to the nearest covered place the bone begins
-        middle = (low + high) / 2
-        on = covered(start + middle[:, None] * (end - start))
-        low, high = np.where(on, low, middle), np.where(on, middle, high)
+    high = _first_covered(covered, start, end)
     # The nearest of all the places found on the border: the first way to it need not be the shortest.
     border = start + high[:, None] * (end - start)
-    away, _ = cKDTree(border - (border @ way)[:, None] * way).query(flat[~good])
+    away, near = cKDTree(border - (border @ way)[:, None] * way).query(flat[~good])
     worst = int(np.argmax(away))
-    x, y, z = (float(v) for v in start[worst])
-    return Overhang(float(away[worst]), percent, (x, y, z))
+    place = start[worst]
+    step = border[near[worst]] - place
+    step -= (step @ way) * way
+    around = np.array([turn(way, angle) @ step * _FURTHER for angle in np.radians(np.arange(-20.0, 20.5))])
+    share = _first_covered(covered, np.broadcast_to(place, around.shape), place + around)
+    x, y, z = (float(v) for v in place)
+    return Overhang(min(float(away[worst]), float(share.min()) * float(away[worst]) * _FURTHER), percent, (x, y, z))
+
+
+def _first_covered(
+    covered: Callable[[FloatArray], NDArray[np.bool_]], start: FloatArray, end: FloatArray
+) -> FloatArray:
+    """Which share of the way from places that are not covered to others the bone begins at; infinite if nowhere."""
+    low, high = np.zeros(len(start)), np.where(covered(end), 1.0, np.inf)
+    ends = np.isfinite(high)
+    for _ in range(_HALVINGS):
+        middle = np.where(ends, (low + high) / 2, 0.0)
+        on = covered(start + middle[:, None] * (end - start))
+        low, high = np.where(on, low, middle), np.where(on & ends, middle, high)
+    return high
