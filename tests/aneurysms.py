@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
+from surgitwin.core.progress import Context
+from surgitwin.samples.dicom_writer import write_ct_series
+from terminal import done, header, write_nifti
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -132,3 +137,18 @@ def ellipsoid(axes_mm: tuple[float, float, float], subdivisions: int = 5) -> Mes
     sphere = trimesh.creation.icosphere(subdivisions, 1.0)
     points = np.asarray(sphere.vertices) * np.array(axes_mm)
     return Mesh(points.astype(np.float32), np.asarray(sphere.faces).astype(np.int32))
+
+
+def write_case(folder: Path, phantom: Phantom) -> Path:
+    """A case with a sac, its vessel with a tree, and a segment in the corner that nothing touches."""
+    labels = phantom.labels
+    labels[:3, :3, :3] = 3
+    write_ct_series(folder / "ct", (labels * 100).astype(np.int16), phantom.geometry, header(), Context())
+    write_nifti(folder / "labels.nii.gz", labels, phantom.geometry)
+    names = folder / "labels.json"
+    names.write_text(json.dumps({"1": "Carotid", "2": "Sac", "3": "Corner"}))
+    case = folder / "case.twin"
+    done("new", case, folder / "ct", "--pseudonym", "Case A")
+    done("add", case, folder / "labels.nii.gz", "--as", "labelmap", "--labels", names)
+    done("vessels", case, "--segment", "Carotid")
+    return case

@@ -12,15 +12,19 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 from tests.gui.steps import Hand, close_window, open_window
 
+from aneurysms import GRIDS, sac_on, write_case
 from surgitwin.core.progress import Context
 from surgitwin.gui.panels.pressure_charts import FRAMES
+from surgitwin.gui.panels.simulation_form import SimulationForm
 from surgitwin.gui.panels.territories import PART_ROLE
+from surgitwin.gui.theme import Theme
 from surgitwin.gui.tree import DETAIL_ROLE, NAME
 from surgitwin.gui.widgets.chart import ChartContent, Line, spans_of, ticks
 from surgitwin.render.content import PlaneContent
 from surgitwin.samples.phantom import PhantomSettings, write_liver_phantom
 from surgitwin.scene.nodes import PlanNode, SimulationNode
 from surgitwin.session import Session
+from surgitwin.simulators.registry import simulator_named, simulator_names
 
 SETTINGS = PhantomSettings(size_ijk=(110, 100, 80), seed=3, portal_terminals=40, hepatic_terminals=40)
 
@@ -222,3 +226,45 @@ def test_flow_in_a_tree_colours_it_in_3d_as_long_as_the_step_is_in_front(hand: H
     hand.picture("flow")
     window.show_step("study")
     hand.wait(lambda: all(t.colours == usual[t.id] for t in window.stage.view3d.content.trees), 30)
+
+
+@pytest.mark.parametrize("name", simulator_names())
+def test_a_form_shows_what_an_earlier_result_was_given_and_the_defaults_for_the_rest(name: str, qtbot: QtBot) -> None:
+    form = SimulationForm(Theme.load("dark"), simulator_named(name).Params, segments=list)
+    qtbot.addWidget(form)
+
+    form.show_settings({})
+    assert form.settings() == {}
+    form.show_settings({"seed": 7})
+    assert form.settings() == {"seed": 7}
+
+
+def test_an_aneurysms_neck_is_drawn_as_long_as_its_result_is_in_front(
+    qtbot: QtBot, qapp: QApplication, tmp_path: Path
+) -> None:
+    case = write_case(tmp_path, sac_on(GRIDS["oblique, flipped"], vessel_radius_mm=2.0))
+    hand = open_window(qtbot, qapp, "aneurysm")
+    try:
+        hand.window.opener.open(case)
+        hand.wait(lambda: hand.desk.volume is not None)
+        hand.wait_for_3d()
+        hand.window.show_step("simulate")
+        panel = hand.window.simulate
+        panel.choose("aneurysm")
+        assert panel.form is not None
+        panel.form.show_settings({"sac": "Sac", "parent": "Carotid", "samples": 5})
+        panel.simulate()
+        hand.wait(lambda: panel.node is not None)
+
+        def necks() -> int:
+            shown = (view.content.cut_surfaces for view in (hand.window.stage.axial, hand.window.stage.view3d))
+            return sum(one.id == "aneurysm-neck" for surfaces in shown for one in surfaces)
+
+        hand.wait(lambda: necks() == 2)
+        assert panel.node is not None and panel.node.document is not None
+        hand.desk.move_crosshair(tuple(panel.node.document["details"]["neck"]["point_mm"]))
+        hand.picture("neck")
+        hand.window.show_step("study")
+        hand.wait(lambda: necks() == 0)
+    finally:
+        close_window(hand)

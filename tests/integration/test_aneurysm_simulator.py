@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import pickle
 from dataclasses import replace
@@ -12,35 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aneurysms import GRIDS, Phantom, sac_on
+from aneurysms import GRIDS, sac_on, write_case
 from surgitwin.batch import samples
 from surgitwin.batch.recipe import SampleWish
 from surgitwin.commands.simulating import solved
 from surgitwin.core.progress import Context
-from surgitwin.samples.dicom_writer import write_ct_series
 from surgitwin.session import Session
 from surgitwin.simulators.registry import simulator_named
-from terminal import copy_of, done, fingerprint, header, surgitwin, write_nifti
+from terminal import copy_of, done, fingerprint, surgitwin
 
 PHANTOM = sac_on(GRIDS["oblique, flipped"], vessel_radius_mm=2.0)
 PHASES = ("population=japan", "hypertension=yes", "age_years=71", "earlier_sah=no", "site=mca")
 TEACHING = Path(__file__).parents[2] / "docs" / "developer" / "invented-logistic-model.json"
 NAMED = ("sac=Sac", "parent=Carotid")
-
-
-def write_case(folder: Path, phantom: Phantom) -> Path:
-    """A case with a sac, its vessel with a tree, and a segment in the corner that nothing touches."""
-    labels = phantom.labels
-    labels[:3, :3, :3] = 3
-    write_ct_series(folder / "ct", (labels * 100).astype(np.int16), phantom.geometry, header(), Context())
-    write_nifti(folder / "labels.nii.gz", labels, phantom.geometry)
-    names = folder / "labels.json"
-    names.write_text(json.dumps({"1": "Carotid", "2": "Sac", "3": "Corner"}))
-    case = folder / "case.twin"
-    done("new", case, folder / "ct", "--pseudonym", "Case A")
-    done("add", case, folder / "labels.nii.gz", "--as", "labelmap", "--labels", names)
-    done("vessels", case, "--segment", "Carotid")
-    return case
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ from surgitwin.simulators.spread import Spread
 
 WIDEST = 1e6
 LONG_LABEL = 36  # such a label does not fit on one line of a panel
+READABLE = 12  # letters of a choice that are to be seen
 
 
 class Form(QWidget):
@@ -201,13 +202,14 @@ class Form(QWidget):
             box.setSingleStep(step)
         if optional:
             box.setSpecialValueText(tr("automatic"))
-        box.setValue(kind(automatic if default is None and optional else default or 0))
+        usual = kind(automatic if default is None and optional else default or 0)
+        box.setValue(usual)
         box.valueChanged.connect(lambda _: self.changed.emit())
         unit = unit_of(field)
         if unit:
             box.setSuffix(f" {unit}")
         self._read[name] = lambda: None if optional and box.value() == box.minimum() else box.value()
-        self._write[name] = lambda value: box.setValue(kind(float(value)))
+        self._write[name] = lambda value: box.setValue(usual if value in ("", None) else kind(float(value)))
         return box
 
     def _nodes(self, name: str, several: bool, optional: bool) -> QWidget:
@@ -266,6 +268,7 @@ class Form(QWidget):
     def _choice(self, name: str, choices: list[str], default: Any) -> QWidget:
         box = Choice()
         box.addItems(choices)
+        box.setMinimumContentsLength(min(max(map(len, choices), default=4), READABLE))
         if default is not None:
             box.setCurrentText(str(default))
         box.currentTextChanged.connect(lambda _: self.changed.emit())

@@ -185,6 +185,7 @@ class MainWindow(QMainWindow):
         self.tree.currentItemChanged.connect(lambda now, _: self._tree_chosen())
         self.tree.plan_chosen.connect(lambda: self.show_step("plan"))
         self.simulate.paint.painted.connect(self._paint_tree)
+        self.simulate.neck_found.connect(self._show_neck)
         self.tree.simulation_chosen.connect(self._show_simulation)
         self.stage.hovered.connect(self._hovered)
 
@@ -273,6 +274,7 @@ class MainWindow(QMainWindow):
             self.simulate.refresh()
         else:
             self.stage.paint_tree(None)
+            self.stage.show_neck(None)
 
     def _show_page(self) -> None:
         open_case = self.desk.session is not None
@@ -358,6 +360,9 @@ class MainWindow(QMainWindow):
     def _paint_tree(self, painted: Any) -> None:
         """Only while the Simulate step is in front do its colours lie on the vessels."""
         self.stage.paint_tree(painted if self.panels.currentWidget() is self.simulate else None)
+
+    def _show_neck(self, neck: Any) -> None:
+        self.stage.show_neck(neck if self.panels.currentWidget() is self.simulate else None)
 
     def _show_simulation(self, simulator: str) -> None:
         self.show_step("simulate")

@@ -103,6 +103,7 @@ class Stage(QWidget):
         self._trees: dict[TreeKey, TreeContent] = {}
         self._picked: tuple[NodeId, int] | None = None
         self._painted: Painted | None = None
+        self._neck: CutSurfaceContent | None = None
         self._outline: CutSurfaceContent | None = None
         self._shown_volume: NodeId | None = None
         self._centred = False  # on the first image of this case
@@ -275,7 +276,7 @@ class Stage(QWidget):
     def _restart(self) -> None:
         self._preview, self._stroke, self._loading, self._dragged = None, None, None, None
         self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
-        self._trees, self._picked, self._painted = {}, None, None
+        self._trees, self._picked, self._painted, self._neck = {}, None, None, None
         self._plan_shown, self._dragged_patch, self._outline = PlanShown(), None, None
         self.refresh()
 
@@ -290,6 +291,8 @@ class Stage(QWidget):
         content = self._shown_now().in_slices(content)
         if self._dragged is not None:
             content = replace(content, planes=self._dragged)
+        if self._neck is not None:
+            content = replace(content, cut_surfaces=(*content.cut_surfaces, self._neck))
         if self._outline is not None:
             content = replace(content, cut_surfaces=(self._outline,), planes=(), patches=())
         for number, view in enumerate(self._in_order()):
@@ -322,6 +325,8 @@ class Stage(QWidget):
             whole = replace(whole, planes=self._dragged)
         self._surfaces = {NodeId(surface.id): surface for surface in whole.surfaces}
         whole = with_painted(self._shown_now().in_3d(whole), self._painted)
+        if self._neck is not None:
+            whole = replace(whole, cut_surfaces=(*whole.cut_surfaces, self._neck))
         self.view3d.set_content(whole)
 
     def paint_tree(self, painted: Painted | None) -> None:
@@ -329,6 +334,12 @@ class Stage(QWidget):
         if painted != self._painted:
             self._painted = painted
             self._later_3d.start(0)
+
+    def show_neck(self, neck: CutSurfaceContent | None) -> None:
+        """Draw the neck of an aneurysm, or none."""
+        if neck is not None or self._neck is not None:
+            self._neck = neck
+            self.refresh()
 
     def _look_at(self, image: ImageContent, modality: str) -> None:
         """Centre the views on a new image and choose its window."""

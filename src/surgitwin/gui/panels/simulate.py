@@ -19,6 +19,7 @@ from surgitwin.gui.panels.simulation_form import SimulationForm
 from surgitwin.gui.panels.simulation_result import SimulationResult
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import Status, StatusBadge
+from surgitwin.render.neck import neck_content
 from surgitwin.scene.nodes import Node, PlanNode, SegmentNode, SimulationNode, VesselTreeNode
 from surgitwin.simulators.registry import AnySimulator, simulator_named, simulator_names
 
@@ -26,9 +27,10 @@ USUAL = "portal-pressure"
 
 
 class SimulatePanel(Panel):
-    """Signals: the user wants the report."""
+    """Signals: the user wants the report; the neck that an aneurysm was measured with is to be drawn, or none."""
 
     report_wanted = Signal()
+    neck_found = Signal(object)
 
     def __init__(self, desk: Desk, theme: Theme) -> None:
         super().__init__(theme, tr("Simulate"), tr("Nothing simulated yet"))
@@ -157,6 +159,8 @@ class SimulatePanel(Panel):
         self.result.show_document(document, (Status.STALE,) if stale else ())
         self.charts.show_document(document, self._others(node))
         self.paint.show_document(document if not stale else None, self._tree_of(node))
+        current = document["details"] if document is not None and not stale else {}
+        self.neck_found.emit(neck_content(current))
         key = (node.simulator, node.plan, node.id) if node is not None else None
         if node is not None and key != self._shown and self.form is not None:
             self.form.show_settings(node.settings)
