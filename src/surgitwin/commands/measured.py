@@ -304,7 +304,7 @@ def _diameter(task: Task, points: FloatArray, ctx: Context) -> Found:
         if section is None
         else tr("circle of the cross-section's area, across the centre line")
     )
-    document = _main(diameter, "mm", f"⌀ {diameter:.1f} mm", how, spread) | {
+    document = _main(diameter, "mm", f"Ø {diameter:.1f} mm", how, spread) | {
         "diameter_mm": diameter,
         "inscribed_diameter_mm": inscribed,
         "cross_section": None

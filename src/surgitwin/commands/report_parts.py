@@ -16,10 +16,12 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.text import tr
 from surgitwin.exchange.report_content import (
     LegendEntry,
+    MeasurementRow,
     PatientLine,
     Picture,
     PlanPart,
     ProvenanceRow,
+    Quantity,
     ReportContent,
     ReportWarning,
     SimulationPart,
@@ -31,6 +33,7 @@ from surgitwin.exchange.report_documents import plan_part, plane_line, volume_ro
 from surgitwin.scene.nodes import (
     CaseNode,
     CutModel,
+    MeasurementNode,
     Node,
     PlanNode,
     ReportSettingsNode,
@@ -83,6 +86,7 @@ def report_content(
         facts=tuple(_confirmed_facts(scene.case)),
         plans=_with_ticks(scene, plans, [_plan(scene, plan) for plan in plans]),
         simulations=tuple(_simulation(scene, node) for node in _simulations(scene, plans)),
+        measurements=tuple(_measurement(scene, node) for node in scene.of_type(MeasurementNode)),
         pictures=tuple(picture for group in pictures for picture in group),
         volumes=tuple(_volume(segment, statistics[segment.id]) for segment in segments if segment.id in statistics),
         warnings=tuple(_warnings(scene, plans, identity)),
@@ -104,6 +108,21 @@ def _simulation(scene: Scene, node: SimulationNode) -> SimulationPart:
     statuses = (Status.STALE, Status.SIMULATED) if scene.is_stale(node) else (Status.SIMULATED,)
     document = node.document or {}
     return SimulationPart(node.name, document, statuses, patient_key(document))
+
+
+def _measurement(scene: Scene, node: MeasurementNode) -> MeasurementRow:
+    document = node.document or {}
+    text, spread = str(document.get("text", "")), document.get("uncertainty")
+    if text and spread is not None:
+        text += tr(" (± {spread:.1f} by the voxels)").format(spread=spread)
+    return MeasurementRow(
+        node.name,
+        str(document.get("title", node.kind)),
+        Quantity(document.get("value"), str(document.get("unit", "")), text=text),
+        str(document.get("how", "")),
+        ", ".join(document.get("of", [])),
+        (Status.STALE,) if scene.is_stale(node) else (),
+    )
 
 
 def _patient(scene: Scene) -> PatientLine:
@@ -215,6 +234,12 @@ def _warnings(scene: Scene, plans: Sequence[PlanNode], identity: bool) -> list[R
         if scene.is_stale(node):
             message = tr("This result is stale: what it was computed from has changed since. Simulate it again.")
             found.append(ReportWarning(node.name, message))
+    for measured in scene.of_type(MeasurementNode):
+        warnings = (measured.document or {}).get("warnings", [])
+        found += [ReportWarning(measured.name, warning["message"]) for warning in warnings]
+        if scene.is_stale(measured):
+            message = tr("This measurement is stale: what it was measured on has changed since. Measure it again.")
+            found.append(ReportWarning(measured.name, message))
     return found + [_confirmed(scene, entry, identity) for entry in scene.case.log_confirmations]
 
 

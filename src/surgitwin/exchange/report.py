@@ -84,6 +84,8 @@ def _story(style: Style, content: ReportContent, width: float) -> list[Any]:
     if limits:
         story += [*style.heading(tr("Published limits")), *_spaced(limits)]
     story += simulation_story(style, content.simulations, width)
+    if content.measurements:
+        story += [*style.heading(tr("Measurements")), tables.measurement_table(style, content.measurements, width)]
     if content.pictures:
         rows = picture_rows(style, content.pictures, width)
         story += [_kept([style.paragraph(tr("Pictures"), "h1"), rows[0]]), *rows[1:]]

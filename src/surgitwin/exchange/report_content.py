@@ -255,6 +255,18 @@ class SimulationPart:
 
 
 @dataclass(frozen=True)
+class MeasurementRow:
+    """One measurement: what was measured, its value, and how."""
+
+    name: str
+    kind: str
+    value: Quantity
+    how: str
+    of: str = ""
+    statuses: tuple[Status, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything a report says.
 
@@ -279,6 +291,7 @@ class ReportContent:
     facts: tuple[tuple[str, str], ...] = ()
     plans: tuple[PlanPart, ...] = ()
     simulations: tuple[SimulationPart, ...] = ()
+    measurements: tuple[MeasurementRow, ...] = ()
     pictures: tuple[Picture, ...] = ()
     volumes: tuple[VolumeRow, ...] = ()
     warnings: tuple[ReportWarning, ...] = ()
@@ -290,6 +303,7 @@ class ReportContent:
         """Every number of the report with where it stands."""
         for row in self.volumes:
             yield from ((row.name, q) for q in (row.voxels, row.surface, row.hu))
+        yield from ((row.name, row.value) for row in self.measurements)
         for plan in self.plans:
             yield from ((f"{plan.name}: {label}", q) for label, q in plan.figures)
             for lesion in plan.lesions:
@@ -302,6 +316,7 @@ class ReportContent:
         found = {status for _, quantity in self.quantities() for status in quantity.statuses}
         found |= {status for plan in self.plans for status in plan.statuses}
         found |= {status for one in self.simulations for status in one.statuses}
+        found |= {status for row in self.measurements for status in row.statuses}
         found |= {Status.CUT_OFF for row in self.volumes if row.cut_off}
         return tuple(status for status in Status if status in found)
 

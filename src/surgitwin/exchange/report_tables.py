@@ -7,6 +7,7 @@ from typing import Any
 
 from surgitwin.core.text import tr
 from surgitwin.exchange.report_content import (
+    MeasurementRow,
     PlanLesion,
     PlanLimit,
     PlanPart,
@@ -220,6 +221,17 @@ def provenance_table(style: Style, rows: Sequence[ProvenanceRow], width: float) 
 
 def _mm() -> float:
     return 72.0 / 25.4
+
+
+def measurement_table(style: Style, rows: Sequence[MeasurementRow], width: float) -> Any:
+    """Every measurement with its value, what half a voxel makes uncertain, how it was measured, and its marks."""
+    titles = (tr("Measurement"), tr("Value"), tr("How"), "")
+    cells = [[style.paragraph(title, "head") for title in titles]]
+    for row in rows:
+        about = row.how + (tr("; of {names}").format(names=row.of) if row.of else "")
+        line = [style.paragraph(text, "cell") for text in (f"{row.name} ({row.kind})", row.value.formatted(), about)]
+        cells.append([*line, style.marked(style.badges(row.statuses), "cell")])
+    return quiet_table(style, cells, [width * share for share in (0.26, 0.24, 0.34, 0.16)], pad=2.0)
 
 
 def quiet_table(

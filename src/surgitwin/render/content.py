@@ -19,6 +19,7 @@ from surgitwin.core.mesh import Mesh
 
 if TYPE_CHECKING:
     from surgitwin.render.fusion import SecondImage
+    from surgitwin.render.measures import MeasureContent
     from surgitwin.vessels.tree import VesselTree
 
 Rgb = tuple[int, int, int]
@@ -289,13 +290,14 @@ class SceneContent:
     trees: tuple[TreeContent, ...] = ()
     patches: tuple[PatchContent, ...] = ()
     cut_surfaces: tuple[CutSurfaceContent, ...] = ()
+    measures: tuple[MeasureContent, ...] = ()
 
     def looks_like(self, other: SceneContent) -> bool:
         """True if both give the same picture, apart from the mark at ``focus``."""
         return (
             [_look(s) for s in self.surfaces] == [_look(s) for s in other.surfaces]
             and [_tree_look(t) for t in self.trees] == [_tree_look(t) for t in other.trees]
-            and (self.planes, self.markers) == (other.planes, other.markers)
+            and (self.planes, self.markers, self.measures) == (other.planes, other.markers, other.measures)
             and same_cuts(self, other)
             and (self.volume_preset, self.side_confirmed) == (other.volume_preset, other.side_confirmed)
             and (self.volume_preset is None or same_image(self.image, other.image))
@@ -329,6 +331,7 @@ class SliceContent:
     patches: tuple[PatchContent, ...] = ()
     cut_surfaces: tuple[CutSurfaceContent, ...] = ()
     outlines: tuple[CutSurfaceContent, ...] = ()
+    measures: tuple[MeasureContent, ...] = ()
 
 
 def same_cuts(one: SceneContent | SliceContent, other: SceneContent | SliceContent) -> bool:
@@ -382,6 +385,7 @@ def same_slices(one: SliceContent, other: SliceContent) -> bool:
     named = [(image.name, image.side_confirmed) for image in images if image is not None]
     layers = len(one.layers) == len(other.layers) and all(map(_is, one.layers, other.layers))
     alike = same_image(*images) and layers and (one.planes, one.markers) == (other.planes, other.markers)
+    alike = alike and one.measures == other.measures
     alike = alike and same_cuts(one, other)
     alike = alike and [_cut_look(c) for c in one.outlines] == [_cut_look(c) for c in other.outlines]
     return alike and len(set(named)) <= 1 and one.second is other.second

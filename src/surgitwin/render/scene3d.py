@@ -14,6 +14,7 @@ from surgitwin.render.bounds import content_bounds, unmeasured
 from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
 from surgitwin.render.content import PatchContent, SceneContent, Vec3
 from surgitwin.render.figure import OrientationFigure, font_size, style_text
+from surgitwin.render.measure_props import MeasureActors
 from surgitwin.render.notes3d import FlatNotes
 from surgitwin.render.patch_props import CutSurfaceActors, PatchActors
 from surgitwin.render.plane_props import PlaneActors
@@ -76,6 +77,7 @@ class Scene3D:
         self._cuts: dict[tuple[str, bool], CutSurfaceActors] = {}
         self._trees: dict[str, TreeActors] = {}
         self._markers: list[Any] = []
+        self._measures: MeasureActors | None = None
         self._volume: VolumeActor | None = None
         self._focus_data, self._focus = _cross(tokens)
         self._prepare(peeling)
@@ -102,6 +104,7 @@ class Scene3D:
         self._update_cuts()
         self._update_trees()
         self._update_markers()
+        self._update_measures()
         self._update_volume()
         self._focus.SetVisibility(content.focus is not None)
         self.figure.set_sure(content.side_confirmed)
@@ -184,6 +187,10 @@ class Scene3D:
         found = [actor for surface in self._surfaces.values() if surface.shown for actor in surface.actors]
         return (*found, self._volume.volume) if self._volume is not None else tuple(found)
 
+    def pickable_surfaces(self) -> list[tuple[str, Any]]:
+        """The visible surfaces' actors with the id of what they show."""
+        return [(key, actor) for key, one in self._surfaces.items() if one.shown for actor in one.actors]
+
     def close(self) -> None:
         """Take everything out of the window again and let go of it."""
         for observer in self._observers:
@@ -200,6 +207,7 @@ class Scene3D:
         self._cuts.clear()
         self._trees.clear()
         self._markers.clear()
+        self._measures = None
         self._drop_volume()
         self.renderer.RemoveAllViewProps()
 
@@ -246,6 +254,8 @@ class Scene3D:
             plane.resize(scale, self.pixel_ratio)
         for cut in self._cuts.values():
             cut.resize(scale, self.pixel_ratio)
+        if self._measures is not None:
+            self._measures.place(self.renderer)
         texts = np.zeros((0, 4))
         for tree in self._trees.values():
             texts = tree.place(self.pixel_ratio, texts)
@@ -374,6 +384,16 @@ class Scene3D:
             style.SetVerticalJustificationToCentered()
             self.front.AddActor(actor)
             self._markers.append(actor)
+
+    def _update_measures(self) -> None:
+        if self._measures is not None and self._measures.contents == self.content.measures:
+            return
+        if self._measures is not None:
+            self._measures.close()
+            self._measures = None
+        if self.content.measures:
+            size = font_size(12, self.pixel_ratio, self._window)
+            self._measures = MeasureActors(self.content.measures, self.tokens, self.front, size, self.pixel_ratio)
 
     def _update_volume(self) -> None:
         content = self.content

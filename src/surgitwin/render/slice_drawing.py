@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from surgitwin.render.content import MarginClass, Vec3
 from surgitwin.render.cut_surface import MARGIN_TOKENS
 from surgitwin.render.cutting import CutLine
+from surgitwin.render.measures import SliceMeasure, label_boxes
 from surgitwin.render.overlay import OverlayLook, Patch
 from surgitwin.render.placement import Placement, Point, scale_bar
 from surgitwin.render.slice_curve import MARGIN_DASHES, SliceCurve, dashed
@@ -60,6 +61,7 @@ class SliceDrawing:
             self._crosshair(picture.crosshair(focus, self._placement))
         for spot in picture.markers(position, self._placement):
             self._badge(spot.text, (spot.box[2], spot.box[1]))
+        self._measures(picture.measures(position, self._placement))
         self._notes(picture.notes(focus, window, slab))
         self._edge()
         return np.asarray(self._image, dtype=np.uint8)
@@ -176,6 +178,23 @@ class SliceDrawing:
         draw.rounded_rectangle(box, radius=(height + pad) / 2, fill=self._tokens.rgb("lesion"))
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         draw.text(middle, text, font=font, fill=self._tokens.rgb("on-lesion"), anchor="mm")
+
+    def _measures(self, measures: list[SliceMeasure]) -> None:
+        from PIL import ImageDraw
+
+        for one in measures:
+            links = [link for line in one.lines for link in pairwise(line)]
+            self._stroke(links, self._tokens.rgb("annotation-shadow"), 4.0, 0.6 * one.opacity)
+            self._stroke(links, one.content.colour, 2.0, one.opacity)
+        font, pad = self._font("semibold", TEXT_PX), 4 * self._ratio
+        high = (TEXT_PX + 6) * self._ratio
+        draw = ImageDraw.Draw(self._image)
+        labelled = [one for one in measures if one.opacity == 1.0]
+        sizes = [(one.label_at, draw.textlength(one.content.label, font=font) + 2 * pad, high) for one in labelled]
+        for one, box in zip(labelled, label_boxes(sizes, self._width, self._height), strict=True):
+            draw.rounded_rectangle(box, radius=3 * self._ratio, fill=self._tokens.rgb("annotation-shadow"))
+            middle = (box[0] + pad, (box[1] + box[3]) / 2)
+            draw.text(middle, one.content.label, font=font, fill=one.content.colour, anchor="lm")
 
     def _notes(self, notes: SliceNotes) -> None:
         width, height, pad = self._width, self._height, PAD * self._ratio

@@ -21,6 +21,7 @@ from surgitwin.render.content import (
 )
 from surgitwin.render.cutting import CutLine, cut_lines
 from surgitwin.render.fusion import fused
+from surgitwin.render.measures import SliceMeasure, in_slice
 from surgitwin.render.overlay import OverlayLook, Patch, overlay_patch
 from surgitwin.render.placement import Placement, Point
 from surgitwin.render.slice_curve import Run, SliceCurve, section, slice_curve
@@ -211,6 +212,11 @@ class SlicePicture:
             if curve is not None:
                 found.append(curve)
         return found
+
+    def measures(self, position_mm: float, placement: Placement) -> list[SliceMeasure]:
+        """The measurements that lie on the slice, or not far from it."""
+        slice_mm = self.grid.spacing[2] if self.grid is not None else 1.0
+        return in_slice(self.content.measures, self.orientation, position_mm, slice_mm, placement)
 
     def markers(self, position_mm: float, placement: Placement) -> list[MarkerSpot]:
         """The markers whose box the slice passes through."""

@@ -23,6 +23,7 @@ from surgitwin.render.content import (
     vec3,
 )
 from surgitwin.render.implants import ImplantMeshes, implant_outlines, implant_surfaces
+from surgitwin.render.measures import measure_contents
 from surgitwin.render.plan_cuts import curve_contents, patch_contents
 from surgitwin.scene.nodes import (
     LabelLayerNode,
@@ -264,6 +265,7 @@ def slice_content(
         markers=marker_contents(scene, spans),
         patches=patch_contents(plan),
         cut_surfaces=curve_contents(plan),
+        measures=measure_contents(scene),
         outlines=implant_outlines(scene, implants or ImplantMeshes()),
     )
 
@@ -292,6 +294,7 @@ def scene_content(
         markers=marker_contents(scene, spans),
         patches=patch_contents(plan),
         cut_surfaces=curve_contents(plan),
+        measures=measure_contents(scene),
         image=image_content(volume) if volume is not None and volume_preset is not None else None,
         volume_preset=volume_preset,
         focus=focus,

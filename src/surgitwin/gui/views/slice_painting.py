@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
 from surgitwin.core.text import tr
 from surgitwin.gui.views.slice_curves import CurvePainter, draw_arrow
 from surgitwin.render.cutting import CutLine
+from surgitwin.render.measures import SliceMeasure, label_boxes
 from surgitwin.render.placement import scale_bar
 from surgitwin.render.slice_picture import SliceNotes
 from surgitwin.render.slicing import Orientation
@@ -60,6 +61,7 @@ class SlicePainter:
             if view.crosshair_visible:
                 self._crosshair(painter)
             self._markers(painter)
+            self.measures(painter, view.picture.measures(view.picture.position_at(view.focus), view.placement))
             if view.tool is not None:
                 view.tool.draw(view, painter)
             self._notes(painter, view.picture.notes(view.focus, view.window_level, view.slab))
@@ -155,6 +157,36 @@ class SlicePainter:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(view.theme.colour("on-lesion"))
             painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, spot.text)
+
+    def measures(self, painter: QPainter, measures: list[SliceMeasure]) -> None:
+        """Lines, handles and labels of measurements; what lies off the slice is faded and has no label."""
+        for one in measures:
+            colour, dark = QColor(*one.content.colour), QColor(self._shadow)
+            colour.setAlphaF(one.opacity)
+            dark.setAlphaF(0.6 * one.opacity)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for pen in (QPen(dark, 4.0), QPen(colour, 2.0)):
+                painter.setPen(pen)
+                for line in one.lines:
+                    painter.drawPolyline(QPolygonF([QPointF(*point) for point in line]))
+            painter.setPen(QPen(colour, 1.6))
+            painter.setBrush(self._canvas)
+            for _, place, on_slice in one.handles:
+                painter.drawEllipse(QPointF(*place), *((4.0, 4.0) if on_slice else (2.5, 2.5)))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+        metrics = QFontMetricsF(self._title_font)
+        labelled = [one for one in measures if one.opacity == 1.0]
+        high = metrics.height() + 2
+        sizes = [(one.label_at, metrics.horizontalAdvance(one.content.label) + 8, high) for one in labelled]
+        painter.setFont(self._title_font)
+        for one, box in zip(labelled, label_boxes(sizes, self._view.width(), self._view.height()), strict=True):
+            plate = QRectF(box[0], box[1], box[2] - box[0], box[3] - box[1])
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._shadow)
+            painter.drawRoundedRect(plate, 3, 3)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QColor(*one.content.colour))
+            painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, one.content.label)
 
     # Texts -----------------------------------------------------------------------------------------------------
 
