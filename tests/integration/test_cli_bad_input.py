@@ -132,6 +132,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "carry": lambda b, case: (case, "Liver", "--onto", "Moved"),
     "unite": lambda b, case: (case, "Liver", "--with", "Tumour 1"),
     "implant": lambda b, case: (case, "bone-screw/3.5x20", "--at", b.phantom.middle),
+    "fit": lambda b, case: (case, "--implant", "bone-screw/3.5x20", "--onto", "Liver"),
     "mesh": lambda b, case: (case,),
     "vessels": lambda b, case: (case, "--segment", "Portal vein"),
     "vessel": lambda b, case: (case, "Hepatic veins", "name", "--branch", "0", "--name", "Trunk"),

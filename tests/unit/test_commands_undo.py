@@ -94,6 +94,7 @@ def steps(label_map: Path) -> list[Step]:
         ("implant", {"item": "bone-screw/3.5x20", "name": "S", "at": (0, -10, 40), "onto": "Liver"}),
         ("implant", {"item": "S", "slide": 2, "turn": 30}),
         ("implant", {"item": "bone-screw/3.5x24", "name": "S", "mirrored": True}),
+        ("fit", {"implant": "S", "avoid": ["Vein"]}),
         ("plan", {"name": "P", "organ": "Liver", "plane": plane}),
         ("plan", {"name": "P", "organ": "Liver", "plane": "0,-10,40,-1,0,0"}),
         ("plan", {"name": "P", "organ": "Liver", "margin": "Tumour:4", "wish": 5}),

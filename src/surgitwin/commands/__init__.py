@@ -4,6 +4,7 @@ from surgitwin.commands.base import Command
 from surgitwin.commands.comparing import ComparePlans
 from surgitwin.commands.cut_surface import StartSurface
 from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
+from surgitwin.commands.fitting import FitImplant
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.implanting import ListImplants, PlaceImplant
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
@@ -69,6 +70,7 @@ COMMANDS: dict[str, type[Command]] = {
         ListMeasurements,
         ListImplants,
         PlaceImplant,
+        FitImplant,
         ExportCase,
         PrintModel,
         MakeReport,

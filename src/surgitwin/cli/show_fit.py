@@ -1,0 +1,81 @@
+"""How an implant fits, as people read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from surgitwin.cli.wording import number
+from surgitwin.core.text import tr
+
+Document = dict[str, Any]
+
+
+def show_fit(document: Document, out: Console) -> None:
+    """A line for each number; what was not assessed says so."""
+    title = tr("{implant} on {bone} (automatic)")
+    out.print(
+        title.format(implant=document["implant"]["name"], bone=document["onto"]["name"]), style="bold", markup=False
+    )
+    if document["generic"]:
+        out.print("  " + tr("generic, not a product"), style="dim")
+    tolerance = tr("contact within {mm} mm").format(mm=number(document["tolerance_mm"], 1))
+    rows = [
+        (tolerance, _with(document["contact_percent"], "%", 0)),
+        (tr("gap"), _spread(document["gap_mm"], document["gap_ml"])),
+        (tr("penetration"), _spread(document["penetration_mm"], document["penetration_ml"])),
+        (tr("overhang"), _with(document["overhang_mm"], "mm", 1)),
+    ]
+    found = document["registration"]
+    if found is not None:
+        target = tr("at landmarks {tre}").format(tre=_with(found["tre_mm"], "mm", 1))
+        parts = [f"RMS {number(found['rms_mm'], 2)} mm", f"p95 {number(found['p95_mm'], 2)} mm", target]
+        rows.append((tr("registration"), ", ".join(parts)))
+    rows += [(one["name"], _collision(one)) for one in document["collisions"]]
+    for frame in (document["cup"] or {}).get("frames", ()):
+        rows += _cup(frame)
+    if document["screw"] is not None:
+        rows.append((tr("Gertzbein-Robbins grade"), _screw(document["screw"])))
+    for label, words in rows:
+        out.print(f"  {label}: {words}", markup=False, soft_wrap=True)
+
+
+def _with(value: float | None, unit: str, digits: int) -> str:
+    return tr("not assessed") if value is None else f"{number(value, digits)} {unit}"
+
+
+def _spread(spread: Document | None, volume_ml: float | None) -> str:
+    if spread is None:
+        return tr("not assessed")
+    words = tr("mean {mean}, p95 {p95}, max {max} mm").format(**{key: number(v, 1) for key, v in spread.items()})
+    return f"{words}; {_with(volume_ml, 'ml', 2)}"
+
+
+def _collision(one: Document) -> str:
+    if one["collides"]:
+        return tr("COLLIDES, shared volume {volume}").format(volume=_with(one["overlap_ml"], "ml", 2))
+    return tr("clear by {mm} mm").format(mm=number(one["distance_mm"], 1))
+
+
+def _cup(frame: Document) -> list[tuple[str, str]]:
+    tilt = tr("pelvic tilt {tilt}").format(tilt=_with(frame["pelvic_tilt_deg"], "°", 0))
+    where = {"ct-table": tr("CT table"), "anterior-pelvic-plane": tr("anterior pelvic plane")}[frame["frame"]]
+    names = {"radiographic": tr("radiographic"), "operative": tr("operative"), "anatomic": tr("anatomic")}
+    return [
+        (
+            tr("cup, {name}, {where}, {tilt}").format(name=name, where=where, tilt=tilt),
+            tr("inclination {i}°, anteversion {a}°").format(
+                i=number(frame[key]["inclination_deg"], 0), a=number(frame[key]["anteversion_deg"], 0)
+            ),
+        )
+        for key, name in names.items()
+    ]
+
+
+def _screw(screw: Document) -> str:
+    if screw["grade"] is None:
+        return tr("not assessed")
+    words = tr("{grade}, breach {mm} mm ± {error} mm, {way}")
+    mm, error = number(screw["breach_mm"], 1), number(screw["error_mm"], 1)
+    return words.format(grade=screw["grade"], mm=mm, error=error, way=tr(screw["direction"]))
