@@ -124,7 +124,7 @@ def test_an_open_surface_is_refused_with_the_size_of_its_hole(case: Path, tmp_pa
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"process": ""}, "Choose one with --process"),
+        ({"process": ""}, "Choose the printing process"),
         ({"process": "laser"}, "no printing process “laser”"),
         ({"segment": "Empty"}, "“Empty” is empty"),
         ({"segment": "CT"}, "no segment, surface or implant"),
@@ -133,6 +133,7 @@ def test_an_open_surface_is_refused_with_the_size_of_its_hole(case: Path, tmp_pa
         ({"accept_by": "Dr. Test", "check_only": True}, "Look at the outlines first"),
         ({"out": "part.glb"}, "should end in .stl, .3mf"),
         ({"out": "nowhere/part.stl"}, "no folder"),
+        ({"out": "n" * 300 + ".stl"}, "name is too long"),
         ({"process_file": Path("nowhere.json")}, "cannot be read"),
     ],
 )
@@ -214,7 +215,7 @@ def test_an_export_can_be_checked_before_anything_is_written(case: Path, tmp_pat
 def test_the_preset_print_of_export_is_the_print_command(case: Path, tmp_path: Path) -> None:
     out = tmp_path / "block.stl"
     with Session.open(case, read_only=True) as session:
-        with pytest.raises(BadInput, match="Choose one with --process"):
+        with pytest.raises(BadInput, match="Choose the printing process"):
             session.run("export", out=out, segment="Block", preset="print")
         with pytest.raises(BadInput, match="Say what is to be printed"):
             session.run("export", out=out, preset="print", process="SLA")

@@ -48,15 +48,29 @@ def check_target(path: Path, suffixes: tuple[str, ...], overwrite: bool) -> str:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise BadInput(tr("There is no folder {path} to write to. Make it first.").format(path=folder))
-    if path.is_dir():
+    there = _there(path)
+    if there and path.is_dir():
         raise BadInput(tr("{path} is a folder; give a file name.").format(path=path))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise BadInput(tr("The folder {path} may not be written to. Choose another one.").format(path=folder))
-    if path.exists() and not overwrite:
+    if there and not overwrite:
         raise BadInput(tr("{path} exists already. Use --overwrite to replace it.").format(path=path))
-    if path.exists() and not path.is_file():
+    if there and not path.is_file():
         raise BadInput(tr("{path} is not a file, so it cannot be replaced. Choose another name.").format(path=path))
     return suffix
+
+
+def _there(path: Path) -> bool:
+    """Whether there is something of this name; refuses names that the file system cannot hold."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        message = tr("A file cannot be called {name} here: the name is too long, or the folder does not allow it.")
+        raise BadInput(message.format(name=shortened_name(path.name))) from None
+
+
+def shortened_name(name: str, most: int = 60) -> str:
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 4 :]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +191,7 @@ class ExportCase(Command):
             if not wanted and not loose and not implants:
                 raise BadInput(tr("This case has no segments or surfaces to export."))
             if suffix == PAGE_SUFFIX:
-                return self._page(frozen_scene(scene, identity=False), freeze_segments(scene, wanted), loose)
+                return self._page(frozen_scene(scene, identity=False), freeze_segments(scene, wanted), loose, implants)
             return self._meshes(freeze_segments(scene, wanted), loose, implants)
         if len(self.segment) > 1:
             raise BadInput(tr("A mask holds one segment; give one --segment."))
@@ -239,7 +253,9 @@ class ExportCase(Command):
 
         return Work(compute, lambda document: document)
 
-    def _page(self, still: Scene, inputs: list[SegmentInput], loose: list[SurfaceNode]) -> Work[Any]:
+    def _page(
+        self, still: Scene, inputs: list[SegmentInput], loose: list[SurfaceNode], implants: list[ImplantNode]
+    ) -> Work[Any]:
         def compute(ctx: Context) -> Document:
             from surgitwin.commands.viewer_parts import ViewerPage, loose_surfaces
             from surgitwin.exchange.html_viewer import FRAME, write_html
@@ -250,8 +266,7 @@ class ExportCase(Command):
             for entry, named in zip(inputs, found, strict=True):
                 page.add_segment(entry.segment, named, asked=bool(self.segment))
             loose_surfaces(page, loose)
-            if not self.segment:
-                page.add_implants()
+            page.add_implants(implants)
             plans = still.of_type(PlanNode)
             for number, plan in enumerate(plans):
                 page.add_plan(plan, ctx.part(0.4 + 0.3 * number / len(plans), 0.4 + 0.3 * (number + 1) / len(plans)))
@@ -266,6 +281,7 @@ class ExportCase(Command):
             check = check_document(written, ctx.part(0.9, 1.0), crossings_up_to=0)
             check |= {"unit": "mm", "frame": FRAME, "deviation_mm": page.deviation_mm}
             warnings = [cut_off_warning(m.name) for m in found if m.cut_off]
+            warnings += [notice.as_json() for notice in page.notices]
             return {"files": [str(self.out)], "check": check, "warnings": warnings}
 
         return Work(compute, lambda document: document)

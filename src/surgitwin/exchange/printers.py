@@ -62,6 +62,9 @@ def process_named(name: str, own: Path | None = None) -> PrintProcess:
         If there is none of this name; the sentence lists those there are.
     """
     known = processes(own)
+    if not name.strip():
+        message = tr("Choose the printing process, on which the thinnest wall depends, with --process: {names}.")
+        raise BadInput(message.format(names=", ".join(known)))
     found = next((entry for entry in known.values() if entry.name.casefold() == name.strip().casefold()), None)
     if found is None:
         message = tr("There is no printing process “{name}”. Choose one with --process: {names}.")
