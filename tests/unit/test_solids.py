@@ -121,7 +121,7 @@ def test_an_outline_with_a_hole_is_pulled_up_to_its_height() -> None:
 
 
 def test_a_body_can_be_moved_and_mirrored_and_stays_the_right_way_out() -> None:
-    part = box([0, 0, 0], [1, 2, 3]) + box([0.5, 0, 0], [4, 1, 1])
+    part = box([0, 0, 0], [1, 2, 3]) + box([0.5, 0.3, 0.4], [4, 1, 1])
     for scale in (1.0, -1.0):
         matrix = standing([5, 6, 7], [1, 1, 0.3]) @ np.diag([scale, 1, 1, 1])
         moved = part.moved(matrix)

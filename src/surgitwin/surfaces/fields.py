@@ -75,6 +75,20 @@ def distances(mesh: Mesh, grid: Field, levels: tuple[float, ...] = (0.0,), ctx: 
     return grid.with_values(values)
 
 
+def unsigned(mesh: Mesh, grid: Field, level: float) -> Field:
+    """Distances to a surface that may be open: exact near ``level`` and below it, too large further away."""
+    from scipy.spatial import cKDTree
+
+    everywhere = grid.points(np.ones(grid.values.shape, bool))
+    tree = cKDTree(samples(mesh, grid.spacing_mm)[0])
+    reach = level + (_BAND + 1.0) * grid.spacing_mm
+    rough, _ = tree.query(everywhere, distance_upper_bound=reach)
+    near = np.isfinite(rough)
+    values = np.full(len(everywhere), reach)
+    values[near] = np.minimum(_unsigned(mesh, everywhere[near], grid.spacing_mm), reach)
+    return grid.with_values(values.reshape(grid.values.shape))
+
+
 def from_mask(within: NDArray[np.bool_], grid: Field) -> Field:
     """Distances to the border of a mask, within half a spacing."""
     return grid.with_values(_coarse(within, grid.spacing_mm))
@@ -171,18 +185,21 @@ def grid_around(mesh: Mesh, spacing_mm: float, margin_mm: float = 0.0) -> Field:
 def samples(mesh: Mesh, step_mm: float) -> tuple[FloatArray, NDArray[np.int64]]:
     """Points on a mesh at most about ``step_mm`` apart, and the triangle of each."""
     corners = mesh.points[mesh.triangles].astype(np.float64)
-    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-    parts = np.maximum(np.ceil(longest / step_mm).astype(int), 1)
+    lengths = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+    first = np.argmax(lengths, axis=1)
+    base, apex, tip = (corners[np.arange(len(corners)), (first + n) % 3] for n in range(3))
+    longest = lengths.max(axis=1)
+    height = np.linalg.norm(np.cross(apex - base, tip - base), axis=1) / np.where(longest > 0, longest, 1.0)
+    # Rows along the longest side, so that slivers do not get as many points as squares of their length.
+    parts = np.maximum(np.ceil(np.column_stack((longest, height)) / step_mm).astype(int), 1)
     points, owner = [], []
-    for count in np.unique(parts):
-        rows = np.flatnonzero(parts == count)
-        # The middles of count² equal triangles: none of them lies on two triangles.
-        u, v = (one.ravel() for one in np.meshgrid(np.arange(count), np.arange(count)))
-        third = np.where(u + v < count, 1 / 3, -1 / 3)
-        u, v = np.where(u + v < count, u, count - u), np.where(u + v < count, v, count - v)
-        weights = np.column_stack((u + third, v + third, count - u - v - 2 * third)) / count
-        points.append(np.einsum("wc,tcx->twx", weights, corners[rows]).reshape(-1, 3))
-        owner.append(np.repeat(rows, len(weights)))
+    for along, rows in np.unique(parts, axis=0):
+        chosen = np.flatnonzero((parts[:, 0] == along) & (parts[:, 1] == rows))
+        t, f = (one.ravel() for one in np.meshgrid((np.arange(along) + 0.5) / along, (np.arange(rows) + 0.5) / rows))
+        weights = np.column_stack(((1 - f) * (1 - t), (1 - f) * t, f))
+        three = np.stack((base[chosen], apex[chosen], tip[chosen]), axis=1)
+        points.append(np.einsum("wc,tcx->twx", weights, three).reshape(-1, 3))
+        owner.append(np.repeat(chosen, len(weights)))
     return np.concatenate(points), np.concatenate(owner)
 
 

@@ -139,19 +139,14 @@ def engrave(
 
 def find_place(mesh: Mesh, width_mm: float, height_mm: float, facing: ArrayLike | None = None) -> Place | None:
     """Where a rectangle lies flattest on a mesh, seen from outside; None where it fits nowhere."""
-    places = [
-        one
-        for way in _ways(mesh, facing)
-        for right in _rights(way)
-        if (one := _flattest(mesh, way, right, width_mm, height_mm)) is not None
-    ]
-    return min(places, key=lambda one: one.rise_mm) if places else None
+    return _best_place(_views(mesh, facing), width_mm, height_mm)
 
 
 def _fitted(
     mesh: Mesh, text: str, largest: float, facing: ArrayLike | None, place: Place | None
 ) -> tuple[list[str], Place | None, float]:
     """The lines, their place and the height of capitals: as large as there is a flat enough place for."""
+    views = _views(mesh, facing) if place is None else []
     height = largest
     while height >= SMALLEST_MM:
         for lines in _wrapped(text):
@@ -160,8 +155,8 @@ def _fitted(
                 if width <= place.size_mm[0] and tall <= place.size_mm[1]:
                     return lines, place, height
                 continue
-            found = find_place(mesh, width + height, tall + height, facing)
-            if found is not None and found.rise_mm <= max(0.35 * min(width, tall), 1.0):
+            found = _best_place(views, width + 0.8 * height, tall + 0.8 * height)
+            if found is not None and found.rise_mm <= 0.2 * max(width, tall) + 0.5:
                 return lines, found, height
         height *= 0.8
     return [], None, 0.0
@@ -218,30 +213,52 @@ def _rights(way: FloatArray) -> list[FloatArray]:
     return [frame[:3, 0], frame[:3, 1], (frame[:3, 0] + frame[:3, 1]) / np.sqrt(2.0)]
 
 
-def _flattest(mesh: Mesh, way: FloatArray, right: FloatArray, width: float, height: float) -> Place | None:
-    """The window of a height map, as seen along ``way``, in which the surface rises least."""
+@dataclass(frozen=True, eq=False)
+class _View:
+    """How high the surface is as seen along a direction: the columns of ``frame`` are right, up and outward."""
+
+    frame: FloatArray
+    low_mm: FloatArray
+    top_mm: FloatArray  # [x, y], minus infinity where there is nothing
+
+
+def _views(mesh: Mesh, facing: ArrayLike | None) -> list[_View]:
+    points = samples(mesh, 0.6 * _PIXEL_MM)[0]
+    return [_seen(points, way, right) for way in _ways(mesh, facing) for right in _rights(way)]
+
+
+def _seen(points: FloatArray, way: FloatArray, right: FloatArray) -> _View:
+    frame = standing(np.zeros(3), way, right)[:3, :3]
+    turned = points @ frame
+    low = turned.min(axis=0)
+    cells = ((turned[:, :2] - low[:2]) / _PIXEL_MM).astype(int)
+    top = np.full(tuple(cells.max(axis=0) + 1), -np.inf)
+    np.maximum.at(top, (cells[:, 0], cells[:, 1]), turned[:, 2])
+    return _View(frame, low, top)
+
+
+def _best_place(views: list[_View], width: float, height: float) -> Place | None:
+    places = [one for view in views if (one := _flattest(view, width, height)) is not None]
+    return min(places, key=lambda one: one.rise_mm) if places else None
+
+
+def _flattest(view: _View, width: float, height: float) -> Place | None:
+    """The window of a height map in which the surface rises least."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
-    frame = standing(np.zeros(3), way, right)[:3, :3]
-    points = samples(mesh, _PIXEL_MM)[0] @ frame
-    low = points.min(axis=0)
-    cells = ((points[:, :2] - low[:2]) / _PIXEL_MM).astype(int)
     across, along = int(np.ceil(width / _PIXEL_MM)) + 1, int(np.ceil(height / _PIXEL_MM)) + 1
-    size = cells.max(axis=0) + 1
-    if size[0] < across or size[1] < along:
+    if view.top_mm.shape[0] < across or view.top_mm.shape[1] < along:
         return None
-    top = np.full(tuple(size), -np.inf)
-    np.maximum.at(top, (cells[:, 0], cells[:, 1]), points[:, 2])
     empty = -1e6
-    filled = np.where(np.isfinite(top), top, empty)
+    filled = np.where(np.isfinite(view.top_mm), view.top_mm, empty)
     lowest = minimum_filter(filled, (across, along), mode="constant", cval=empty)
     rise = np.where(lowest > empty, maximum_filter(filled, (across, along)) - lowest, np.inf)
     best = np.unravel_index(int(np.argmin(rise)), rise.shape)
     if not np.isfinite(rise[best]):
         return None
-    middle = low[:2] + (np.array(best) + 0.5) * _PIXEL_MM
-    at = frame @ np.array([middle[0], middle[1], top[best]])
-    return Place(at, way, frame[:, 0], (width, height), float(rise[best]))
+    middle = view.low_mm[:2] + (np.array(best) + 0.5) * _PIXEL_MM
+    at = view.frame @ np.array([middle[0], middle[1], view.top_mm[best]])
+    return Place(at, view.frame[:, 2], view.frame[:, 0], (width, height), float(rise[best]))
 
 
 @cache

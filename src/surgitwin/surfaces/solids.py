@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # A circle's polygon lies within this of it, but for the smallest and the largest.
 CHORD_ERROR_MM = 0.01
-# Tried in turn until single precision, in which files store points, tears nothing apart.
-_SIMPLER_MM = (0.0, 1e-4, 5e-4, 2e-3)
+# Triangles thinner than this go: rounding to single precision, in which files store points, makes such slivers cross.
+_SIMPLER_MM = 1e-3
 _APART_MM = 1e-3
 
 
@@ -122,14 +122,16 @@ class Solid:
         """
         if self.empty:
             raise BadInput(tr("Nothing is left of “{name}”.").format(name=self.name))
-        for tolerance in _SIMPLER_MM:
-            body = self.body.simplify(tolerance) if tolerance else self.body
-            mesh = _rounded(body)
-            if _sound(mesh):
-                return mesh
-            mesh = _rounded(body, apart_mm=_APART_MM)
-            if _sound(mesh):
-                return mesh
+        from manifold3d import Manifold, Mesh64
+
+        for apart_mm in (0.0, _APART_MM, 4 * _APART_MM):
+            mesh = _rounded(self.body, apart_mm)
+            if not _sound(mesh):
+                continue
+            # What is left out is chosen after rounding: the points that stay are not rounded again.
+            body = Manifold(Mesh64(mesh.points.astype(np.float64), mesh.triangles.astype(np.uint64)))
+            simpler = _rounded(body.simplify(_SIMPLER_MM))
+            return simpler if _sound(simpler) else mesh
         raise SurgitwinError(tr("The surface of “{name}” could not be closed.").format(name=self.name))
 
 
