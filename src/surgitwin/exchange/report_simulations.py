@@ -49,7 +49,7 @@ def simulation_story(style: Style, parts: Sequence[SimulationPart], width: float
         story += _curve(style, part, groups, width)
         if document["thresholds"]:
             story += [*_subheading(style, tr("Published limits")), _limits(style, document, width)]
-        story += [style.paragraph(text, "foot") for text in _remarks(document)]
+        story += [style.paragraph(text, "foot") for text in remarks(document)]
         if document["inputs"]:
             story += [*_subheading(style, tr("What went in")), _inputs(style, document, width)]
         story += [style.paragraph(text, "foot") for text in (*_learnt(document), *_source(document))]
@@ -140,7 +140,7 @@ def _limits(style: Style, document: Document, width: float) -> Any:
 def _verdict(style: Style, limit: Document) -> str:
     """Sign and word, and how often the limit is reached: also beside "below", where that is the chance of the other."""
     verdict = str(limit["verdict"])
-    signs, colour = SYMBOLS[_bearing(limit)]
+    signs, colour = SYMBOLS[bearing(limit)]
     sign = next((one for one in signs if style.fonts.has(one)), "-")
     text = f'<font name="{style.fonts.semibold}" color="{style.hex(colour or "text-muted")}">{sign}</font>\u00a0'
     words: str = VERDICTS.get(verdict, verdict)
@@ -153,13 +153,13 @@ def _verdict(style: Style, limit: Document) -> str:
     return text + style.fonts.markup(words)
 
 
-def _bearing(limit: Document) -> str:
+def bearing(limit: Document) -> str:
     """Whether a verdict is good or bad news: it depends on which side of the limit one wants to be."""
     wanted = "reached" if limit.get("at_least") else "below"
     return {wanted: "good", "uncertain": "uncertain", "not assessed": "not assessed"}.get(limit["verdict"], "bad")
 
 
-def _remarks(document: Document) -> list[str]:
+def remarks(document: Document) -> list[str]:
     """What must be said beside the numbers: what was assumed for the limits, populations, scores, drivers."""
     details = document["details"]
     assumed = sorted({limit["cvp_assumed"] for limit in document["thresholds"] if limit.get("cvp_assumed")})

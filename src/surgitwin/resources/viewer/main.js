@@ -46,13 +46,15 @@ function handsOn(stage, looks) {
   return hands;
 }
 
+const MANY = 3; // warnings; more of them are folded, so that the numbers come first
+
 function buildPlans(right, hands) {
   const choose = (id) => hands.plan(id);
   const none = make("label", { class: "row none" }, make("input", { type: "radio", name: "plan", value: "", checked: !twin.shown_plan, onchange: () => choose(null) }), make("span", { text: words.no_plan }));
+  if (twin.warnings.length) right.append(section(say("warnings", { count: twin.warnings.length }), twin.warnings.length <= MANY, ...paragraphs("warning", twin.warnings)));
   const drawn = twin.plans.some((plan) => plan.parts.length > 0);
   right.append(...twin.plans.map((plan) => buildPlan(plan, twin.shown_plan, choose)), ...(drawn ? [none] : []));
   right.append(...twin.results.map(buildResult));
-  if (twin.warnings.length) right.append(section(words.warnings, true, ...paragraphs("warning", twin.warnings)));
   right.append(section(words.about, false, ...paragraphs("detail", twin.about)));
 }
 
@@ -64,6 +66,7 @@ function main() {
   const hands = handsOn(stage, looks);
   const [left, right] = [document.getElementById("left"), document.getElementById("right")];
   const treeHolder = section(words.tree, true);
+  treeHolder.append(...paragraphs("detail", twin.tree.length ? [words.drafts] : []));
   left.append(treeHolder);
   const note = document.getElementById("view-note");
   let [looking, marks, ruler] = [null, null, null];

@@ -123,12 +123,19 @@ class Marks {
     for (const mark of this.shown.values()) this.drawOne(mark);
   }
 
-  drawOne({ lines, points, label, at, color }) {
+  drawOne({ lines, points, label, at, color, filled, radius_mm }) {
     const place = (point) => this.looking.toScreen(new THREE.Vector3(...point));
     for (const line of lines) {
       const path = line.map((point) => place(point).map((v) => v.toFixed(1)).join(",")).join(" ");
+      if (filled) svg(this.canvas, "polygon", { points: path, class: "mark-area", fill: color });
       svg(this.canvas, "polyline", { points: path, class: "mark-under" });
       svg(this.canvas, "polyline", { points: path, class: "mark-line", stroke: color });
+    }
+    if (radius_mm) { // a parallel projection shows a sphere as a circle of its radius
+      const [cx, cy] = place(at);
+      const r = radius_mm / this.looking.millimetresPerPixel;
+      svg(this.canvas, "circle", { cx, cy, r, class: "mark-under" });
+      svg(this.canvas, "circle", { cx, cy, r, class: "mark-line", stroke: color });
     }
     for (const point of points) {
       const [cx, cy] = place(point);

@@ -143,9 +143,9 @@ function buildMeasurements(holder, marks, ruler) {
     apply();
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = one.color;
-    const values = one.values.map(([label, value]) => make("span", { class: "detail", text: label ? `${label}: ${value}` : value }));
+    const values = one.values.map((text, k) => make("span", { class: k ? "detail" : "detail value", text }));
     const what = make("span", { class: "what" }, make("span", { class: "name", text: one.name }), ...one.statuses.map(badge), ...values);
-    return make("li", {}, make("label", { class: "row" }, box, swatch, what));
+    return make("li", {}, make("label", { class: "row" }, box, swatch, what), ...paragraphs("warning", one.warnings));
   });
   holder.append(section(words.measurements, true,
     ruler ? ruler.build() : null,

@@ -1,0 +1,110 @@
+"""Fewer triangles for the HTML viewer: within the web budget, unless a surface would then show another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from surgitwin.commands.export_presets import BUDGETS, shares
+from surgitwin.core.mesh import Mesh
+from surgitwin.core.notices import Notice
+from surgitwin.core.progress import Context
+from surgitwin.core.text import tr
+
+BUDGET = BUDGETS["web"]
+LIMIT_MM = 0.5
+# The skin says where the patient is; nobody plans on it.
+LIMITS_MM = {"body": 2.0}
+_FLOOR = 2_000
+
+
+@dataclass(frozen=True, eq=False)
+class Lighter:
+    """A surface as the page shows it; ``deviation_mm`` is None where it was left as it is."""
+
+    mesh: Mesh
+    deviation_mm: float | None = None
+
+
+def lighter(surfaces: Sequence[tuple[str, str, Mesh]], ctx: Context, *, budget: int = BUDGET) -> list[Lighter]:
+    """The surfaces with about ``budget`` triangles in all, none further off than its limit.
+
+    Parameters
+    ----------
+    surfaces
+        Group (`LIMITS_MM`, else `LIMIT_MM`), name and mesh. Open meshes stay as they are.
+
+    Returns
+    -------
+    In the same order. More triangles than ``budget`` are left where fewer would move a surface beyond its limit.
+    """
+    counts = np.array([len(mesh.triangles) for _, _, mesh in surfaces], np.int64)
+    if counts.sum() <= budget:
+        return [Lighter(mesh) for _, _, mesh in surfaces]
+    found: list[Lighter] = []
+    quotas = shares(counts, budget)
+    for place, ((group, name, mesh), quota) in enumerate(zip(surfaces, quotas, strict=True)):
+        ctx.progress(0.8 * place / len(surfaces), tr("Reducing {name}").format(name=name))
+        found.append(_within(mesh, quota, LIMITS_MM.get(group, LIMIT_MM)))
+        ctx.check()
+    return _give_way(surfaces, found, budget, ctx.part(0.8, 1.0))
+
+
+def _within(mesh: Mesh, quota: int, limit_mm: float) -> Lighter:
+    """At least ``quota`` triangles, and so many more that it is not off by more than the limit."""
+    from surgitwin.surfaces import is_closed
+
+    if quota >= len(mesh.triangles) or not is_closed(mesh):
+        return Lighter(mesh)
+    while quota < len(mesh.triangles):
+        made = _reduced(mesh, mesh, quota)
+        if made.deviation_mm is not None and made.deviation_mm <= limit_mm:
+            return made
+        quota = 2 * quota
+    return Lighter(mesh)
+
+
+def _reduced(mesh: Mesh, start: Mesh, quota: int) -> Lighter:
+    from surgitwin.surfaces import decimate
+    from surgitwin.surfaces.deviation import deviation
+
+    made = decimate(start, quota, Context())
+    return Lighter(made, deviation(made, mesh).max_mm)
+
+
+def _give_way(
+    surfaces: Sequence[tuple[str, str, Mesh]], found: list[Lighter], budget: int, ctx: Context
+) -> list[Lighter]:
+    """Where thin structures needed more than their share, those that are least off for their limit give it back."""
+    limits = [LIMITS_MM.get(group, LIMIT_MM) for group, _, _ in surfaces]
+    found = list(found)
+
+    def surplus() -> int:
+        return sum(len(one.mesh.triangles) for one in found) - budget
+
+    share = [(one.deviation_mm or 0.0) / limit for one, limit in zip(found, limits, strict=True)]
+    for place in np.argsort(share, kind="stable"):
+        ctx.check()
+        over, one = surplus(), found[place]
+        if over <= 0:
+            break
+        count = len(one.mesh.triangles)
+        if one.deviation_mm is None or count <= _FLOOR:
+            continue
+        made = _reduced(surfaces[place][2], one.mesh, max(_FLOOR, count // 2, count - over))
+        if made.deviation_mm is not None and made.deviation_mm <= limits[place]:
+            found[place] = made
+    return found
+
+
+def over_budget(triangles: int, *, budget: int = BUDGET) -> list[Notice]:
+    """What to say of a page with more triangles than were aimed at."""
+    if triangles <= budget:
+        return []
+    message = tr(
+        "The page holds {count} triangles, more than the {budget} aimed at: with fewer, a surface would be off by more "
+        "than {mm:g} mm. A phone may turn it slowly; export fewer structures with --segment."
+    )
+    return [Notice("many-triangles", message.format(count=triangles, budget=budget, mm=LIMIT_MM))]
