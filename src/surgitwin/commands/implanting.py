@@ -157,7 +157,7 @@ class PlaceImplant(Command):
             raise BadInput(message.format(name=self.item))
         onto = self._onto(scene, there)
         plane = self._plane(scene)
-        surface = _surface_source(scene, onto) if self.snap else None
+        surface = surface_source(scene, onto) if self.snap else None
         if self.snap and onto is None:
             raise BadInput(tr("Say which surface to lay it on: --onto SEGMENT."))
         given = self._given()
@@ -339,8 +339,14 @@ def fitted_to(scene: Scene, name: str) -> SegmentNode | SurfaceNode:
     return scene.resolve(name, SegmentNode)
 
 
-def _surface_source(scene: Scene, onto: Node | None) -> Callable[[Context], Mesh]:
-    """Freezes what an implant is laid on; the function that it returns makes its mesh."""
+def surface_source(scene: Scene, onto: Node | None) -> Callable[[Context], Mesh]:
+    """Freezes what an implant is laid on; the function that it returns makes its mesh.
+
+    Raises
+    ------
+    BadInput
+        If it is neither a segment nor a surface.
+    """
     from surgitwin.commands.sharing import freeze_segments, meshes_of
 
     if isinstance(onto, SegmentNode):

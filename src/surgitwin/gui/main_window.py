@@ -32,6 +32,8 @@ from surgitwin.gui.live_segments import LiveSegments
 from surgitwin.gui.opening import Opener
 from surgitwin.gui.palette import Action, Palette
 from surgitwin.gui.panels.deliver import DeliverPanel
+from surgitwin.gui.panels.fit import FitPanel
+from surgitwin.gui.panels.measure import MeasurePanel
 from surgitwin.gui.panels.plan import PlanPanel
 from surgitwin.gui.panels.segment import SegmentPanel
 from surgitwin.gui.panels.simulate import SimulatePanel
@@ -98,11 +100,14 @@ class MainWindow(QMainWindow):
         self.plan = PlanPanel(desk, theme, self.live, self.spans.of)
         self.planning = PlanStep(desk, theme, self.live, self.stage, self.plan, self.spans)
         self.simulate = SimulatePanel(desk, theme)
+        self.fit = FitPanel(desk, theme, self.settings)
         self.deliver = DeliverPanel(desk, theme)
         self.deliver.print.outline_changed.connect(self.stage.show_outline)
+        self.measure = MeasurePanel(desk, theme)
         self.panels = QStackedWidget()
-        for panel in (self.study, self.segment, self.plan, self.simulate, self.deliver):
+        for panel in (self.study, self.segment, self.plan, self.simulate, self.fit, self.deliver):
             self.panels.addWidget(panel)
+        self.panels.addWidget(self.measure)
         self.panels.setFixedWidth(self.study.width())
         self.centre = QStackedWidget()
         self.centre.addWidget(self.start_page)
@@ -187,7 +192,16 @@ class MainWindow(QMainWindow):
         self.simulate.paint.painted.connect(self._paint_tree)
         self.simulate.neck_found.connect(self._show_neck)
         self.tree.simulation_chosen.connect(self._show_simulation)
+        self.tree.implant_chosen.connect(self._show_implant)
+        self.fit.tool_changed.connect(self.stage.set_tool)
+        self.fit.holding_changed.connect(self.stage.hold_implants)
+        self.fit.tinted.connect(self.stage.tint_implant)
         self.stage.hovered.connect(self._hovered)
+        self.top_bar.measure_wanted.connect(self.show_measure)
+        self.measure.tool_changed.connect(self.stage.set_tool)
+        self.measure.left.connect(self._leave_measure)
+        self.measure.places_wanted.connect(self._give_places)
+        self.stage.view3d.place_picked.connect(self.measure.tool.place)
 
     def _actions(self) -> list[Action]:
         def has_case() -> bool:
@@ -222,6 +236,7 @@ class MainWindow(QMainWindow):
             Action(tr("New plan"), self.plan.new_plan, "", has_case),
             Action(tr("Plans side by side"), self.planning.show_side_by_side, "", has_case),
             Action(tr("Simulate the plan"), self.simulate_plan, "", has_case),
+            Action(tr("Measure"), self.show_measure, "Ctrl+M", has_case),
             Action(tr("Make report"), self.make_report, "Ctrl+P", has_case),
             Action(tr("Export STL"), lambda: self.deliver.export(".stl"), "Ctrl+E", has_case),
             Action(tr("Export GLB"), lambda: self.deliver.export(".glb"), "", has_case),
@@ -266,6 +281,7 @@ class MainWindow(QMainWindow):
                 "segment": self.segment,
                 "plan": self.plan,
                 "simulate": self.simulate,
+                "fit": self.fit,
                 "deliver": self.deliver,
             }[name]
         )
@@ -275,6 +291,17 @@ class MainWindow(QMainWindow):
         else:
             self.stage.paint_tree(None)
             self.stage.show_neck(None)
+
+    def show_measure(self) -> None:
+        """Bring the measurements to the front; a step of the rail takes them away again."""
+        self.panels.setCurrentWidget(self.measure)
+
+    def _leave_measure(self) -> None:
+        if self.stage.axial.tool is self.measure.tool:
+            self.stage.set_tool(None)
+
+    def _give_places(self, wanted: bool) -> None:
+        self.stage.view3d.gives_places = wanted
 
     def _show_page(self) -> None:
         open_case = self.desk.session is not None
@@ -368,6 +395,10 @@ class MainWindow(QMainWindow):
         self.show_step("simulate")
         self.simulate.choose(simulator)
 
+    def _show_implant(self, implant: str) -> None:
+        self.show_step("fit")
+        self.fit.choose(implant)
+
     def simulate_plan(self) -> None:
         self.show_step("simulate")
         self.simulate.simulate()
@@ -453,6 +484,7 @@ class MainWindow(QMainWindow):
         self.warming.stop()
         self.edited.close()
         self.segment.bench.close()
+        self.fit.close_hand()
         self.planning.close()
         self.stage.close_views()
         super().closeEvent(event)

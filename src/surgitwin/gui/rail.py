@@ -14,6 +14,7 @@ STEPS = (
     ("segment", tr("Segment")),
     ("plan", tr("Plan")),
     ("simulate", tr("Simulate")),
+    ("fit", tr("Fit")),
     ("deliver", tr("Deliver")),
 )
 

@@ -20,6 +20,7 @@ class Settings(BaseModel):
     recent: list[Path] = []
     theme: str = "dark"
     geometry: str = ""
+    implant_folders: list[Path] = []
 
     def opened(self, path: Path) -> None:
         """Put a case first in the list of recent ones."""

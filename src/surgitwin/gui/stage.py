@@ -14,6 +14,9 @@ from surgitwin.commands.images import LoadingImage
 from surgitwin.core.ids import NodeId
 from surgitwin.core.mesh import Mesh
 from surgitwin.gui.desk import APART_MS, Desk
+from surgitwin.gui.implant_gizmo import PREFIX as GIZMO
+from surgitwin.gui.implant_gizmo import Gizmo, extent_of
+from surgitwin.gui.implant_hand import ImplantHand
 from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.live_segments import LiveSegments
 from surgitwin.gui.plan_shown import PlanShown
@@ -40,10 +43,12 @@ from surgitwin.render.content import (
     same_slices,
 )
 from surgitwin.render.flow_colours import Painted, with_painted
+from surgitwin.render.implants import ImplantMeshes, implant_outlines
 from surgitwin.render.slice_picture import Slab
 from surgitwin.render.slicing import Orientation
-from surgitwin.render.twin import LayerKey, TreeKey, organ_span, scene_content, slice_content
+from surgitwin.render.twin import GHOST, GLASS, LayerKey, TreeKey, organ_span, scene_content, slice_content
 from surgitwin.render.windowing import Window, window_for
+from surgitwin.scene.nodes import ImplantNode, Node, SurfaceNode
 from surgitwin.segmentation.palette import next_color
 
 if TYPE_CHECKING:
@@ -104,7 +109,12 @@ class Stage(QWidget):
         self._picked: tuple[NodeId, int] | None = None
         self._painted: Painted | None = None
         self._neck: CutSurfaceContent | None = None
+        self._held_lost: LabelLayer | None = None
         self._outline: CutSurfaceContent | None = None
+        self._implants = ImplantMeshes()
+        self._hand: ImplantHand | None = None
+        self._gizmo = Gizmo()
+        self._tinted: tuple[SurfaceContent, ...] = ()
         self._shown_volume: NodeId | None = None
         self._centred = False  # on the first image of this case
         self.axial = SliceView(theme, Orientation.AXIAL)
@@ -197,6 +207,60 @@ class Stage(QWidget):
         self._outline = CutSurfaceContent("outline", mesh) if mesh is not None else None
         self.refresh()
 
+    def hold_implants(self, hand: ImplantHand | None) -> None:
+        """Give the chosen implant its handles in 3D, and show it where the hand has it."""
+        if self._hand is not None:
+            self._hand.moved.disconnect(self._implant_moved)
+            self._hand.chosen_changed.disconnect(self.refresh)
+        self._hand = hand
+        self._tinted = ()
+        if hand is not None:
+            hand.moved.connect(self._implant_moved)
+            hand.chosen_changed.connect(self.refresh)
+        self.view3d.hold_implants(hand)
+        self.refresh()
+
+    def tint_implant(self, parts: tuple[SurfaceContent, ...]) -> None:
+        """Draw the chosen implant by these parts of it, in the colours of its fit."""
+        if parts or self._tinted:
+            self._tinted = parts
+            self._later_3d.start(0)
+
+    def _implant_moved(self) -> None:
+        """For every step of a drag: only the implant is drawn elsewhere."""
+        if self._hand is None:
+            return
+        if self._hand.held:
+            self._tinted = ()
+        outlines = implant_outlines(self._desk.scene, self._implants, self._hand.held)
+        for number, view in enumerate(self._in_order()):
+            view.set_content(replace(view.content, outlines=outlines), number * APART_MS)
+        content = self.view3d.content
+        self.view3d.set_content(replace(content, surfaces=self._with_implant(content.surfaces)))
+
+    def _with_implant(self, surfaces: tuple[SurfaceContent, ...]) -> tuple[SurfaceContent, ...]:
+        """The surfaces with the chosen implant where the hand has it, in its colours, and with its handles."""
+        hand = self._hand
+        node = hand.chosen if hand is not None else None
+        if hand is None or node is None:
+            return surfaces
+        matrix = hand.held.get(node.id, node.matrix)
+        tinted = [replace(part, matrix=matrix, visible=node.visible) for part in self._tinted]
+        shown = node.visible and not tinted
+        kept = [one for one in surfaces if not one.id.startswith((f"{GIZMO}:", f"{node.id}/"))]
+        kept = [replace(one, matrix=matrix, visible=shown) if one.id == node.id else one for one in kept]
+        handles = self._gizmo.surfaces(node, matrix, extent_of(self._implants.own(node)))
+        return (*(self._behind(node, one) for one in kept), *tinted, *handles)
+
+    def _behind(self, node: ImplantNode, surface: SurfaceContent) -> SurfaceContent:
+        """What an implant is fitted to as glass, and other anatomy as a ghost: neither hides the implant."""
+        drawn = self._desk.scene.get(NodeId(surface.id.partition("/")[0]), Node)
+        if isinstance(drawn, ImplantNode) or drawn is None:
+            return surface
+        about = (drawn.id, drawn.segment if isinstance(drawn, SurfaceNode) else None)
+        most = GLASS if node.onto in about else GHOST if node.onto is not None else 1.0
+        return surface if surface.opacity <= most else replace(surface, opacity=most)
+
     def move_aside(self, offsets_mm: Mapping[str, Vec3]) -> None:
         """Move surfaces in 3D away from where they lie, by their ids, the others back; for every step of a slider."""
         self._plan_shown = replace(self._plan_shown, offsets_mm=dict(offsets_mm))
@@ -278,6 +342,7 @@ class Stage(QWidget):
         self._surfaces, self._layers, self._shown_volume, self._centred = {}, {}, None, False
         self._trees, self._picked, self._painted, self._neck = {}, None, None, None
         self._plan_shown, self._dragged_patch, self._outline = PlanShown(), None, None
+        self._implants, self._tinted = ImplantMeshes(), ()
         self.refresh()
 
     def _refresh(self) -> None:
@@ -285,7 +350,9 @@ class Stage(QWidget):
             return
         desk, scene = self._desk, self._desk.scene
         volume, plan = desk.volume, desk.plan
-        content = slice_content(scene, volume, plan, self._spans.spans, self._layers)
+        content = slice_content(scene, volume, plan, self._spans.spans, self._layers, self._implants)
+        if self._hand is not None and self._hand.held:
+            content = replace(content, outlines=implant_outlines(scene, self._implants, self._hand.held))
         shown = [layer for layer in (self._preview, self._stroke) if layer is not None]
         content = replace(content, layers=(*content.layers, *self._second.layers(), *shown), second=self._second.image)
         content = self._shown_now().in_slices(content)
@@ -319,11 +386,13 @@ class Stage(QWidget):
             ghosts=self._planning,
             keep_trees=self._trees,
             picked=self._picked,
+            implants=self._implants,
         )
         whole = replace(whole, surfaces=self._edited.shown_over(whole.surfaces))
         if self._dragged is not None:
             whole = replace(whole, planes=self._dragged)
         self._surfaces = {NodeId(surface.id): surface for surface in whole.surfaces}
+        whole = replace(whole, surfaces=self._with_implant(whole.surfaces))
         whole = with_painted(self._shown_now().in_3d(whole), self._painted)
         if self._neck is not None:
             whole = replace(whole, cut_surfaces=(*whole.cut_surfaces, self._neck))
@@ -340,6 +409,15 @@ class Stage(QWidget):
         if neck is not None or self._neck is not None:
             self._neck = neck
             self.refresh()
+
+    def show_held_lost(self, layer: LabelLayer | None) -> None:
+        """Hatch what the remnant loses while a cut is held still; None: it moves on."""
+        old, self._held_lost = self._held_lost, layer
+        if old is layer:
+            return
+        for number, view in enumerate(self._in_order()):
+            kept = tuple(one for one in view.content.layers if one is not old)
+            view.set_content(replace(view.content, layers=kept if layer is None else (*kept, layer)), number * APART_MS)
 
     def _look_at(self, image: ImageContent, modality: str) -> None:
         """Centre the views on a new image and choose its window."""

@@ -29,6 +29,7 @@ from surgitwin.gui.icons import icon, swatch
 from surgitwin.gui.panels.territories import disagreement_text
 from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import (
+    ImplantNode,
     LandmarkNode,
     Node,
     PlanNode,
@@ -95,6 +96,7 @@ class TwinTree(QTreeWidget):
 
     plan_chosen = Signal()
     simulation_chosen = Signal(str)  # which simulator
+    implant_chosen = Signal(str)  # its id
 
     def __init__(self, desk: Desk, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -197,6 +199,7 @@ class TwinTree(QTreeWidget):
             _Group(tr("Territories"), list(scene.of_type(TerritoriesNode))),
             _Group(tr("Surfaces"), list(loose)),
             _Group(tr("Plans"), list(scene.of_type(PlanNode))),
+            _Group(tr("Implants"), list(scene.of_type(ImplantNode))),
             _Group(tr("Results"), list(scene.of_type(SimulationNode))),
             _Group(tr("Registrations"), list(scene.of_type(TransformNode))),
             _Group(tr("Landmarks"), list(scene.of_type(LandmarkNode))),
@@ -206,7 +209,7 @@ class TwinTree(QTreeWidget):
     def _fill(self, item: QTreeWidgetItem, node: Node) -> None:
         """Put what there is to say of a node into its row."""
         stale = self._desk.scene.is_stale(node)
-        color = node.color if isinstance(node, SegmentNode | SurfaceNode) else None
+        color = node.color if isinstance(node, SegmentNode | SurfaceNode | ImplantNode) else None
         shown = (node.name, self._detail(node), stale, node.visible, color, self._tip(node))
         if self._shown.get(node.id) == shown:
             return
@@ -241,6 +244,8 @@ class TwinTree(QTreeWidget):
             return tr("{count} branches").format(count=len(node.branches))
         if isinstance(node, TerritoriesNode):
             return tr("{count} parts").format(count=len(node.territories))
+        if isinstance(node, ImplantNode):
+            return tr("mirrored") if node.mirrored else node.item.size
         if isinstance(node, SimulationNode):
             return result_text(node)
         if isinstance(node, PlanNode) and node.numbers is not None:
@@ -253,6 +258,8 @@ class TwinTree(QTreeWidget):
         if isinstance(node, VolumeNode):
             lines.append(" × ".join(str(n) for n in node.geometry.size_ijk))
             lines.append(" × ".join(f"{s:.2f}" for s in node.geometry.spacing_mm) + " mm")
+        if isinstance(node, ImplantNode):
+            lines += implant_lines(node)
         if isinstance(node, TerritoriesNode):
             lines.append(disagreement_text(node.disagreement_percent))
         if isinstance(node, VolumeNode | VesselTreeNode):
@@ -288,6 +295,8 @@ class TwinTree(QTreeWidget):
         elif isinstance(node, PlanNode):
             self._desk.look_at_plan(node.id)
             self.plan_chosen.emit()
+        elif isinstance(node, ImplantNode):
+            self.implant_chosen.emit(node.id)
         elif isinstance(node, SimulationNode):
             if node.plan is not None:
                 self._desk.look_at_plan(node.plan)
@@ -326,7 +335,7 @@ class TwinTree(QTreeWidget):
         """Everything that can be done with one node."""
         menu = QMenu(self)
         menu.addAction(tr("Rename	F2"), lambda: self._edit_name(node.id))
-        if isinstance(node, SegmentNode | SurfaceNode):
+        if isinstance(node, SegmentNode | SurfaceNode | ImplantNode):
             menu.addAction(tr("Colour …"), lambda: self._choose_color(node))
             opacities = menu.addMenu(tr("Opacity"))
             for percent in (100, 75, 50, 25, 10):
@@ -355,7 +364,7 @@ class TwinTree(QTreeWidget):
         if item is not None:
             self.editItem(item, NAME)
 
-    def _choose_color(self, node: SegmentNode | SurfaceNode) -> None:
+    def _choose_color(self, node: SegmentNode | SurfaceNode | ImplantNode) -> None:
         color = QColorDialog.getColor(QColor(*node.color), self, tr("Colour of {name}").format(name=node.name))
         if color.isValid():
             rgb = (color.red(), color.green(), color.blue())
@@ -372,6 +381,14 @@ class TwinTree(QTreeWidget):
 
     def _show_all(self) -> None:
         self._desk.do_now(ShowSegments())
+
+
+def implant_lines(node: ImplantNode) -> list[str]:
+    """Whose it is, and what it is made of."""
+    from surgitwin.implants.library import maker_text
+
+    words = (f"{node.item.name} {node.item.size}".strip(), maker_text(node.item), node.item.material)
+    return [word for word in words if word]
 
 
 def result_text(node: SimulationNode) -> str:

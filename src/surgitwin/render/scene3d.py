@@ -188,8 +188,9 @@ class Scene3D:
         return (*found, self._volume.volume) if self._volume is not None else tuple(found)
 
     def pickable_surfaces(self) -> list[tuple[str, Any]]:
-        """The visible surfaces' actors with the id of what they show."""
-        return [(key, actor) for key, one in self._surfaces.items() if one.shown for actor in one.actors]
+        """The actors of surfaces that one cannot see through, with the id of what they show."""
+        solid = {key: one for key, one in self._surfaces.items() if one.shown and one.content.opacity >= 1.0}
+        return [(key, actor) for key, one in solid.items() for actor in one.actors]
 
     def close(self) -> None:
         """Take everything out of the window again and let go of it."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
+from surgitwin.gui.implant_hand import ImplantHand
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.views.background import Background
 from surgitwin.gui.views.lasso import Lasso
@@ -84,6 +85,7 @@ class View3D(QWidget):
     outlined = Signal(object, object, object)
     camera_moved = Signal(object)
     branch_picked = Signal(object)
+    place_picked = Signal(object)  # Vec3 of a surface that was clicked, while `gives_places`
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -93,6 +95,8 @@ class View3D(QWidget):
         self.scene: Any = None
         self.lasso: Lasso | None = None
         self._input: Any = None
+        self.implant_hand: ImplantHand | None = None
+        self.gives_places = False
         self._started = False
         self._closed = False
         self._message = tr("Preparing the 3D view")
@@ -141,6 +145,17 @@ class View3D(QWidget):
         self._prepare_missing()
         self._show_ready()
         self._request()
+
+    def hold_implants(self, hand: ImplantHand | None) -> None:
+        """Let the left button move the chosen implant by its body and its handles; None: no more."""
+        self.implant_hand = hand
+        if self._input is not None:
+            self._input.hold_implants(hand)
+
+    def pick(self, at: QPointF) -> Vec3 | None:
+        """The LPS point of the foremost surface under a logical pixel."""
+        point: Vec3 | None = None if self._input is None or self.scene is None else self._input.pick(at)
+        return point
 
     def set_planes(self, planes: tuple[PlaneContent, ...]) -> None:
         self.set_content(replace(self.content, planes=planes))

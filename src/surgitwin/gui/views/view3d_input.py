@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from pyvistaqt import QtInteractor
 
 from surgitwin.core.text import tr
+from surgitwin.gui.views.view3d_implants import ImplantHand3D
 from surgitwin.gui.views.view3d_patches import PatchHand
 from surgitwin.render.camera import Side, from_screen, millimetres_per_pixel, screen_axes, to_screen
 from surgitwin.render.content import PlaneContent, Vec3, vec3
@@ -19,6 +20,7 @@ from surgitwin.render.cutting import corners, moved_along_normal, turned_between
 from surgitwin.render.vessel_pick import PickedBranch, pick_along
 
 if TYPE_CHECKING:
+    from surgitwin.gui.implant_hand import ImplantHand
     from surgitwin.gui.views.view3d import View3D
 
 GL_COLOR_BUFFER_BIT = 0x4000
@@ -78,7 +80,12 @@ class View3DInput:
         self._plane: PlaneContent | None = None
         self._corner: Any = None
         self._patches = PatchHand(view, interactor)
+        self.implants = None if view.implant_hand is None else ImplantHand3D(view, interactor, view.implant_hand)
         interactor.installEventFilter(view)
+
+    def hold_implants(self, hand: ImplantHand | None) -> None:
+        """Let the left button move the chosen implant, or turn the camera alone again."""
+        self.implants = None if hand is None else ImplantHand3D(self._view, self._interactor, hand)
 
     def detach(self) -> None:
         self._interactor.removeEventFilter(self._view)
@@ -137,6 +144,8 @@ class View3DInput:
         if event.button() == Qt.MouseButton.LeftButton and plain and self._view.lasso is not None:
             self._view.lasso.press(event.position())
             return
+        if event.button() == Qt.MouseButton.LeftButton and self.implants is not None and self.implants.press(event):
+            return
         if event.button() == Qt.MouseButton.LeftButton and plain and self._grab(event.position()):
             assert self._plane is not None
             self._view.plane_drag_started.emit(self._plane.id)
@@ -150,6 +159,10 @@ class View3DInput:
             self._travelled = True
         if self._view.lasso is not None and self._view.lasso.drawing:
             self._view.lasso.move_to(event.position())
+            return
+        if self.implants is not None and self.implants.dragging:
+            if self._travelled:
+                self.implants.drag(event.position())
             return
         if self._plane is not None:
             if self._travelled:
@@ -184,7 +197,7 @@ class View3DInput:
             current = next((p for p in view.content.planes if p.id == plane.id), plane)
             view.plane_drag_finished.emit(current)
             return
-        if self._patches.finish():
+        if self._patches.finish() or (self.implants is not None and self.implants.finish()):
             return
         self._hand_on(self._interactor.mouseReleaseEvent, event)
         # The last frame of a turn is drawn in full quality.
@@ -199,6 +212,11 @@ class View3DInput:
                 view.focus_moved.emit(point)
             return
         plain = event.modifiers() == Qt.KeyboardModifier.NoModifier and event.button() == Qt.MouseButton.LeftButton
+        if plain and view.gives_places:
+            point = self.pick(event.position())
+            if point is not None:
+                view.place_picked.emit(point)
+            return
         if plain and any(tree.visible for tree in view.content.trees):
             view.branch_picked.emit(self.pick_branch(event.position()))
 
@@ -317,6 +335,8 @@ class View3DInput:
 
     def _abort(self) -> bool:
         plane, view = self._plane, self._view
+        if self.implants is not None and self.implants.abort():
+            return True
         if plane is None:
             return self._patches.abort()
         self._plane = None

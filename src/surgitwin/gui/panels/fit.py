@@ -1,0 +1,502 @@
+"""Fit: choose an implant, put it on the twin, move it, and read how it fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QGridLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+)
+
+from surgitwin.commands.implanting import PlaceImplant
+from surgitwin.core.errors import SurgitwinError
+from surgitwin.core.ids import NodeId
+from surgitwin.core.mesh import Mesh
+from surgitwin.core.text import tr
+from surgitwin.gui.desk import Desk
+from surgitwin.gui.implant_hand import FitShown, ImplantHand
+from surgitwin.gui.panels.parts import USER_ROLE, Choice, NodeChoice, Panel, WarningList, button
+from surgitwin.gui.settings import Settings, save_settings
+from surgitwin.gui.theme import Theme
+from surgitwin.gui.tools.implant import ImplantTool
+from surgitwin.gui.widgets.cards import DecisionCard, Status
+from surgitwin.render.content import SurfaceContent
+from surgitwin.scene.nodes import ImplantNode, Node, SegmentNode, SurfaceNode
+
+if TYPE_CHECKING:
+    from surgitwin.implants.fit import Fit
+    from surgitwin.implants.library import Item, Library
+
+ROWS = 7
+CONSTRAINTS = (
+    ("free", tr("Free")),
+    ("slide", tr("Slide along its axis")),
+    ("turn", tr("Turn about its axis")),
+)
+CONTACT, APART, INSIDE = (108, 198, 138), (168, 178, 193), (229, 99, 106)
+
+
+class FitPanel(Panel):
+    """Signals: the tool of the slices or None; the hand of the views or None; parts of the implant in their colours."""
+
+    tool_changed = Signal(object)
+    holding_changed = Signal(object)
+    tinted = Signal(object)
+
+    def __init__(self, desk: Desk, theme: Theme, settings: Settings) -> None:
+        super().__init__(theme, tr("Fit"), tr("No implant chosen"))
+        self._desk, self._theme, self._settings = desk, theme, settings
+        self._library: Library | None = None
+        self.hand = ImplantHand(desk, self)
+        self.tool = ImplantTool(self.hand, self)
+        self.hand.placed.connect(self._place_at)
+        self.about = self.note()
+        self._chooser()
+        self._numbers()
+        self._moving_part()
+        self._library_part()
+        self.column.addStretch(1)
+        desk.session_changed.connect(lambda _: self.refresh())
+        desk.scene_changed.connect(lambda _: self.refresh())
+        self.hand.chosen_changed.connect(self.refresh)
+        self.hand.fit_changed.connect(self._show_fit)
+        self.refresh()
+
+    # ---- parts -------------------------------------------------------------------------------------------------
+
+    def _chooser(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        self.implants = NodeChoice()
+        self.implants.activated.connect(lambda _: self.hand.choose(self.implants.node_id()))
+        form.addRow(tr("Implant"), self.implants)
+        self.onto = NodeChoice()
+        self.onto.activated.connect(lambda _: self._set_onto())
+        form.addRow(tr("Fitted to"), self.onto)
+        self.column.addLayout(form)
+
+    def _numbers(self) -> None:
+        with self.group() as self.fit_group:
+            grid = QGridLayout()
+            grid.setSpacing(8)
+            self.contact = DecisionCard(self._theme, tr("Contact"))
+            self.gap = DecisionCard(self._theme, tr("Gap"))
+            self.penetration = DecisionCard(self._theme, tr("Deepest inside"))
+            self.share = DecisionCard(self._theme, tr("Area inside"))
+            for number, card in enumerate((self.contact, self.gap, self.penetration, self.share)):
+                grid.addWidget(card, number // 2, number % 2)
+            grid.setColumnStretch(0, 1)
+            grid.setColumnStretch(1, 1)
+            self.column.addLayout(grid)
+            self.fit_note = self.note()
+
+    def _moving_part(self) -> None:
+        with self.group() as self.move_group:
+            self.section(tr("Move"))
+            form = QFormLayout()
+            form.setContentsMargins(0, 0, 0, 0)
+            self.constraint = Choice()
+            for name, title in CONSTRAINTS:
+                self.constraint.addItem(title, name)
+            self.constraint.activated.connect(lambda _: self._set_constraint())
+            form.addRow(tr("May"), self.constraint)
+            self.step_mm, self.step_deg = _number(0.5, 0.1, 20.0, " mm"), _number(1.0, 0.1, 45.0, " °")
+            for box in (self.step_mm, self.step_deg):
+                box.valueChanged.connect(lambda _: self._set_steps())
+            form.addRow(tr("Step"), self.step_mm)
+            form.addRow(tr("Turn step"), self.step_deg)
+            self.mirrored = QCheckBox(tr("Mirror image of the library's"))
+            self.mirrored.clicked.connect(lambda on: self._change(mirrored=bool(on)))
+            form.addRow("", self.mirrored)
+            self.column.addLayout(form)
+            self.buttons(
+                button(tr("− slide"), lambda: self._slide(-1), tip=tr("Back along its main axis by a step")),
+                button(tr("+ slide"), lambda: self._slide(1), tip=tr("On along its main axis by a step")),
+                button(tr("− turn"), lambda: self._turn(-1), tip=tr("Turn about its main axis by a step")),
+                button(tr("+ turn"), lambda: self._turn(1), tip=tr("Turn about its main axis by a step")),
+            )
+            self.snap_button = button(
+                tr("Lay on surface"), self._snap, tip=tr("Onto the nearest place of the surface, along its normal")
+            )
+            self.icp_button = button(
+                tr("Fit to surface (ICP)"), self.hand.snap, tip=tr("Move it until its surface rests on the other one")
+            )
+            self.buttons(self.snap_button, self.icp_button)
+            self.other_side = button(
+                tr("To the other side"),
+                lambda: self._change(across="image"),
+                tip=tr("Mirror it, and its place, across the middle plane of the image"),
+            )
+            self.buttons(
+                button(tr("To the crosshair"), self._to_crosshair, tip=tr("Its entry or centre to the crosshair")),
+                self.other_side,
+            )
+            self.note(
+                tr(
+                    "Drag it or its ring in a slice; drag it, an arrow or a ring in 3D (Ctrl: tumble). "
+                    "Alt+arrow keys move it by a step in a slice, with Shift they turn it."
+                )
+            )
+
+    def _library_part(self) -> None:
+        self.section(tr("Library"))
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(tr("Search: name, size, maker"))
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(lambda _: self._fill_items())
+        self.add(self.search)
+        self.family = Choice()
+        self.family.activated.connect(lambda _: self._fill_items())
+        self.add(self.family)
+        self.items = QListWidget()
+        self.items.setAccessibleName(tr("Library"))
+        self.items.currentItemChanged.connect(lambda *_: self._tell_item())
+        self.items.itemDoubleClicked.connect(lambda _: self.place())
+        self.add(self.items)
+        self.item_note = self.note()
+        self.place_button = button(tr("Place"), self.place, "primary", tr("Put it at the crosshair"))
+        self.click_button = button(
+            tr("Place by click"),
+            self._toggle_placing,
+            tip=tr("The next click in a slice or on a surface in 3D places it"),
+        )
+        self.click_button.setCheckable(True)
+        self.exchange_button = button(
+            tr("Exchange"), self.exchange, tip=tr("Put it in the place of the chosen implant, as for another size")
+        )
+        self.buttons(self.place_button, self.click_button, self.exchange_button)
+        self.folder_button = button(tr("Add folder …"), self.add_folder, tip=tr("A folder of manifests and meshes"))
+        self.forget_button = button(tr("Forget folders"), self.forget_folders)
+        self.buttons(self.folder_button, self.forget_button)
+        self.bad = WarningList(self._theme)
+        self.add(self.bad)
+
+    # ---- the library -------------------------------------------------------------------------------------------
+
+    def load_library(self) -> None:
+        """Read the built-in families at once and the user's folders on a thread."""
+        from surgitwin.implants.library import BadFile, Library, open_library
+
+        folders = [folder for folder in self._settings.implant_folders if folder.is_dir()]
+        gone = [folder for folder in self._settings.implant_folders if not folder.is_dir()]
+        if self._library is None:
+            self._take_library(open_library())
+
+        def done(found: Library) -> None:
+            missing = tuple(
+                BadFile(one, tr("The folder {name} is not there any more.").format(name=one.name)) for one in gone
+            )
+            self._take_library(Library(found.items, (*found.bad, *missing)))
+
+        if folders or gone:
+            self.hand.background.submit(lambda: open_library(folders), done)
+        else:
+            self._take_library(open_library())
+
+    def _take_library(self, library: Library) -> None:
+        self._library = library
+        chosen = self.family.currentData()
+        self.family.clear()
+        self.family.addItem(tr("All families"), "")
+        names: dict[str, str] = {}
+        for item in library.items:
+            names.setdefault(item.model.family, item.model.name if item.model.generic else item.model.family)
+        for family, title in names.items():
+            self.family.addItem(title, family)
+        self.family.setCurrentIndex(max(self.family.findData(chosen), 0))
+        self.forget_button.setVisible(bool(self._settings.implant_folders))
+        self.bad.show_warnings([(bad.reason, None) for bad in library.bad])
+        self.bad.setVisible(bool(library.bad))
+        self._fill_items()
+
+    def _fill_items(self) -> None:
+        from surgitwin.implants.library import maker_text
+
+        if self._library is None:
+            return
+        words = self.search.text().casefold().split()
+        family = self.family.currentData()
+        before = self.item_id
+        self.items.clear()
+        for item in self._library.items:
+            model = item.model
+            text = f"{model.name} {model.size}"
+            searched = " ".join((text, model.family, model.maker, model.material, maker_text(model))).casefold()
+            if (family and model.family != family) or not all(word in searched for word in words):
+                continue
+            row = QListWidgetItem(text)
+            row.setData(USER_ROLE, item.id)
+            self.items.addItem(row)
+            if item.id == before:
+                self.items.setCurrentItem(row)
+        if self.items.currentItem() is None and self.items.count():
+            self.items.setCurrentRow(0)
+        height = max(self.items.sizeHintForRow(0), 20) if self.items.count() else 20
+        self.items.setFixedHeight(height * ROWS + 2 * self.items.frameWidth() + 2)
+        self._tell_item()
+
+    @property
+    def item_id(self) -> str | None:
+        row = self.items.currentRow()
+        return str(self.items.item(row).data(USER_ROLE)) if row >= 0 else None
+
+    def _item(self) -> Item | None:
+        wanted = self.item_id
+        items = self._library.items if self._library is not None else ()
+        return next((item for item in items if item.id == wanted), None)
+
+    def _tell_item(self) -> None:
+        from surgitwin.implants.library import maker_text
+
+        item = self._item()
+        ready = item is not None
+        for one in (self.place_button, self.click_button):
+            one.setEnabled(ready)
+        self.exchange_button.setEnabled(ready and self.hand.chosen is not None)
+        if item is None:
+            self.item_note.setText(tr("Nothing in the library fits the search."))
+            return
+        model = item.model
+        sizes = ", ".join(f"{name} {value:g} mm" for name, value in model.dimensions_mm.items())
+        lines = (maker_text(model), model.material, sizes.replace("_", " "), model.note)
+        self.item_note.setText("\n".join(line for line in lines if line))
+
+    def add_folder(self, folder: Path | None = None) -> None:
+        """Take the implants of a folder into the library, from now on."""
+        if folder is None:
+            chosen = QFileDialog.getExistingDirectory(self, tr("Add a folder of implants"))
+            if not chosen:
+                return
+            folder = Path(chosen)
+        if folder not in self._settings.implant_folders:
+            self._settings.implant_folders = [*self._settings.implant_folders, folder]
+            save_settings(self._settings)
+        self.load_library()
+
+    def forget_folders(self) -> None:
+        """Leave out the user's folders from now on; nothing in them is touched."""
+        self._settings.implant_folders = []
+        save_settings(self._settings)
+        self.load_library()
+
+    # ---- what the user does ------------------------------------------------------------------------------------
+
+    def choose(self, implant: str) -> None:
+        """Choose an implant of the case by its id."""
+        self.hand.choose(NodeId(implant))
+
+    def place(self) -> None:
+        """Put the chosen item at the crosshair."""
+        self._place_at(self._desk.crosshair)
+
+    def _place_at(self, point: Any, on_surface: bool = False) -> None:
+        self._stop_placing()
+        wanted = self.item_id
+        if wanted is None:
+            return
+        onto = self.onto.node_id()
+        command = self._command(item=wanted, at=point, onto=onto, snap=on_surface and onto is not None)
+        if command is not None:
+            self._desk.do(command, lambda document: self.hand.choose(NodeId(document["node"]["id"])))
+
+    def exchange(self) -> None:
+        """Another item in the place of the chosen implant."""
+        node, wanted = self.hand.chosen, self.item_id
+        if node is not None and wanted is not None:
+            self._do(item=wanted, name_=node.id)
+
+    def _command(self, **values: Any) -> PlaceImplant | None:
+        from surgitwin.commands.base import build
+
+        folders = tuple(folder for folder in self._settings.implant_folders if folder.is_dir())
+        try:
+            made = build(PlaceImplant, {"folder": folders, **values})
+        except SurgitwinError as error:
+            self._desk.report(error)
+            return None
+        return made if isinstance(made, PlaceImplant) else None
+
+    def _do(self, **values: Any) -> None:
+        command = self._command(**values)
+        if command is not None:
+            self._desk.do(command)
+
+    def _change(self, **values: Any) -> None:
+        """Something of the chosen implant, as one step."""
+        node = self.hand.chosen
+        if node is not None:
+            self._desk.do(PlaceImplant(item=node.id, **values))
+
+    def _set_onto(self) -> None:
+        onto = self.onto.node_id()
+        if onto is not None:
+            self._change(onto=onto)
+
+    def _snap(self) -> None:
+        self._change(snap=True)
+
+    def _to_crosshair(self) -> None:
+        x, y, z = self._desk.crosshair
+        self._change(at=f"{x!r},{y!r},{z!r}")
+
+    def _slide(self, sign: int) -> None:
+        self._change(slide=sign * self.step_mm.value())
+
+    def _turn(self, sign: int) -> None:
+        self._change(turn=sign * self.step_deg.value())
+
+    def _set_constraint(self) -> None:
+        self.hand.constraint = self.constraint.currentData()
+        self.tool.changed.emit()
+
+    def _set_steps(self) -> None:
+        self.tool.step_mm, self.tool.step_deg = self.step_mm.value(), self.step_deg.value()
+
+    def _toggle_placing(self) -> None:
+        self.hand.placing = self.click_button.isChecked()
+        self.tool.changed.emit()
+
+    def _stop_placing(self) -> None:
+        self.click_button.setChecked(False)
+        self._toggle_placing()
+
+    # ---- what it shows -----------------------------------------------------------------------------------------
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        if self._library is None:
+            self.load_library()
+        self.refresh()
+        self.tool_changed.emit(self.tool)
+        self.holding_changed.emit(self.hand)
+        self.hand.watch(True)
+
+    def hideEvent(self, event: Any) -> None:
+        self._stop_placing()
+        self.hand.abort()
+        self.hand.watch(False)
+        self.tool_changed.emit(None)
+        self.holding_changed.emit(None)
+        super().hideEvent(event)
+
+    def close_hand(self) -> None:
+        """End what is being measured."""
+        self.hand.close()
+
+    def refresh(self) -> None:
+        """Show the scene as it is now."""
+        scene = self._desk.scene
+        placed = scene.of_type(ImplantNode)
+        if self.hand.chosen is None and placed:
+            self.hand.choose(placed[-1].id)
+            return
+        node = self.hand.chosen
+        self.implants.fill(list(placed), none=None if placed else tr("None placed yet"))
+        bones = sorted(scene.of_type(SegmentNode), key=lambda one: one.kind != "bone")
+        loose = [one for one in scene.of_type(SurfaceNode) if one.segment is None]
+        targets: list[Node] = [*bones, *loose]
+        self.onto.fill(targets, none=tr("Not chosen"))
+        self.move_group.setVisible(node is not None)
+        self.fit_group.setVisible(node is not None)
+        self.exchange_button.setEnabled(node is not None and self.item_id is not None)
+        if node is None:
+            self.title.setText(tr("No implant chosen"))
+            self.about.setText(tr("Choose one below and put it on the twin."))
+            return
+        self._show_node(node)
+
+    def _show_node(self, node: ImplantNode) -> None:
+        from surgitwin.implants.library import maker_text
+
+        self.implants.choose(node.id)
+        self.onto.choose(node.onto or "")
+        self.title.setText(node.name)
+        lines = [f"{node.item.name} {node.item.size}".strip(), maker_text(node.item), node.item.material]
+        self.about.setText("\n".join(line for line in lines if line))
+        self.mirrored.setChecked(node.mirrored)
+        for one in (self.snap_button, self.icp_button):
+            one.setEnabled(node.onto is not None)
+
+    def _show_fit(self, shown: FitShown) -> None:
+        fit = shown.fit
+        statuses = (Status.APPROXIMATE,) if shown.moving else ()
+        self._show_card(self.contact, None if fit is None else fit.contact_percent, "%", statuses, 0)
+        gap = None if fit is None else fit.gap_mm
+        self._show_card(self.gap, None if gap is None else gap.mean, "mm", statuses, detail=_spread(gap))
+        deep = None if fit is None else fit.penetration_mm
+        self._show_card(self.penetration, None if deep is None else deep.max, "mm", statuses, detail=_deep(deep))
+        self._show_card(self.share, None if fit is None else fit.inside_percent, "%", statuses)
+        if shown.refused:
+            self.fit_note.setText(shown.refused)
+        elif fit is None or shown.live is None:
+            self.fit_note.setText(tr("Choose what it is fitted to, and how it fits is measured."))
+        else:
+            text = tr("On {name}; contact is within {mm:.1f} mm. Green: contact, red: deeper inside, grey: apart.")
+            self.fit_note.setText(text.format(name=shown.onto, mm=shown.live.tolerance_mm))
+        node = self.hand.chosen
+        parts: tuple[SurfaceContent, ...] = ()
+        if (
+            fit is not None
+            and shown.live is not None
+            and node is not None
+            and not self.hand.moving
+            and self.isVisible()
+        ):
+            parts = tinted_parts(node, shown.live.shape.mesh, fit, shown.live.tolerance_mm)
+        self.tinted.emit(parts)
+
+    def _show_card(
+        self,
+        card: DecisionCard,
+        value: float | None,
+        unit: str,
+        statuses: tuple[Status, ...],
+        digits: int = 1,
+        detail: str = "",
+    ) -> None:
+        card.set_value(None if value is None else f"{value:.{digits}f}", unit, detail, statuses)
+
+
+def tinted_parts(node: ImplantNode, mesh: Mesh, fit: Fit, tolerance_mm: float) -> tuple[SurfaceContent, ...]:
+    """The implant in three parts, in its own frame: in contact, in the bone, and apart from it."""
+    middle = fit.implant_mm[mesh.triangles].mean(axis=1)
+    inside, apart = middle < -tolerance_mm, middle > tolerance_mm
+    found = []
+    for word, which, colour in (
+        ("contact", ~inside & ~apart, CONTACT),
+        ("inside", inside, INSIDE),
+        ("apart", apart, APART),
+    ):
+        if which.any():
+            part = Mesh(mesh.points, np.ascontiguousarray(mesh.triangles[which]))
+            found.append(SurfaceContent(f"{node.id}/{word}", part, colour, node.opacity, True, node.name))
+    return tuple(found)
+
+
+def _spread(gap: Any) -> str:
+    return "" if gap is None else tr("p95 {p95:.1f}, most {most:.1f}").format(p95=gap.p95, most=gap.max)
+
+
+def _deep(deep: Any) -> str:
+    return "" if deep is None else tr("mean {mean:.1f}").format(mean=deep.mean)
+
+
+def _number(value: float, low: float, high: float, unit: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(low, high)
+    box.setDecimals(1)
+    box.setSingleStep(0.1)
+    box.setValue(value)
+    box.setSuffix(unit)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return box
