@@ -2,6 +2,7 @@
 
 from surgitwin.commands.base import Command
 from surgitwin.commands.comparing import ComparePlans
+from surgitwin.commands.custom_implants import MakeCustomImplant
 from surgitwin.commands.cut_surface import StartSurface
 from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
 from surgitwin.commands.fitting import FitImplant
@@ -70,6 +71,7 @@ COMMANDS: dict[str, type[Command]] = {
         ListMeasurements,
         ListImplants,
         PlaceImplant,
+        MakeCustomImplant,
         FitImplant,
         ExportCase,
         PrintModel,
