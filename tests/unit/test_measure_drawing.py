@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ def test_a_sphere_is_cut_by_a_slice_in_its_circle_and_not_beside_it() -> None:
 
 def test_labels_at_one_place_lie_below_each_other_inside_the_picture() -> None:
     boxes = label_boxes([((390.0, 4.0), 80.0, 14.0)] * 3, 400.0, 300.0)
-    for one, two in zip(boxes, boxes[1:], strict=False):
+    for one, two in pairwise(boxes):
         assert one[3] <= two[1]
     assert all(box[0] >= 0 and box[2] <= 400 and box[1] >= 0 for box in boxes)
 

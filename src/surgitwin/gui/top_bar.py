@@ -21,6 +21,7 @@ LONGEST_NAME_PX = 220
 class TopBar(QWidget):
     search_wanted = Signal()
     home_wanted = Signal()
+    measure_wanted = Signal()
 
     def __init__(self, desk: Desk, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +54,11 @@ class TopBar(QWidget):
         self.redo_button = self._history_button(theme, "redo", desk.redo)
         row.addWidget(self.undo_button)
         row.addWidget(self.redo_button)
+        self.measure = QPushButton(tr("Measure"))
+        self.measure.setToolTip(tr("Measure on the twin, in every step (Ctrl+M)"))
+        set_role(self.measure, "boxed")
+        self.measure.clicked.connect(self.measure_wanted)
+        row.addWidget(self.measure)
         self.search = QPushButton(tr("Search commands   Ctrl K"))
         self.search.setIcon(icon("search", theme.colour("text-muted"), 14))
         set_role(self.search, "boxed")
@@ -70,6 +76,7 @@ class TopBar(QWidget):
         """Show pseudonym, date and phase; the patient's own name never stands here."""
         volume = self._desk.volume
         self.hide_banner.setVisible(self._desk.session is not None)
+        self.measure.setEnabled(self._desk.session is not None)
         if self._desk.session is None or len(self._desk.scene) == 0:
             self.banner.setText("")
             return

@@ -33,6 +33,7 @@ from surgitwin.render.content import (
     Vec3,
     vec3,
 )
+from surgitwin.render.measures import SliceMeasure
 from surgitwin.render.overlay import OverlayLook
 from surgitwin.render.placement import Placement, Point
 from surgitwin.render.slice_picture import Slab, SlicePicture
@@ -160,6 +161,10 @@ class SliceView(QWidget):
 
     def set_markers(self, markers: tuple[MarkerContent, ...]) -> None:
         self.set_content(replace(self.content, markers=markers))
+
+    def draw_measures(self, painter: QPainter, measures: list[SliceMeasure]) -> None:
+        """For a tool: draw what is being measured as what was measured is drawn."""
+        self._painter.measures(painter, measures)
 
     def refresh(self) -> None:
         """Draw anew after voxels of a shown array were changed in place."""

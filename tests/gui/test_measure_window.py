@@ -1,0 +1,130 @@
+"""Measuring in the real window: place a ruler, see its value, drag an end, undo, measure a region, place in 3D."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from steps import LESION_AT, SMALL, Hand, close_window, open_window, write_small_study
+
+from surgitwin.render.camera import to_screen
+from surgitwin.scene.nodes import MeasurementNode
+from surgitwin.session import Session
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measure")
+    study = write_small_study(folder / "study")
+    path = folder / "case.twin"
+    from terminal import done
+
+    done("new", path, study)
+    with Session.open(path) as session:
+        session.run("segment", method="threshold", into="Lesion", settings={"low": 150, "high": 300})
+        session.run("mesh", segment="Lesion")
+    return path
+
+
+@pytest.fixture
+def hand(qtbot: QtBot, qapp: QApplication, case: Path, tmp_path: Path) -> Iterator[Hand]:
+    copy = tmp_path / "case.twin"
+    copy.write_bytes(case.read_bytes())
+    made = open_window(qtbot, qapp, "measuring")
+    made.window.opener.open(copy)
+    made.wait(lambda: made.desk.session is not None and made.desk.volume is not None)
+    made.rest()
+    yield made
+    close_window(made)
+
+
+def measurements(hand: Hand) -> list[MeasurementNode]:
+    return list(hand.scene.of_type(MeasurementNode))
+
+
+def tap(hand: Hand, at: QPointF) -> None:
+    view = hand.window.stage.axial
+    hand.move(view, at)
+    hand.grab(view, at)
+    hand.let_go(view, at)
+
+
+def test_a_ruler_is_placed_seen_dragged_and_undone(hand: Hand) -> None:
+    window, view = hand.window, hand.window.stage.axial
+    panel = window.measure
+    hand.press_button("Measure")
+    assert panel.isVisible()
+    hand.click(panel.kinds["ruler"])
+    start, stop = (-60.0, -20.0, 0.0), (-20.0, 10.0, 0.0)
+    tap(hand, view.pixel_of(start))
+    hand.move(view, view.pixel_of(stop))
+    shown = panel.tool._shown()
+    assert shown is not None and shown.label.startswith("≈ 50.")
+    tap(hand, view.pixel_of(stop))
+    hand.wait(lambda: measurements(hand))
+    (ruler,) = measurements(hand)
+    assert ruler.document is not None
+    assert ruler.document["length_mm"] == pytest.approx(50.0, abs=1.5)  # a pixel is that large here
+    hand.rest()
+    assert panel.list.item(0).text().startswith("Ruler 1: 50.")
+    hand.key(Qt.Key.Key_Escape, view)
+    assert not panel.tool.placing
+
+    before = view.pixel_of(ruler.points_mm[1])
+    hand.grab(view, before)
+    hand.move(view, before + QPointF(20, 0))
+    hand.let_go(view, before + QPointF(20, 0))
+    hand.wait(lambda: measurements(hand)[0].points_mm != ruler.points_mm)
+    assert hand.desk.session.history.undo_names[0] == "Measure again: Ruler 1"
+    hand.desk.undo()
+    hand.wait(lambda: measurements(hand)[0].points_mm == ruler.points_mm)
+    hand.rest()
+    hand.picture("a-ruler-in-the-slices")
+
+    panel.list.setCurrentRow(0)
+    hand.press_button("Copy as CSV")
+    assert "Ruler 1,ruler,5" in QApplication.clipboard().text()
+    hand.press_button("Remove", panel)
+    hand.wait(lambda: not measurements(hand))
+
+
+def test_a_sphere_has_the_values_of_the_lesion_and_a_ruler_is_placed_on_its_surface_in_3d(hand: Hand) -> None:
+    window, view = hand.window, hand.window.stage.axial
+    panel = window.measure
+    x, y, z = (float(v) for v in LESION_AT)
+    hand.desk.move_crosshair((x, y, z))
+    hand.key(Qt.Key.Key_M, modifiers=Qt.KeyboardModifier.ControlModifier)
+    hand.wait(panel.isVisible)
+    hand.click(panel.kinds["sphere"])
+    tap(hand, view.pixel_of((x, y, z)))
+    hand.wait(lambda: measurements(hand))
+    document = measurements(hand)[0].document
+    assert document is not None and document["hu"]["mean"] == pytest.approx(190.0)
+
+    hand.click(panel.kinds["ruler"])
+    hand.wait_for_3d()
+    hand.rest()
+    view3d = window.stage.view3d
+    ends = LESION_AT + np.array([(-9, -10, 0), (9, -10, 0)])
+    ratio = view3d.devicePixelRatioF()
+    places = to_screen(view3d.scene.renderer, ends)[:, :2] / ratio
+    target = view3d._input._interactor
+    for place in places:
+        at = QPointF(*place)
+        hand.mouse(target, QEvent.Type.MouseButtonPress, at)
+        hand.mouse(target, QEvent.Type.MouseButtonRelease, at)
+    hand.wait(lambda: len(measurements(hand)) == 2)
+    ruler = measurements(hand)[1]
+    assert np.linalg.norm(np.asarray(ruler.points_mm) - LESION_AT, axis=1) == pytest.approx([14, 14], abs=2.0)
+    assert ruler.document is not None and ruler.document["length_mm"] == pytest.approx(18.0, abs=1.5)
+    hand.rest()
+    hand.picture("sphere-and-ruler-in-3d")
+    window.show_step("study")
+    assert view.tool is None
+    assert not view3d.gives_places
+    assert SMALL.contains(ruler.points_mm[0])
