@@ -20,6 +20,8 @@ from surgitwin.commands.printing import PrintModel
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.exchange.mesh_out import MeshItem, export_meshes
+from surgitwin.scene.arrays import ArrayData
+from surgitwin.scene.nodes import ImplantModel, ImplantNode
 from surgitwin.session import Session
 from surgitwin.surfaces import solids
 
@@ -226,3 +228,35 @@ def test_the_preset_print_of_export_is_the_print_command(case: Path, tmp_path: P
         again = session.run("print", out=out, segment="Block", process="SLA", check_only=True)
     assert done["sha256"] == again["sha256"] and done["accepted"]["by"] == "Dr. Test"
     assert {path.name for path in tmp_path.iterdir()} == {"block.stl", "block.pdf"}
+
+
+def test_the_sheet_says_who_reviewed_and_what_an_implant_is(case: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.twin"
+    copy.write_bytes(case.read_bytes())
+    with Session.open(copy) as session:
+        session.run("sign", node="Block", by="Dr. Reviewer", **{"as": "reviewed"})
+        cup = solids.cylinder((0, 0, 0), (0, 0, 8), 5.0).mesh()
+        model = ImplantModel(id="own/1", family="own", kind="plate", name="Plate", patient_specific=True)
+        matrix = (0.0, -1.0, 0.0, 30.0, 1.0, 0.0, 0.0, 5.0, 0.0, 0.0, 1.0, 90.0, 0.0, 0.0, 0.0, 1.0)
+        with session.transaction("Place") as tx:
+            points, triangles = ArrayData.of(cup.points), ArrayData.of(cup.triangles)
+            tx.add(
+                ImplantNode(
+                    name="Plate",
+                    parent=session.scene.case.id,
+                    item=model,
+                    points=points,
+                    triangles=triangles,
+                    matrix=matrix,
+                    mirrored=True,
+                )
+            )
+    done = run(copy, tmp_path / "block.stl", "Block")
+    assert "draft-print" not in {warning["code"] for warning in done["warnings"]}
+    assert "Block: reviewed by Dr. Reviewer" in text_of(tmp_path / "block.pdf")
+    run(copy, tmp_path / "plate.stl", "Plate")
+    sheet = text_of(tmp_path / "plate.pdf")
+    assert "Planning model, not for use in a patient" in sheet and "MIRRORED" in sheet
+    assert b"not for use in a patient" in (tmp_path / "plate.stl").read_bytes()[:80]
+    mesh = trimesh.load_mesh(tmp_path / "plate.stl")
+    assert mesh.bounds.mean(axis=0) == pytest.approx((30, 5, 94), abs=0.01)

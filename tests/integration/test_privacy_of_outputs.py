@@ -53,6 +53,17 @@ def test_a_report_names_the_series_only_when_it_names_the_patient(case: Path, tm
     assert SECRET in named
 
 
+def test_a_print_names_the_series_only_when_it_names_the_patient(case: Path, tmp_path: Path) -> None:
+    words = ("--segment", "Liver", "--process", "MJF", "--force")
+    done("print", case, tmp_path / "plain.stl", *words)
+    done("print", case, tmp_path / "named.stl", *words, "--identity")
+
+    plain, named = text_of(tmp_path / "plain.pdf"), text_of(tmp_path / "named.pdf")
+    assert "Doe" not in plain and "CT, 2024-01-31" in plain
+    assert SECRET in named
+    assert b"Doe" not in (tmp_path / "plain.stl").read_bytes() + (tmp_path / "plain.pdf").read_bytes()
+
+
 def test_a_report_says_what_its_limits_rest_on(case: Path, tmp_path: Path) -> None:
     done("report", case, tmp_path / "before.pdf")
     done("patient", case, "--height", 171.5, "--weight", 64, "--quality", "chemotherapy", "--formula", "urata")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from surgitwin import __version__
 from surgitwin.commands.base import Document
-from surgitwin.core.anonymous import anonymous_name
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
@@ -34,11 +33,12 @@ class PrintRecord:
     drafts
         Segments that nobody has reviewed.
     remarks
-        What stands on the parts themselves, such as “planning model, not for use in a patient”.
+        What must be said of the parts, such as “planning model, not for use in a patient”, or that one is mirrored.
     """
 
     about: tuple[tuple[str, str], ...]
     names: tuple[str, ...]
+    signed: str
     process: PrintProcess
     material: str
     drafts: tuple[str, ...]
@@ -66,6 +66,7 @@ class PrintRecord:
         return PrintRecord(
             tuple(_about(scene, wanted, identity)),
             tuple(node.name for node in wanted),
+            "; ".join(_signed(node) for node in wanted if isinstance(node, SegmentNode)),
             process,
             material,
             drafts,
@@ -111,7 +112,8 @@ class PrintRecord:
             (tr("Check"), _checked(check)),
             (tr("Repairs"), " ".join(step["message"] for step in found.repairs) or tr("none needed")),
             (tr("Deviation"), _deviated(found.deviation)),
-            (tr("Accepted by"), _accepted(accepted)),
+            (tr("Segments signed"), self.signed or tr("no segments")),
+            (tr("Outlines accepted"), _accepted(accepted)),
             (tr("Sterilisation"), tr("per local validation")),
             (
                 tr("Unit, axes, side"),
@@ -141,6 +143,15 @@ class PrintRecord:
         return marks + [Mark(remark[:1].upper() + remark[1:] + ".", "caution") for remark in self.remarks]
 
 
+def _signed(node: SegmentNode) -> str:
+    """Who reviewed or approved a segment."""
+    if node.sign_off is None or node.status == "draft":
+        return tr("{name}: nobody").format(name=node.name)
+    word = tr("approved") if node.status == "approved" else tr("reviewed")
+    text = tr("{name}: {word} by {who}, {day}")
+    return text.format(name=node.name, word=word, who=node.sign_off.by, day=node.sign_off.at[:10])
+
+
 def _side_known(scene: Scene, node: Node) -> bool:
     if isinstance(node, SegmentNode):
         return scene.segmentation_of(node).side_known
@@ -153,7 +164,10 @@ def _side_known(scene: Scene, node: Node) -> bool:
 def _remark(node: Node) -> str:
     from surgitwin.commands.export_presets import remark_of
 
-    return remark_of(node.item) if isinstance(node, ImplantNode) else ""
+    if not isinstance(node, ImplantNode):
+        return ""
+    mirrored = tr("MIRRORED: {name}").format(name=node.name) if node.mirrored else ""
+    return "; ".join(part for part in (remark_of(node.item), mirrored) if part)
 
 
 def _about(scene: Scene, wanted: list[SegmentNode | SurfaceNode | ImplantNode], identity: bool) -> Rows:
@@ -170,8 +184,6 @@ def _about(scene: Scene, wanted: list[SegmentNode | SurfaceNode | ImplantNode], 
             words = [known.modality, known.study_date or tr("date unknown"), known.phase]
             if identity:
                 words.append(known.series_description)
-            else:
-                words.append(anonymous_name(volume.name, known) if not known.modality else "")
             rows.append((tr("Series"), ", ".join(word for word in words if word)))
     return rows
 

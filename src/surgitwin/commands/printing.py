@@ -213,7 +213,8 @@ def _frozen(node: SurfaceNode | ImplantNode) -> PrintPart:
     from surgitwin.commands.print_parts import PrintPart
 
     if isinstance(node, ImplantNode):
-        return PrintPart(node.name, implant_mesh(node), node.color, node.opacity, remark_of(node.item))
+        remark = "; ".join(part for part in (remark_of(node.item), "MIRRORED" if node.mirrored else "") if part)
+        return PrintPart(node.name, implant_mesh(node), node.color, node.opacity, remark)
     return PrintPart(node.name, Mesh(node.points.frozen(), node.triangles.frozen()), node.color, node.opacity)
 
 
