@@ -31,6 +31,7 @@ from surgitwin.gui.theme import Theme
 from surgitwin.scene.nodes import (
     ImplantNode,
     LandmarkNode,
+    MeasurementNode,
     Node,
     PlanNode,
     SegmentationNode,
@@ -201,6 +202,7 @@ class TwinTree(QTreeWidget):
             _Group(tr("Plans"), list(scene.of_type(PlanNode))),
             _Group(tr("Implants"), list(scene.of_type(ImplantNode))),
             _Group(tr("Results"), list(scene.of_type(SimulationNode))),
+            _Group(tr("Measurements"), list(scene.of_type(MeasurementNode))),
             _Group(tr("Registrations"), list(scene.of_type(TransformNode))),
             _Group(tr("Landmarks"), list(scene.of_type(LandmarkNode))),
         ]
@@ -248,6 +250,8 @@ class TwinTree(QTreeWidget):
             return tr("mirrored") if node.mirrored else node.item.size
         if isinstance(node, SimulationNode):
             return result_text(node)
+        if isinstance(node, MeasurementNode):
+            return str((node.document or {}).get("text", ""))
         if isinstance(node, PlanNode) and node.numbers is not None:
             percent = node.numbers.get("flr_percent") or node.numbers.get("remnant_percent")
             return f"{percent:.1f} %" if percent is not None else f"{node.numbers['remnant_ml']:.0f} ml"

@@ -12,6 +12,8 @@ from surgitwin.render.measures import MeasureContent, label_boxes
 from surgitwin.render.tokens import Tokens
 from surgitwin.render.vtk_arrays import to_vtk
 
+Colour = tuple[float, float, float]
+
 
 class MeasureActors:
     """The actors of all measurements of a scene, in the renderer in front."""
@@ -26,7 +28,9 @@ class MeasureActors:
         self._text_size = text_size
         for content in contents:
             if content.visible:
-                self._actors += [_lines(content, pixel_ratio), _points(content, pixel_ratio)]
+                under = tokens.unit_rgb("annotation-shadow")
+                self._actors += [_lines(content, 4.0 * pixel_ratio, under), _lines(content, 2.0 * pixel_ratio)]
+                self._actors += [_points(content, 9.0 * pixel_ratio, under), _points(content, 6.0 * pixel_ratio)]
                 label = _label(content, tokens, text_size)
                 self._actors.append(label)
                 self._labels.append((content, label))
@@ -54,18 +58,22 @@ class MeasureActors:
             self._front.RemoveActor(actor)
 
 
-def _flat(content: MeasureContent, data: Any) -> Any:
+def _flat(content: MeasureContent, data: Any, colour: Colour | None) -> Any:
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
     mapper, actor = vtkPolyDataMapper(), vtkActor()
     mapper.SetInputData(data)
     actor.SetMapper(mapper)
-    actor.GetProperty().SetColor(*(part / 255 for part in content.colour))
+    actor.GetProperty().SetColor(*(colour or [part / 255 for part in content.colour]))
+    if colour is None:  # in front of its own dark edge
+        mapper.SetResolveCoincidentTopologyToPolygonOffset()
+        mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0, -4)
+        mapper.SetRelativeCoincidentTopologyPointOffsetParameter(-8)
     actor.GetProperty().LightingOff()
     return actor
 
 
-def _lines(content: MeasureContent, pixel_ratio: float) -> Any:
+def _lines(content: MeasureContent, width: float, colour: Colour | None = None) -> Any:
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 
@@ -78,12 +86,12 @@ def _lines(content: MeasureContent, pixel_ratio: float) -> Any:
     points.SetData(to_vtk(np.asarray(places, dtype=np.float32)))
     data.SetPoints(points)
     data.SetLines(cells)
-    actor = _flat(content, data)
-    actor.GetProperty().SetLineWidth(2.0 * pixel_ratio)
+    actor = _flat(content, data, colour)
+    actor.GetProperty().SetLineWidth(width)
     return actor
 
 
-def _points(content: MeasureContent, pixel_ratio: float) -> Any:
+def _points(content: MeasureContent, size: float, colour: Colour | None = None) -> Any:
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 
@@ -93,8 +101,8 @@ def _points(content: MeasureContent, pixel_ratio: float) -> Any:
     points.SetData(to_vtk(np.asarray(content.points, dtype=np.float32)))
     data.SetPoints(points)
     data.SetVerts(cells)
-    actor = _flat(content, data)
-    actor.GetProperty().SetPointSize(7.0 * pixel_ratio)
+    actor = _flat(content, data, colour)
+    actor.GetProperty().SetPointSize(size)
     return actor
 
 
