@@ -35,8 +35,8 @@ def test_the_wall_of_a_tube_and_of_a_shell_is_the_difference_of_their_radii() ->
 
 
 def test_a_wedge_is_as_thick_as_the_sphere_that_fits_in_it() -> None:
-    # A prism of 20 degrees whose edge is cut off where a sphere of 2 mm diameter still fits.
-    angle = np.radians(20.0)
+    # A prism of 15 degrees whose edge is cut off where a sphere of 2 mm diameter still fits.
+    angle = np.radians(15.0)
     near = 1.0 / np.tan(angle / 2)
     ring = [(near, 0.0), (60.0, 0.0), (60.0, 60.0 * np.tan(angle)), (near, near * np.tan(angle))]
     walls = find_walls(mesh_of(solids.extrude([ring], 40.0)), samples=40_000)

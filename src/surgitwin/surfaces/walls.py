@@ -4,7 +4,7 @@ Rays go inwards from places spread evenly over the surface. Where a ray of lengt
 away from it at an angle a, the largest sphere that touches the first face there and lies between the two planes has
 the diameter ``L (1 - tan(a/2)^2)``: that is the wall. It is L where the faces are parallel (slab, tube, shell), and
 exact for a wedge. Faces that meet at more than `WIDEST_DEGREES` are an edge and not a wall; without this rule every
-corner of a box would be infinitely thin.
+corner of a box would be infinitely thin, and with 45 degrees every crease of an organ's surface is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.surfaces.rays import Tree, spread_over
 
-WIDEST_DEGREES = 45.0
+WIDEST_DEGREES = 20.0
 SAMPLES = 40_000
 # Rays begin this far below their face, so that they do not meet it.
 _BELOW_MM = 1e-4
