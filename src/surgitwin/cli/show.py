@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from surgitwin.cli.show_fit import show_fit
+from surgitwin.cli.show_fit import show_fit, show_sweep
 from surgitwin.cli.show_implants import show_implant, show_implants
 from surgitwin.cli.show_measuring import show_measured, show_measurements
 from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
@@ -363,6 +363,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "implants": show_implants,
     "implant": show_implant,
     "fit": show_fit,
+    "sweep": show_sweep,
     "export": _show_files,
     "copy": _show_files,
     "snapshot": _show_files,

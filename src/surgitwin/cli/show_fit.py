@@ -41,6 +41,24 @@ def show_fit(document: Document, out: Console) -> None:
         out.print(f"  {label}: {words}", markup=False, soft_wrap=True)
 
 
+def show_sweep(document: Document, out: Console) -> None:
+    """The sizes, best first, and by which rule."""
+    title = tr("{family} on {bone}, contact within {mm} mm (automatic)")
+    mm = number(document["tolerance_mm"], 1)
+    out.print(title.format(family=document["family"], bone=document["onto"], mm=mm), style="bold", markup=False)
+    for row in document["sizes"]:
+        if row["refused"] is not None:
+            out.print(f"  -  {row['size']}: {row['refused']}", markup=False, soft_wrap=True)
+            continue
+        gap = _with(row["gap_mm"]["mean"] if row["gap_mm"] is not None else None, "mm", 1)
+        words = tr("contact {contact}, mean gap {gap}, penetration p95 {deep} mm").format(
+            contact=_with(row["contact_percent"], "%", 0), gap=gap, deep=number(row["penetration_mm"]["p95"], 1)
+        )
+        clash = tr(", COLLIDES") if row["collides"] else ""
+        out.print(f"  {row['rank']}  {row['size']}: {words}{clash}", markup=False, soft_wrap=True)
+    out.print("  " + tr("ranked by: {rule}").format(rule=document["rule"]), style="dim", markup=False)
+
+
 def _with(value: float | None, unit: str, digits: int) -> str:
     return tr("not assessed") if value is None else f"{number(value, digits)} {unit}"
 

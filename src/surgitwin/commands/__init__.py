@@ -26,9 +26,11 @@ from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.segmenting import MakeSegment
 from surgitwin.commands.segments import MakeSurfaces, Unite
 from surgitwin.commands.sensitivity import PlanSensitivity
+from surgitwin.commands.shaping import ShapeForPrint
 from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
 from surgitwin.commands.signing import SignOffNode
 from surgitwin.commands.simulating import Simulate
+from surgitwin.commands.sweeping import SweepSizes
 from surgitwin.commands.territories import MakeTerritories
 from surgitwin.commands.validating import ValidateSimulators
 from surgitwin.commands.vessel_edits import EditVessels
@@ -72,7 +74,9 @@ COMMANDS: dict[str, type[Command]] = {
         ListImplants,
         PlaceImplant,
         MakeCustomImplant,
+        ShapeForPrint,
         FitImplant,
+        SweepSizes,
         ExportCase,
         PrintModel,
         MakeReport,
