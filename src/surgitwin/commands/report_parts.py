@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surgitwin import __version__
 from surgitwin.commands.comparing import compare_document
+from surgitwin.commands.report_implants import implant_rows, implant_warnings
 from surgitwin.commands.simulated_patient import patient_key
 from surgitwin.core.anonymous import anonymous_name, without_file_names
 from surgitwin.core.ids import NodeId
@@ -87,9 +88,10 @@ def report_content(
         plans=_with_ticks(scene, plans, [_plan(scene, plan) for plan in plans]),
         simulations=tuple(_simulation(scene, node) for node in _simulations(scene, plans)),
         measurements=tuple(_measurement(scene, node) for node in scene.of_type(MeasurementNode)),
+        implants=implant_rows(scene),
         pictures=tuple(picture for group in pictures for picture in group),
         volumes=tuple(_volume(segment, statistics[segment.id]) for segment in segments if segment.id in statistics),
-        warnings=tuple(_warnings(scene, plans, identity)),
+        warnings=(*_warnings(scene, plans, identity), *implant_warnings(scene, identity)),
         provenance=tuple(
             _provenance(scene, [*scene.of_type(VolumeNode), *segments, *plans, *_simulations(scene, plans)], identity)
         ),

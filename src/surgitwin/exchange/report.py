@@ -86,6 +86,8 @@ def _story(style: Style, content: ReportContent, width: float) -> list[Any]:
     story += simulation_story(style, content.simulations, width)
     if content.measurements:
         story += [*style.heading(tr("Measurements")), tables.measurement_table(style, content.measurements, width)]
+    if content.implants:
+        story += [*style.heading(tr("Implants")), tables.implant_table(style, content.implants, width)]
     if content.pictures:
         rows = picture_rows(style, content.pictures, width)
         story += [_kept([style.paragraph(tr("Pictures"), "h1"), rows[0]]), *rows[1:]]

@@ -267,6 +267,27 @@ class MeasurementRow:
 
 
 @dataclass(frozen=True)
+class ImplantRow:
+    """One implant that was placed: what and whose it is, where it lies (LPS), and how it fits.
+
+    Attributes
+    ----------
+    maker
+        With the words that must stand with it, such as "generic, not a product".
+    fit
+        Empty if no fit was computed.
+    """
+
+    name: str
+    what: str
+    maker: str
+    material: str
+    place: str
+    fit: str = ""
+    statuses: tuple[Status, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything a report says.
 
@@ -292,6 +313,7 @@ class ReportContent:
     plans: tuple[PlanPart, ...] = ()
     simulations: tuple[SimulationPart, ...] = ()
     measurements: tuple[MeasurementRow, ...] = ()
+    implants: tuple[ImplantRow, ...] = ()
     pictures: tuple[Picture, ...] = ()
     volumes: tuple[VolumeRow, ...] = ()
     warnings: tuple[ReportWarning, ...] = ()

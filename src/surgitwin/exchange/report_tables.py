@@ -7,6 +7,7 @@ from typing import Any
 
 from surgitwin.core.text import tr
 from surgitwin.exchange.report_content import (
+    ImplantRow,
     MeasurementRow,
     PlanLesion,
     PlanLimit,
@@ -232,6 +233,22 @@ def measurement_table(style: Style, rows: Sequence[MeasurementRow], width: float
         line = [style.paragraph(text, "cell") for text in (f"{row.name} ({row.kind})", row.value.formatted(), about)]
         cells.append([*line, style.marked(style.badges(row.statuses), "cell")])
     return quiet_table(style, cells, [width * share for share in (0.26, 0.24, 0.34, 0.16)], pad=2.0)
+
+
+def implant_table(style: Style, rows: Sequence[ImplantRow], width: float) -> Any:
+    """Every implant with its maker, material, place and fit; a built-in one says that it is no product."""
+    titles = (tr("Implant"), tr("Maker, material"), tr("Where (LPS)"), tr("Fit"), "")
+    cells = [[style.paragraph(title, "head") for title in titles]]
+    for row in rows:
+        texts = (
+            f"{row.name}: {row.what}",
+            ", ".join(text for text in (row.maker, row.material) if text),
+            row.place,
+            row.fit or tr("not assessed"),
+        )
+        line = [style.paragraph(text, "cell") for text in texts]
+        cells.append([*line, style.marked(style.badges(row.statuses), "cell")])
+    return quiet_table(style, cells, [width * share for share in (0.22, 0.18, 0.24, 0.22, 0.14)], pad=2.0)
 
 
 def quiet_table(

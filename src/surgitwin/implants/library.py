@@ -217,17 +217,17 @@ def from_file(path: Path, unit: str | None = None) -> Described:
         sentence = size_sentence(float(size.max()), None, "mm", path.name)
         if sentence:
             raise BadInput(sentence)
-        message = tr("{file} does not say its unit; millimetres were taken, so it is {x:.1f} x {y:.1f} x {z:.1f} mm.")
+        message = tr("'{file}' does not say its unit; millimetres were taken, so it is {x:.1f} x {y:.1f} x {z:.1f} mm.")
         text = message.format(file=path.name, x=size[0], y=size[1], z=size[2])
         notices.append(Notice("unit-assumed", text, {"size_mm": [float(one) for one in size]}))
     mesh = closed_or_refused(Mesh(points.astype(np.float32), read.mesh.triangles), path.name)
     low, high = points.min(axis=0), points.max(axis=0)
     centre = (low + high) / 2
     model = ImplantModel(
-        id=f"{path.stem}/file",
-        family=path.stem,
+        id="own/file",  # file names may hold the patient's
+        family="own",
         kind="other",
-        name=path.stem,
+        name=tr("Implant"),
         size=tr("from a file"),
         axes={"main": (0.0, 0.0, 1.0)},
         reference_points_mm={"centre": (float(centre[0]), float(centre[1]), float(centre[2]))},
