@@ -93,6 +93,7 @@ def steps(label_map: Path) -> list[Step]:
         ("mesh", {"segment": "Liver"}),
         ("implant", {"item": "bone-screw/3.5x20", "name": "S", "at": (0, -10, 40), "onto": "Liver"}),
         ("implant", {"item": "S", "slide": 2, "turn": 30}),
+        ("shape", {"of": "Liver", "cut_plane": plane, "base_plate": True, "engrave": "auto"}),
         ("custom", {"kind": "guide", "of": "Liver", "plane": plane, "settings": {"spacing_mm": 1.5, "height_mm": 20}}),
         ("implant", {"item": "bone-screw/3.5x24", "name": "S", "mirrored": True}),
         ("fit", {"implant": "S", "avoid": ["Vein"]}),
