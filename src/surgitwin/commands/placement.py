@@ -132,7 +132,10 @@ def find_places(
     labels = None
     if chosen is None:
         labels = np.zeros(parts.shape, dtype=LAYER_TYPE)
-        labels[box.slices] = _lookup(values)[local.astype(np.intp)]
+        if local.dtype == np.bool_:  # a table would be looked up with eight bytes for each voxel
+            np.copyto(labels[box.slices], LAYER_TYPE(values[1]), where=local)
+        else:
+            labels[box.slices] = _lookup(values)[local.astype(np.intp)]
     expected = {layer.id: layer.revision for layer in layers}
     return Places(chosen.id if chosen is not None else None, values, tuple(patches), labels, expected)
 

@@ -29,12 +29,14 @@ def write_stl(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()
     header, left_out = stl_header(remarks)
     mesh = merged(items)
     records = np.zeros(len(mesh.triangles), dtype=RECORD)
-    corners = mesh.points[mesh.triangles]
-    records["corners"] = corners
-    edges = corners.astype(np.float64)
-    normals = np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    records["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+    done = 0
+    for corners in mesh.corners():
+        part = records[done : done + len(corners)]
+        done += len(corners)
+        part["corners"] = corners
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        part["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
