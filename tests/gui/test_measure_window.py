@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
-from steps import LESION_AT, SMALL, Hand, close_window, open_window, write_small_study
+from steps import LEFT, LESION_AT, NONE, PLAIN, SMALL, Hand, close_window, open_window, write_small_study
 
 from surgitwin.render.camera import to_screen
 from surgitwin.scene.nodes import MeasurementNode
@@ -124,6 +125,18 @@ def test_a_sphere_has_the_values_of_the_lesion_and_a_ruler_is_placed_on_its_surf
     assert ruler.document is not None and ruler.document["length_mm"] == pytest.approx(18.0, abs=1.5)
     hand.rest()
     hand.picture("sphere-and-ruler-in-3d")
+
+    hand.key(Qt.Key.Key_Escape, view)
+    start, stop = QPointF(*places[1]), QPointF(*places[1]) - QPointF(0, 20)
+    hand.mouse(target, QEvent.Type.MouseButtonPress, start)
+    event = QMouseEvent(QEvent.Type.MouseMove, stop, stop, NONE, LEFT, PLAIN)
+    QApplication.sendEvent(target, event)
+    hand.mouse(target, QEvent.Type.MouseButtonRelease, stop)
+    hand.wait(lambda: measurements(hand)[1].points_mm != ruler.points_mm)
+    moved = measurements(hand)[1]
+    assert np.linalg.norm(np.asarray(moved.points_mm[1]) - LESION_AT) == pytest.approx(14, abs=2.0)
+    assert moved.points_mm[1][2] > ruler.points_mm[1][2] + 1.0
+    assert hand.desk.session.history.undo_names[0] == "Measure again: Ruler 1"
     window.show_step("study")
     assert view.tool is None
     assert not view3d.gives_places

@@ -47,6 +47,7 @@ from surgitwin.gui.stage import Stage
 from surgitwin.gui.start_page import StartPage
 from surgitwin.gui.status_bar import StatusBar
 from surgitwin.gui.theme import Theme, set_role
+from surgitwin.gui.tools.measure import MeasureTool
 from surgitwin.gui.top_bar import TopBar
 from surgitwin.gui.tree import TwinTree
 from surgitwin.gui.warming import Warming
@@ -198,7 +199,7 @@ class MainWindow(QMainWindow):
         self.fit.tinted.connect(self.stage.tint_implant)
         self.stage.hovered.connect(self._hovered)
         self.top_bar.measure_wanted.connect(self.show_measure)
-        self.measure.tool_changed.connect(self.stage.set_tool)
+        self.measure.tool_changed.connect(self._take_measure)
         self.measure.left.connect(self._leave_measure)
         self.measure.places_wanted.connect(self._give_places)
         self.stage.view3d.place_picked.connect(self.measure.tool.place)
@@ -296,7 +297,12 @@ class MainWindow(QMainWindow):
         """Bring the measurements to the front; a step of the rail takes them away again."""
         self.panels.setCurrentWidget(self.measure)
 
+    def _take_measure(self, tool: MeasureTool) -> None:
+        self.stage.set_tool(tool)
+        self.stage.view3d.measure_tool = tool
+
     def _leave_measure(self) -> None:
+        self.stage.view3d.measure_tool = None
         if self.stage.axial.tool is self.measure.tool:
             self.stage.set_tool(None)
 

@@ -50,7 +50,7 @@ class MeasureTool(SliceTool):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._preview, self._movable = preview, movable
+        self.preview, self.movable = preview, movable
         self.least, self.most = 0, 0  # most 0: nothing is being placed; -1: as many as wanted
         self.points: list[Point] = []
         self._under: Point | None = None
@@ -167,15 +167,15 @@ class MeasureTool(SliceTool):
 
     def _shown(self) -> MeasureContent | None:
         if self._held is not None:
-            return self._preview(self._moved, self._held[0].id)
+            return self.preview(self._moved, self._held[0].id)
         points = [*self.points, *([self._under] if self._under is not None else [])]
-        found = self._preview(points, "") if self.placing and points else None
+        found = self.preview(points, "") if self.placing and points else None
         return None if found is None else replace(found, points=tuple(points))
 
     def _handle(self, view: SliceView, at: QPointF) -> tuple[MeasureContent, int] | None:
         best: tuple[float, MeasureContent, int] | None = None
         for one in view.picture.measures(view.picture.position_at(view.focus), view.placement):
-            if not self._movable(one.content.id):
+            if not self.movable(one.content.id):
                 continue
             for number, (x, y), _ in one.handles:
                 away = ((x - at.x()) ** 2 + (y - at.y()) ** 2) ** 0.5

@@ -15,6 +15,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.gui.implant_hand import ImplantHand
 from surgitwin.gui.theme import Theme
+from surgitwin.gui.tools.measure import MeasureTool
 from surgitwin.gui.views.background import Background
 from surgitwin.gui.views.lasso import Lasso
 from surgitwin.render.content import (
@@ -97,6 +98,7 @@ class View3D(QWidget):
         self._input: Any = None
         self.implant_hand: ImplantHand | None = None
         self.gives_places = False
+        self.measure_tool: MeasureTool | None = None
         self._started = False
         self._closed = False
         self._message = tr("Preparing the 3D view")

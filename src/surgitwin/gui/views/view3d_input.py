@@ -13,6 +13,7 @@ from pyvistaqt import QtInteractor
 
 from surgitwin.core.text import tr
 from surgitwin.gui.views.view3d_implants import ImplantHand3D
+from surgitwin.gui.views.view3d_measures import MeasureHand3D
 from surgitwin.gui.views.view3d_patches import PatchHand
 from surgitwin.render.camera import Side, from_screen, millimetres_per_pixel, screen_axes, to_screen
 from surgitwin.render.content import PlaneContent, Vec3, vec3
@@ -80,6 +81,7 @@ class View3DInput:
         self._plane: PlaneContent | None = None
         self._corner: Any = None
         self._patches = PatchHand(view, interactor)
+        self.measures = MeasureHand3D(view, interactor)
         self.implants = None if view.implant_hand is None else ImplantHand3D(view, interactor, view.implant_hand)
         interactor.installEventFilter(view)
 
@@ -144,6 +146,8 @@ class View3DInput:
         if event.button() == Qt.MouseButton.LeftButton and plain and self._view.lasso is not None:
             self._view.lasso.press(event.position())
             return
+        if event.button() == Qt.MouseButton.LeftButton and self.measures.press(event):
+            return
         if event.button() == Qt.MouseButton.LeftButton and self.implants is not None and self.implants.press(event):
             return
         if event.button() == Qt.MouseButton.LeftButton and plain and self._grab(event.position()):
@@ -159,6 +163,10 @@ class View3DInput:
             self._travelled = True
         if self._view.lasso is not None and self._view.lasso.drawing:
             self._view.lasso.move_to(event.position())
+            return
+        if self.measures.dragging:
+            if self._travelled:
+                self.measures.drag(event.position())
             return
         if self.implants is not None and self.implants.dragging:
             if self._travelled:
@@ -197,7 +205,7 @@ class View3DInput:
             current = next((p for p in view.content.planes if p.id == plane.id), plane)
             view.plane_drag_finished.emit(current)
             return
-        if self._patches.finish() or (self.implants is not None and self.implants.finish()):
+        if self.measures.finish() or self._patches.finish() or (self.implants is not None and self.implants.finish()):
             return
         self._hand_on(self._interactor.mouseReleaseEvent, event)
         # The last frame of a turn is drawn in full quality.
@@ -335,6 +343,8 @@ class View3DInput:
 
     def _abort(self) -> bool:
         plane, view = self._plane, self._view
+        if self.measures.abort():
+            return True
         if self.implants is not None and self.implants.abort():
             return True
         if plane is None:
