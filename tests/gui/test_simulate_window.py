@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
@@ -20,7 +21,8 @@ from surgitwin.gui.panels.territories import PART_ROLE
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.tree import DETAIL_ROLE, NAME
 from surgitwin.gui.widgets.chart import ChartContent, Line, spans_of, ticks
-from surgitwin.render.content import PlaneContent
+from surgitwin.render.content import LabelLayer, PlaneContent
+from surgitwin.render.lost import STYLES
 from surgitwin.samples.phantom import PhantomSettings, write_liver_phantom
 from surgitwin.scene.nodes import PlanNode, SimulationNode
 from surgitwin.session import Session
@@ -268,3 +270,34 @@ def test_an_aneurysms_neck_is_drawn_as_long_as_its_result_is_in_front(
         hand.wait(lambda: necks() == 0)
     finally:
         close_window(hand)
+
+
+def test_what_a_held_cut_takes_the_blood_from_is_hatched_until_it_moves_on(hand: Hand) -> None:
+    window = hand.window
+    window.show_step("plan")
+    hand.wait(lambda: window.live.ready, 60)
+    hand.rest()
+    plan = hand.desk.plan
+    assert plan is not None
+    plane = plan.cuts[0].planes[0]
+    x, y, z = plane.point_mm
+
+    def hatched() -> list[LabelLayer]:
+        return [one for one in window.stage.axial.content.layers if one.styles == STYLES]
+
+    def hold(shift: float) -> LabelLayer:
+        before = hatched()
+        moved = PlaneContent(id="0:0", point=(x + shift, y, z), normal=plane.normal)
+        window.stage.axial.plane_dragged.emit(moved)
+        hand.wait(lambda: len(hatched()) == 1 and all(hatched()[0] is not one for one in before), 20)
+        return hatched()[0]
+
+    held = hold(-20.0)
+    lost_ml = np.count_nonzero((held.array == 1) | (held.array == 3)) * held.geometry.voxel_volume_mm3 / 1000
+    exact = window.live.prepared.live.evaluate(window.live.prepared.cuts(window.live.held))
+    assert lost_ml > 1.0 and lost_ml == pytest.approx(exact.lost_ml("portal"))
+    hold(-24.0)
+    hand.picture("held")
+
+    window.live.abort()
+    hand.wait(lambda: held not in hatched(), 10)

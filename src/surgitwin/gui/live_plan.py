@@ -68,11 +68,14 @@ class LivePlan(QObject):
         New numbers; a place of the cut that cannot be, in words: the plan keeps its last good state.
     ready_changed(Ready or None)
         An organ was made ready, or is no more.
+    rested(tuple of CutModel or None)
+        The hand holds a cut still here, or no more.
     """
 
     numbers_changed = Signal(object)
     refused = Signal(str)
     ready_changed = Signal(object)
+    rested = Signal(object)
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -82,6 +85,7 @@ class LivePlan(QObject):
         self._job: Job | None = None
         self._moving: tuple[CutModel, ...] | None = None
         self._good: tuple[CutModel, ...] | None = None
+        self._still = False
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
@@ -97,6 +101,11 @@ class LivePlan(QObject):
     @property
     def prepared(self) -> Ready | None:
         return self._ready
+
+    @property
+    def held(self) -> tuple[CutModel, ...] | None:
+        """The cuts where the hand has them; None while none is held."""
+        return self._moving
 
     def refresh(self) -> None:
         """Show the stored numbers, and get the organ ready for dragging if it is not."""
@@ -139,14 +148,21 @@ class LivePlan(QObject):
 
     def _move(self, plan: PlanNode, cuts: tuple[CutModel, ...]) -> None:
         self._moving = cuts
+        self._go_on()
         if self._show(plan, cuts, coarse=True):
             self._good = cuts
             self._rest.start()
 
     def _make_exact(self) -> None:
         plan = self._desk.plan
-        if plan is not None and self._moving is not None:
-            self._show(plan, self._moving, coarse=False)
+        if plan is not None and self._moving is not None and self._show(plan, self._moving, coarse=False):
+            self._still = True
+            self.rested.emit(self._moving)
+
+    def _go_on(self) -> None:
+        if self._still:
+            self._still = False
+            self.rested.emit(None)
 
     def _show(self, plan: PlanNode, cuts: tuple[CutModel, ...], coarse: bool) -> bool:
         """The numbers of these cuts; False if there are none, because nothing is ready or the cut cannot be."""
@@ -177,6 +193,7 @@ class LivePlan(QObject):
     def _let_go(self) -> None:
         self._rest.stop()
         self._moving, self._good = None, None
+        self._go_on()
 
     # ---- writing -----------------------------------------------------------------------------------------------
 

@@ -58,16 +58,20 @@ class PlanPicture(QObject):
         What the views show beside the scene.
     map_changed(CutMap or None, classes or None, str)
         The margin map of the chosen cut, or why there is none.
+    held_changed(LabelLayer or None)
+        What the remnant loses while a cut is held still, for the slices; None as soon as it moves on.
     """
 
     changed = Signal(object)
     map_changed = Signal(object, object, str)
+    held_changed = Signal(object)
 
     def __init__(self, desk: Desk, live: LivePlan, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._desk, self._live = desk, live
         self._key: Key | None = None
         self._job: Job | None = None
+        self._held: Job | None = None
         self._found: Found | None = None
         self._found_of: Key | None = None
         self._chosen = 0
@@ -76,11 +80,33 @@ class PlanPicture(QObject):
         desk.plan_changed.connect(lambda _: self.refresh())
         desk.session_changed.connect(lambda _: self._forget())
         live.ready_changed.connect(lambda _: self.refresh())
+        live.rested.connect(self._hold)
 
     @property
     def found(self) -> Found | None:
         """What was worked out of the plan as it is; None while that is under way."""
         return self._found
+
+    def _hold(self, cuts: tuple[CutModel, ...] | None) -> None:
+        """A cut is held still: find what is lost there, on a worker; it moves on: show that no more."""
+        if self._held is not None:
+            self._held.context.cancel()
+            self._held = None
+        ready, session = self._live.prepared, self._desk.session
+        if cuts is None or ready is None or session is None:
+            self.held_changed.emit(None)
+            return
+
+        def work(ctx: Context) -> LabelLayer | None:
+            return _lost_at(ready, [ready.maker.cut(model, ctx) for model in cuts if model.enabled])
+
+        def done(layer: LabelLayer | None) -> None:
+            if self._held is job:
+                self._held = None
+                self.held_changed.emit(layer)
+
+        job = session.runner.submit(tr("Finding what loses its blood"), work, done, self._desk.report)
+        self._held = job
 
     def choose_cut(self, number: int) -> None:
         """The margin map is to be of this cut."""
@@ -211,10 +237,9 @@ def _found(ready: Ready, models: tuple[CutModel, ...], wish_mm: float | None, pa
 
     prepared = ready.live.prepared
     geometry: Geometry = prepared.geometry
-    live = LiveCut(prepared)
+    live = LiveCut(prepared)  # of its own: the window's counts for every mouse event
     cuts = {number: ready.maker.cut(model, ctx) for number, model in enumerate(models) if model.enabled}
     found = partition(prepared, list(cuts.values()), ctx)
-    lost = live.lost(list(cuts.values()))
     surfaces, aside = ctx.apart(_parts, found, geometry) if parts else ((), (0.0, 0.0, 1.0))
     alone = [
         live.region(cut) if isinstance(cut := cuts.get(number), MaskCut) else None for number in range(len(models))
@@ -222,9 +247,17 @@ def _found(ready: Ready, models: tuple[CutModel, ...], wish_mm: float | None, pa
     lesions = [lesion.surface for lesion in prepared.lesions if lesion.belongs]
     limits = margin_limits(wish_mm, uncertainty_mm(geometry, ready.frozen.registration.error_mm))
     margins = ctx.apart(cut_margins, models, alone, found, geometry, lesions, limits)
-    layer = _lost(lost, found.box, geometry)
+    layer = _lost_at(ready, list(cuts.values()))
     lost_in_3d = ctx.apart(lost_surfaces, replace(layer, bounds=None), found.box) if layer is not None else ()
     return Found(surfaces, layer, lost_in_3d, margins, aside)
+
+
+def _lost_at(ready: Ready, cuts: list[Any]) -> LabelLayer | None:
+    """What the remnant of these cuts loses, hatched."""
+    from surgitwin.resection import LiveCut
+
+    prepared = ready.live.prepared
+    return _lost(LiveCut(prepared).lost(cuts), prepared.box, prepared.geometry)
 
 
 def _lost(lost: dict[Any, NDArray[np.bool_]], box: Box, geometry: Geometry) -> LabelLayer | None:

@@ -88,6 +88,7 @@ class PlanStep(QObject):
     def _connect(self) -> None:
         stage, panel, desk = self._stage, self._panel, self._desk
         self.picture.changed.connect(stage.show_plan)
+        self.picture.held_changed.connect(stage.show_held_lost)
         self.picture.map_changed.connect(self.map.show_map)
         panel.cuts.chosen.connect(self.picture.choose_cut)
         panel.side_by_side_wanted.connect(self.show_side_by_side)
