@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -10,9 +11,11 @@ import numpy as np
 from surgitwin.commands.base import Document
 from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
+from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.scene.nodes import ImplantModel, ImplantNode
+from surgitwin.scene.nodes import ImplantModel, ImplantNode, SegmentNode, SurfaceNode, VolumeNode
+from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
     from surgitwin.commands.sharing import NamedMesh
@@ -40,6 +43,18 @@ def check_preset(preset: Preset, suffix: str) -> None:
     if suffix not in PRESET_SUFFIXES[preset]:
         message = tr("The preset {preset} writes {known} files, not {suffix}.")
         raise BadInput(message.format(preset=preset, known=" / ".join(PRESET_SUFFIXES[preset]), suffix=suffix))
+
+
+def side_warnings(scene: Scene, nodes: Sequence[SegmentNode | SurfaceNode | VolumeNode]) -> list[Document]:
+    """One warning if nobody confirmed which side of what is exported is left: the files cannot say so."""
+    for node in nodes:
+        sided = scene.segmentation_of(node) if isinstance(node, SegmentNode) else node
+        if not sided.side_known:
+            message = tr(
+                "Left and right of “{name}” were not confirmed, and the file cannot say so: whoever opens it must know."
+            )
+            return [Notice("side-unknown", message.format(name=node.name)).as_json()]
+    return []
 
 
 def remark_of(item: ImplantModel) -> str:

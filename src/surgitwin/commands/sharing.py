@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
-from surgitwin.commands.export_presets import Preset, check_preset, implant_mesh, remark_of, within_budget
+from surgitwin.commands.export_labels import export_label_map
+from surgitwin.commands.export_presets import (
+    Preset,
+    check_preset,
+    implant_mesh,
+    remark_of,
+    side_warnings,
+    within_budget,
+)
 from surgitwin.commands.segments import cut_off_warning, surface_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
@@ -143,7 +151,8 @@ class ExportCase(Command):
     name: ClassVar[str] = "export"
     title: ClassVar[str] = tr("Export")
     summary: ClassVar[str] = tr(
-        "Export surfaces (STL, GLB, PLY, OBJ, 3MF, USDZ, VTP), a page (HTML), a mask or the image (NIfTI, NRRD, MHA)."
+        "Export surfaces (STL, GLB, PLY, OBJ, 3MF, USDZ, VTP), a page (HTML), masks, label maps or the image "
+        "(NIfTI, NRRD, MHA)."
     )
     case: ClassVar[CaseUse] = "read"
 
@@ -159,6 +168,10 @@ class ExportCase(Command):
     accept_by: Annotated[str | None, Arg(tr("with --preset print: who accepts the outlines over the slices"))] = None
     force: Annotated[bool, Arg(tr("with --preset print: write it although the check failed, marked FORCED"))] = False
     volume: Annotated[str | None, Arg(tr("the image to export; without it the first"))] = None
+    labels: Annotated[
+        Path | None,
+        Arg(tr("write the segments as one label map, and to this JSON file which value is which segment")),
+    ] = None
     crossings: Annotated[
         bool, Arg(tr("count triangles that cross each other, however many triangles there are; may take a minute"))
     ] = False
@@ -178,6 +191,8 @@ class ExportCase(Command):
             raise BadInput(message.format(file=self.out.name, known=", ".join(MESH_SUFFIXES)))
         if self.preset is not None:
             check_preset(self.preset, suffix)
+        if self.labels is not None:
+            return self._label_map(scene, self.labels, suffix)
         if suffix in (*MESH_SUFFIXES, PAGE_SUFFIX):
             chosen = bool(self.segment or self.implant)
             wanted = [scene.resolve(name, SegmentNode) for name in self.segment]
@@ -192,14 +207,31 @@ class ExportCase(Command):
                 raise BadInput(tr("This case has no segments or surfaces to export."))
             if suffix == PAGE_SUFFIX:
                 return self._page(frozen_scene(scene, identity=False), freeze_segments(scene, wanted), loose, implants)
-            return self._meshes(freeze_segments(scene, wanted), loose, implants)
+            return self._meshes(
+                freeze_segments(scene, wanted), loose, implants, side_warnings(scene, [*wanted, *loose])
+            )
         if len(self.segment) > 1:
-            raise BadInput(tr("A mask holds one segment; give one --segment."))
+            message = tr("A mask holds one segment; give one --segment, or --labels TABLE.json for a label map of all.")
+            raise BadInput(message)
         if self.segment:
-            return self._mask(freeze_segments(scene, [scene.resolve(self.segment[0], SegmentNode)])[0])
+            segment = scene.resolve(self.segment[0], SegmentNode)
+            return self._mask(freeze_segments(scene, [segment])[0], side_warnings(scene, [segment]))
         from surgitwin.commands.labels import pick_volume
 
-        return self._image(pick_volume(scene, self.volume))
+        volume = pick_volume(scene, self.volume)
+        return self._image(volume, side_warnings(scene, [volume]))
+
+    def _label_map(self, scene: Scene, table: Path, suffix: str) -> Work[Any]:
+        if suffix not in IMAGE_SUFFIXES:
+            message = tr("--labels is for label maps: {path} should end in {known}.")
+            raise BadInput(message.format(path=self.out.name, known=", ".join(IMAGE_SUFFIXES)))
+        if self.volume is not None or self.implant:
+            raise BadInput(tr("A label map holds segments only; leave --volume and --implant out."))
+        check_target(table, (".json",), self.overwrite)
+        wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
+        wanted = list({segment.id: segment for segment in wanted}.values())
+        said = side_warnings(scene, wanted)
+        return export_label_map(freeze_segments(scene, wanted), self.out, table, said)
 
     def _print(self) -> Command:
         """The print command, which the preset stands for."""
@@ -220,7 +252,13 @@ class ExportCase(Command):
             return None
         return 0 if self.out.suffix.lower() in (".glb", ".usdz") else QUICK_TRIANGLES
 
-    def _meshes(self, inputs: list[SegmentInput], loose: list[SurfaceNode], implants: list[ImplantNode]) -> Work[Any]:
+    def _meshes(
+        self,
+        inputs: list[SegmentInput],
+        loose: list[SurfaceNode],
+        implants: list[ImplantNode],
+        said: list[Document],
+    ) -> Work[Any]:
         extra = [
             NamedMesh(s.name, Mesh(s.points.frozen(), s.triangles.frozen()), s.color, s.opacity, None, False)
             for s in loose
@@ -246,7 +284,7 @@ class ExportCase(Command):
                 ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
                 written = export_meshes(items, self.out)
             check |= {"unit": written.unit, "frame": written.frame}
-            warnings = [cut_off_warning(m.name) for m in meshes if m.cut_off]
+            warnings = said + [cut_off_warning(m.name) for m in meshes if m.cut_off]
             warnings += [notice.as_json() for notice in written.notices]
             files = [] if self.check_only else [str(file) for file in written.files]
             return {"files": files, "check": check, "preset": budget, "warnings": warnings}
@@ -280,24 +318,25 @@ class ExportCase(Command):
             ]
             check = check_document(written, ctx.part(0.9, 1.0), crossings_up_to=0)
             check |= {"unit": "mm", "frame": FRAME, "deviation_mm": page.deviation_mm}
-            warnings = [cut_off_warning(m.name) for m in found if m.cut_off]
+            warnings = side_warnings(still, [*still.of_type(VolumeNode), *(e.segment for e in inputs), *loose])
+            warnings += [cut_off_warning(m.name) for m in found if m.cut_off]
             warnings += [notice.as_json() for notice in page.notices]
             return {"files": [str(self.out)], "check": check, "warnings": warnings}
 
         return Work(compute, lambda document: document)
 
-    def _mask(self, entry: SegmentInput) -> Work[Any]:
+    def _mask(self, entry: SegmentInput, said: list[Document]) -> Work[Any]:
         def compute(ctx: Context) -> Document:
             from surgitwin.exchange.labelmap_out import write_mask
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
             segment, mask = entry.segment, entry.labels == entry.segment.value
             written = write_mask(self.out, mask, entry.geometry, segment.name, segment.color, ctx.part(0.2, 1.0))
-            return {"files": [str(written)], "check": None, "warnings": []}
+            return {"files": [str(written)], "check": None, "warnings": said}
 
         return Work(compute, lambda document: document)
 
-    def _image(self, volume: VolumeNode) -> Work[Any]:
+    def _image(self, volume: VolumeNode, said: list[Document]) -> Work[Any]:
         voxels = volume.voxels.frozen()
 
         def compute(ctx: Context) -> Document:
@@ -305,7 +344,7 @@ class ExportCase(Command):
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
             written = write_volume(self.out, voxels, volume.geometry, ctx.part(0.2, 1.0))
-            return {"files": [str(written)], "check": None, "warnings": []}
+            return {"files": [str(written)], "check": None, "warnings": said}
 
         return Work(compute, lambda document: document)
 

@@ -45,7 +45,7 @@ def write_atomically(path: Path, write: Writer) -> Path:
 def write_together(writers: Mapping[Path, Writer]) -> list[Path]:
     """Write files that belong together: all of them, or, if one cannot be written, none.
 
-    Old files of these names are put back if a later one cannot be replaced. All must lie in the same folder.
+    Old files of these names are put back if a later one cannot be replaced.
 
     Raises
     ------
@@ -73,7 +73,8 @@ def write_together(writers: Mapping[Path, Writer]) -> list[Path]:
         for leftover in (*parts.values(), *kept.values()):
             if leftover is not None:
                 leftover.unlink(missing_ok=True)
-    sync_folder(now.parent)
+    for folder in {path.parent for path in writers}:
+        sync_folder(folder)
     return list(writers)
 
 

@@ -7,8 +7,10 @@ sform and qform both set, so that every program takes the same one.
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from xml.sax.saxutils import quoteattr
@@ -17,15 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput
-from surgitwin.core.geometry import Box, Geometry, lps_to_ras
+from surgitwin.core.geometry import Geometry, lps_to_ras
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.exchange.atomic import write_atomically
+from surgitwin.exchange.atomic import Writer, write_atomically, write_together
+from surgitwin.exchange.names import plain_text
 
 Color = tuple[int, int, int]
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _LEVEL = 1  # larger levels take many times as long for a few percent: see the measurements in the peers' issues
 _NIFTI_LARGEST = 32767
+_GREY = (200, 200, 200)
 _NRRD_TYPES = {
     "u1": "uint8", "i1": "int8", "u2": "uint16", "i2": "int16", "u4": "uint32", "i4": "int32", "f4": "float",
     "f8": "double",
@@ -34,6 +38,16 @@ _META_TYPES = {
     "u1": "MET_UCHAR", "i1": "MET_CHAR", "u2": "MET_USHORT", "i2": "MET_SHORT", "u4": "MET_UINT", "i4": "MET_INT",
     "f4": "MET_FLOAT", "f8": "MET_DOUBLE",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a value of a label map is; ``layer`` counts the layers where structures overlap."""
+
+    value: int
+    name: str
+    color: Color
+    layer: int = 0
 
 
 def write_mask(
@@ -66,7 +80,52 @@ def write_labels(
     ctx: Context | None = None,
 ) -> Path:
     """Write a label map; names and colours go into the header, where NIfTI and NRRD have a place for them."""
-    return _write(path, labels, geometry, dict(names or {}), dict(colors or {}), ctx or Context())
+    known = [Label(value, name, (colors or {}).get(value, _GREY)) for value, name in (names or {}).items()]
+    return write_atomically(path, _writer(path, labels, geometry, known, ctx or Context()))
+
+
+def write_label_map(
+    path: Path,
+    table: Path,
+    layers: Sequence[NDArray[Any]],
+    geometry: Geometry,
+    labels: Sequence[Label],
+    ctx: Context | None = None,
+) -> list[Path]:
+    """Write a label map and the table of its values (JSON), both or none.
+
+    Parameters
+    ----------
+    layers
+        [k, j, i], of one type; more than one only for a name that ends in ``.seg.nrrd``.
+    labels
+        Each value once, over all layers.
+
+    Raises
+    ------
+    BadInput
+        As `write_mask`, and if there are several layers and the format holds one.
+    """
+    if len(layers) > 1 and not holds_layers(path):
+        raise BadInput(tr("{file} holds one layer of labels; write .seg.nrrd.").format(file=path.name))
+    voxels = layers[0] if len(layers) == 1 else np.stack(layers, axis=-1)
+    rows = [{"value": label.value, "name": label.name, "color": list(label.color)} for label in labels]
+    text = json.dumps({"labels": rows}, ensure_ascii=False, indent=2) + "\n"
+    return write_together(
+        {
+            path: _writer(path, voxels, geometry, labels, ctx or Context()),
+            table: lambda temporary: _write_text(temporary, text),
+        }
+    )
+
+
+def holds_layers(path: Path) -> bool:
+    """True if structures that overlap have a place in a file of this name."""
+    return path.name.lower().endswith(".seg.nrrd")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8"))
 
 
 def write_volume(path: Path, voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) -> Path:
@@ -77,7 +136,7 @@ def write_volume(path: Path, voxels: NDArray[Any], geometry: Geometry, ctx: Cont
     BadInput
         If the suffix is not known, the type has no place in the format or the file cannot be written.
     """
-    return _write(path, voxels, geometry, {}, {}, ctx or Context())
+    return write_atomically(path, _writer(path, voxels, geometry, [], ctx or Context()))
 
 
 def volume_suffix(path: Path) -> str:
@@ -90,29 +149,22 @@ def volume_suffix(path: Path) -> str:
     raise BadInput(message.format(file=path.name, known=", ".join(VOLUME_SUFFIXES)))
 
 
-def _write(
-    path: Path,
-    voxels: NDArray[Any],
-    geometry: Geometry,
-    names: dict[int, str],
-    colors: dict[int, Color],
-    ctx: Context,
-) -> Path:
+def _writer(path: Path, voxels: NDArray[Any], geometry: Geometry, labels: Sequence[Label], ctx: Context) -> Writer:
     suffix = volume_suffix(path)
-    if voxels.shape != geometry.shape_kji:
+    if voxels.shape[:3] != geometry.shape_kji:
         raise BadInput(tr("The voxels and their geometry have different sizes."))
     stored = _storable(voxels)
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
             if suffix.startswith(".nii"):
-                _write_nifti(file, stored, geometry, names, colors, suffix.endswith(".gz"), ctx)
+                _write_nifti(file, stored, geometry, labels, suffix.endswith(".gz"), ctx)
             elif suffix == ".nrrd":
-                _write_nrrd(file, stored, geometry, names, colors, ctx)
+                _write_nrrd(file, stored, geometry, labels, ctx)
             else:
                 _write_meta(file, stored, geometry, ctx)
 
-    return write_atomically(path, write)
+    return write
 
 
 def _storable(voxels: NDArray[Any]) -> NDArray[Any]:
@@ -143,8 +195,7 @@ def _write_nifti(
     file: IO[bytes],
     voxels: NDArray[Any],
     geometry: Geometry,
-    names: dict[int, str],
-    colors: dict[int, Color],
+    labels: Sequence[Label],
     packed: bool,
     ctx: Context,
 ) -> None:
@@ -164,10 +215,10 @@ def _write_nifti(
     if np.allclose(axes.T @ axes, np.eye(3), atol=1e-4):  # a qform cannot hold a shear
         header.set_qform(affine, code="scanner", strip_shears=False)
         header.set_sform(affine, code="scanner")
-    if names:
+    if labels:
         header["intent_code"] = 1002  # NIFTI_INTENT_LABEL
         # Code 0, as TotalSegmentator writes it: its reader and nibabel's get_content stumble over Caret's own code.
-        header.extensions.append(nibabel.nifti1.Nifti1Extension(0, _caret_labels(names, colors)))
+        header.extensions.append(nibabel.nifti1.Nifti1Extension(0, _caret_labels(labels)))
     header["magic"] = b"n+1"
     header["vox_offset"] = 352 + sum(extension.get_sizeondisk() for extension in header.extensions)
     stream: Any = gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) if packed else file
@@ -178,14 +229,14 @@ def _write_nifti(
         stream.close()
 
 
-def _caret_labels(names: dict[int, str], colors: dict[int, Color]) -> bytes:
+def _caret_labels(labels: Sequence[Label]) -> bytes:
     """The label table that Connectome Workbench reads and TotalSegmentator writes."""
     rows = []
-    for value, name in names.items():
-        channels = zip(("Red", "Green", "Blue"), colors.get(value, (200, 200, 200)), strict=True)
+    for label in labels:
+        channels = zip(("Red", "Green", "Blue"), label.color, strict=True)
         color = " ".join(f"{channel}={quoteattr(f'{level / 255:.6f}')}" for channel, level in channels)
-        text = name.replace("]]>", "]] >")
-        rows.append(f'<Label Key="{value}" {color} Alpha="1"><![CDATA[{text}]]></Label>')
+        text = plain_text(label.name).replace("]]>", "]] >")
+        rows.append(f'<Label Key="{label.value}" {color} Alpha="1"><![CDATA[{text}]]></Label>')
     table = "\n".join(rows)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<CaretExtension><VolumeInformation Index="0"><LabelTable>\n'
@@ -194,27 +245,24 @@ def _caret_labels(names: dict[int, str], colors: dict[int, Color]) -> bytes:
 
 
 def _write_nrrd(
-    file: IO[bytes],
-    voxels: NDArray[Any],
-    geometry: Geometry,
-    names: dict[int, str],
-    colors: dict[int, Color],
-    ctx: Context,
+    file: IO[bytes], voxels: NDArray[Any], geometry: Geometry, labels: Sequence[Label], ctx: Context
 ) -> None:
     axes = " ".join(f"({_joined(geometry.affine_lps[:3, axis], ',')})" for axis in range(3))
+    sizes = " ".join(str(n) for n in geometry.size_ijk)
+    layers = voxels.shape[3] if voxels.ndim == 4 else 0  # as 3D Slicer has them: the fastest axis
     lines = [
         "NRRD0004",
         f"type: {_NRRD_TYPES[voxels.dtype.str[1:]]}",
-        "dimension: 3",
+        f"dimension: {voxels.ndim}",
         "space: left-posterior-superior",
-        f"sizes: {' '.join(str(n) for n in geometry.size_ijk)}",
-        f"space directions: {axes}",
-        "kinds: domain domain domain",
+        f"sizes: {layers} {sizes}" if layers else f"sizes: {sizes}",
+        f"space directions: none {axes}" if layers else f"space directions: {axes}",
+        "kinds: list domain domain domain" if layers else "kinds: domain domain domain",
         "endian: little",
         "encoding: gzip",
         'space units: "mm" "mm" "mm"',
         f"space origin: ({_joined(geometry.affine_lps[:3, 3], ',')})",
-        *_slicer_segments(voxels, names, colors),
+        *_slicer_segments(voxels, labels),
     ]
     file.write(("\n".join(lines) + "\n\n").encode("utf-8"))
     with gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as stream:
@@ -222,18 +270,38 @@ def _write_nrrd(
             stream.write(block)
 
 
-def _slicer_segments(voxels: NDArray[Any], names: dict[int, str], colors: dict[int, Color]) -> list[str]:
+def _slicer_segments(voxels: NDArray[Any], labels: Sequence[Label]) -> list[str]:
     """The fields by which 3D Slicer knows segments, when the file's name ends in ``.seg.nrrd``."""
+    extents = _extents(voxels, labels)
     lines: list[str] = []
-    for number, (value, name) in enumerate(names.items()):
-        box = Box.of_mask(voxels == value)
-        last = [max(stop - 1, -1) for stop in box.stop]
-        extent = " ".join(f"{low} {high}" for low, high in zip(box.start, last, strict=True))
-        color = " ".join(f"{channel / 255:.6g}" for channel in colors.get(value, (200, 200, 200)))
-        label = " ".join(name.split())
-        fields = {"ID": f"Segment_{value}", "Name": label, "LabelValue": value, "Layer": 0, "Color": color}
-        lines += [f"Segment{number}_{key}:={content}" for key, content in (fields | {"Extent": extent}).items()]
+    for number, label in enumerate(labels):
+        color = " ".join(f"{channel / 255:.6g}" for channel in label.color)
+        fields = {
+            "ID": f"Segment_{label.value}",
+            "Name": " ".join(plain_text(label.name).split()),
+            "LabelValue": label.value,
+            "Layer": label.layer,
+            "Color": color,
+            "Extent": extents[label.value],
+        }
+        lines += [f"Segment{number}_{key}:={content}" for key, content in fields.items()]
     return lines
+
+
+def _extents(voxels: NDArray[Any], labels: Sequence[Label]) -> dict[int, str]:
+    """First and last index along i, j and k of each value; ``0 -1`` where it has no voxel."""
+    if not labels:
+        return {}
+    from scipy.ndimage import find_objects
+
+    parts = [voxels] if voxels.ndim == 3 else [np.ascontiguousarray(voxels[..., n]) for n in range(voxels.shape[3])]
+    found = [find_objects(part) for part in parts]
+    extents: dict[int, str] = {}
+    for label in labels:
+        boxes = found[label.layer]
+        box = boxes[label.value - 1] if 0 < label.value <= len(boxes) else None
+        extents[label.value] = " ".join(f"{s.start} {s.stop - 1}" for s in reversed(box)) if box else "0 -1 0 -1 0 -1"
+    return extents
 
 
 def _write_meta(file: IO[bytes], voxels: NDArray[Any], geometry: Geometry, ctx: Context) -> None:
