@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +121,33 @@ def test_an_export_is_checked_before_it_is_written_and_ticks_say_what(hand: Hand
     hand.wait((tmp_path / "two.3mf").exists)
     hand.rest()
     assert [one.name for one in read_3mf(tmp_path / "two.3mf")] == ["Block", "Sheet"]
+    deliver.format.setCurrentIndex(deliver.format.findData(".nrrd"))
+    deliver.format.activated.emit(deliver.format.currentIndex())
+    assert not deliver.check_button.isVisible()
+    hand.answer_file(tmp_path / "two.nrrd")
+    hand.click(deliver.export_button)
+    hand.wait((tmp_path / "two.nrrd").exists)
+    hand.rest()
+    table = (tmp_path / "two.json").read_text(encoding="utf-8")
+    assert isinstance(json.loads(table), dict) and "Block" in table and "Sheet" in table and "Empty" not in table
+
+
+def test_the_workshop_cuts_and_plates_what_is_ticked_and_ticks_what_it_made(hand: Hand) -> None:
+    deliver = hand.window.deliver
+    choose(hand, {"Block"}, "SLA")
+    hand.click(deliver.workshop_fold.header)
+    deliver.workshop.form.set_value("base_plate", True)
+    deliver.workshop.form.set_value("peg", 2.0)
+    deliver.workshop.cut.setCurrentIndex(1)
+    block = next(s for s in hand.window.desk.scene.of_type(SegmentNode) if s.name == "Block")
+    assert block is not None
+    hand.desk.move_crosshair((-12.0, 26.0, 84.5))
+    hand.picture("workshop")
+    hand.click(deliver.workshop.shape_button)
+    hand.wait(lambda: len(deliver.export_what.node_ids()) == 2)
+    hand.rest()
+    names = [hand.scene.node(key).name for key in deliver.export_what.node_ids()]
+    assert names == ["Block for print 1", "Block for print 2"]
+    hand.desk.undo()
+    hand.rest()
+    assert "Block for print 1" not in [node.name for node in hand.scene]

@@ -164,6 +164,9 @@ def _side_known(scene: Scene, node: Node) -> bool:
 def _remark(node: Node) -> str:
     from surgitwin.commands.export_presets import remark_of
 
+    if isinstance(node, SurfaceNode):
+        turned = node.provenance is not None and bool(node.provenance.parameters.get("mirrored"))
+        return tr("MIRRORED: {name}").format(name=node.name) if turned else ""
     if not isinstance(node, ImplantNode):
         return ""
     mirrored = tr("MIRRORED: {name}").format(name=node.name) if node.mirrored else ""

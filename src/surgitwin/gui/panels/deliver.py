@@ -17,10 +17,13 @@ from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.panels.parts import Choice, NodePicks, Panel, button
 from surgitwin.gui.panels.print_section import PrintSection
+from surgitwin.gui.panels.workshop_section import WorkshopSection
 from surgitwin.gui.theme import Theme
+from surgitwin.gui.widgets.sections import Section
 from surgitwin.scene.nodes import ImplantNode, ReportSettingsNode, SegmentNode, SurfaceNode
 
 VIEWS = (("3d", tr("3D")), ("axial", tr("Axial")), ("coronal", tr("Coronal")), ("sagittal", tr("Sagittal")))
+LABEL_MAPS = {".nii.gz": tr("Label map (NIfTI) with table"), ".nrrd": tr("Label map (NRRD) with table")}
 PRESETS = {"hololens": tr("HoloLens"), "mobile": tr("Phone or tablet"), "web": tr("Web page")}
 
 
@@ -36,7 +39,8 @@ def formats() -> list[tuple[str, str]]:
         ".vtp": tr("VTP (ParaView, Slicer)"),
         ".html": tr("HTML (one file, any browser)"),
     }
-    return [(suffix, known.get(suffix, suffix[1:].upper())) for suffix in (*MESH_SUFFIXES, PAGE_SUFFIX)]
+    meshes = [(suffix, known.get(suffix, suffix[1:].upper())) for suffix in (*MESH_SUFFIXES, PAGE_SUFFIX)]
+    return [*meshes, *LABEL_MAPS.items()]
 
 
 def preset_names() -> list[str]:
@@ -104,6 +108,11 @@ class DeliverPanel(Panel):
         self.export_what.changed.connect(self._forget_check)
         self.format.activated.connect(lambda _: self._forget_check())
         self.preset.activated.connect(lambda _: self._forget_check())
+        self.workshop_fold = Section(theme, tr("Workshop: hollow, parts, marks, base plate"), opened=False)
+        self.workshop = WorkshopSection(desk, theme, self.export_what)
+        self.workshop_fold.body.addWidget(self.workshop)
+        self.workshop.shaped.connect(self._shaped)
+        self.add(self.workshop_fold)
         self.section(tr("Print"))
         self.print = PrintSection(desk, theme, self.export_what)
         self.print.written.connect(self._made)
@@ -189,7 +198,9 @@ class DeliverPanel(Panel):
         name = self._desk.scene.node(chosen[0]).name if len(chosen) == 1 else "twin"
         path = path or self._ask(tr("Export"), safe(name) + suffix, f"{suffix[1:].upper()} (*{suffix})")
         if path is not None:
-            self._desk.do(self._export_command(path, overwrite=True), self._made)
+            # The dialog asked about this file; a table without its label map may be another's.
+            overwrite = path.exists() or suffix not in LABEL_MAPS
+            self._desk.do(self._export_command(path, overwrite=overwrite), self._made)
 
     def check_export(self) -> None:
         """Show the check of what would be exported; nothing is written."""
@@ -205,10 +216,20 @@ class DeliverPanel(Panel):
         implants = tuple(node.id for node in ticked if isinstance(node, ImplantNode))
         if implants:
             values["implant"] = implants
-        if self.preset.currentData():
+        table = next((out.name.removesuffix(suffix) for suffix in LABEL_MAPS if out.name.endswith(suffix)), None)
+        if table is not None:
+            values["labels"] = out.with_name(f"{table}.json")
+        elif self.preset.currentData():
             values["preset"] = self.preset.currentData()
         segments = tuple(node.id for node in ticked if not isinstance(node, ImplantNode))
         return ExportCase(out=out, segment=segments, **values)
+
+    def _shaped(self, document: dict[str, Any]) -> None:
+        """Tick what the workshop made, so that it can be checked and printed at once."""
+        self.refresh()
+        self.export_what.choose([surface["id"] for surface in document["surfaces"]])
+        names = ", ".join(surface["name"] for surface in document["surfaces"])
+        self._desk.say(tr("Made {names}.").format(names=names), "info")
 
     def _show_check(self, document: dict[str, Any]) -> None:
         self.mesh_check.setText(check_text(document["check"]))
