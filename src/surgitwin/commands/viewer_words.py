@@ -21,7 +21,7 @@ WORDS = {
     "show_group": tr("Show all of {name}"),
     "show_item": tr("Show {name}"),
     "opacity_of": tr("Opacity of {name}"),
-    "show_plan": tr("Show this plan in 3D"),
+    "plans": tr("Plan shown in 3D"),
     "no_plan": tr("Show no plan"),
     "lesions": tr("Lesions"),
     "lesion_titles": (tr("Lesion"), tr("Volume"), tr("Margin"), tr("Left behind")),

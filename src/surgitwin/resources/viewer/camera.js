@@ -10,6 +10,7 @@ const SIDES = {
 };
 const TURN = 0.008; // radians for a pixel
 const NEAREST_MM = 2;
+const BESIDE_PX = { across: 70, high: 120 }; // buttons, letters and the scale bar stand there
 
 class Looking {
   constructor(stage, view, canvas) {
@@ -58,7 +59,8 @@ class Looking {
       across = Math.max(across, Math.abs(corner.dot(right)));
       high = Math.max(high, Math.abs(corner.dot(up)));
     }
-    this.halfHeight = 1.12 * Math.max(high, (across * this.height) / this.width);
+    const free = (size, taken) => Math.max(size - taken, size / 2);
+    this.halfHeight = this.height * Math.max(high / free(this.height, BESIDE_PX.high), across / free(this.width, BESIDE_PX.across));
     this.apply();
   }
 

@@ -49,11 +49,14 @@ function handsOn(stage, looks) {
 const MANY = 3; // warnings; more of them are folded, so that the numbers come first
 
 function buildPlans(right, hands) {
-  const choose = (id) => hands.plan(id);
-  const none = make("label", { class: "row none" }, make("input", { type: "radio", name: "plan", value: "", checked: !twin.shown_plan, onchange: () => choose(null) }), make("span", { text: words.no_plan }));
+  const sections = new Map(twin.plans.map((plan) => [plan.id, buildPlan(plan, plan.id === twin.shown_plan || plan.parts.length === 0)]));
+  const choose = (id) => {
+    hands.plan(id);
+    for (const plan of twin.plans) if (id !== null && plan.parts.length) sections.get(plan.id).open = plan.id === id;
+  };
   if (twin.warnings.length) right.append(section(say("warnings", { count: twin.warnings.length }), twin.warnings.length <= MANY, ...paragraphs("warning", twin.warnings)));
-  const drawn = twin.plans.some((plan) => plan.parts.length > 0);
-  right.append(...twin.plans.map((plan) => buildPlan(plan, twin.shown_plan, choose)), ...(drawn ? [none] : []));
+  if (twin.plans.length) right.append(buildChooser(twin.shown_plan, choose));
+  right.append(...sections.values());
   right.append(...twin.results.map(buildResult));
   right.append(section(words.about, false, ...paragraphs("detail", twin.about)));
 }

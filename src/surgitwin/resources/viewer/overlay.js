@@ -143,6 +143,8 @@ class Marks {
     }
     if (!label || !at) return;
     const [x, y] = place(at);
-    svg(this.canvas, "text", { x: x + 9, y: y - 9, class: "mark-text" }, label);
+    const text = svg(this.canvas, "text", { x: x + 9, y: y - 9, class: "mark-text" }, label);
+    const wide = text.getComputedTextLength();
+    if (x + 9 + wide > this.looking.width - 4) text.setAttribute("x", Math.max(4, Math.min(x - 9, this.looking.width - 4) - wide));
   }
 }

@@ -103,12 +103,20 @@ function limitRows(limits) {
       limit.note ? make("span", { class: "detail", text: limit.note }) : null))));
 }
 
-function buildPlan(plan, chosen, choose) {
-  const pick = make("input", { type: "radio", name: "plan", value: plan.id, checked: chosen === plan.id, disabled: plan.parts.length === 0, onchange: () => choose(plan.id) });
+// Which plan stands in the picture, with its first numbers; all of its numbers are in its own section below.
+function buildChooser(chosen, choose) {
+  const row = (id, drawn, ...what) => make("label", { class: "row" },
+    make("input", { type: "radio", name: "plan", value: id ?? "", checked: id === chosen, disabled: !drawn, onchange: () => choose(id) }),
+    make("span", { class: "what" }, ...what));
+  const rows = twin.plans.map((plan) => row(plan.id, plan.parts.length > 0, make("span", { class: "name", text: plan.name }), ...plan.statuses.map(badge),
+    make("span", { class: "detail", text: plan.parts.length ? plan.large.map((one) => `${one.label} ${one.value}`).join(" · ") : plan.not_drawn })));
+  return section(words.plans, true, ...rows, row(null, true, make("span", { class: "name", text: words.no_plan })));
+}
+
+function buildPlan(plan, open) {
   const large = plan.large.map((one) => make("div", { class: "large" }, make("span", { class: "value", text: one.value }), make("span", { class: "label", text: one.label })));
-  return section(plan.name, true,
+  return section(plan.name, open,
     make("p", { class: "badges" }, ...plan.statuses.map(badge), make("span", { class: "detail", text: plan.organ })),
-    make("label", { class: "row" }, pick, make("span", { text: plan.parts.length ? words.show_plan : plan.not_drawn })),
     make("div", { class: "larges" }, ...large),
     table(null, plan.figures, ["", "number"]),
     plan.lesions.length ? make("h3", { text: words.lesions }) : null,
