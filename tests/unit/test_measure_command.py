@@ -154,6 +154,16 @@ def test_an_unknown_side_and_a_point_outside_are_said() -> None:
     assert {warning["code"] for warning in found["warnings"]} == {"side-unknown", "point-outside-image"}
 
 
+def test_no_name_of_an_image_which_may_be_the_patients_is_kept_with_a_measurement() -> None:
+    with balls_session(side_known=False) as session:
+        session.run("edit", node="CT", rename="Musterfrau Erika")
+        ruler = session.run("measure", kind="ruler", at=[MIDDLE, off(200, 0, 0)])
+        ball = session.run("measure", kind="sphere", at=[off(25, 0, 0)], radius_mm=9)
+        assert ruler["on"] == ball["on"] == "Musterfrau Erika"
+        for node in session.scene.of_type(MeasurementNode):
+            assert "Musterfrau" not in node.model_dump_json()
+
+
 def test_a_cobb_angle_above_90_says_what_was_drawn(session: Session) -> None:
     t = np.radians(110)
     points = [MIDDLE, off(8, 0, 0), off(0, 0, 8), off(8 * np.cos(t), 0, 8 + 8 * np.sin(t))]

@@ -8,11 +8,22 @@ import numpy as np
 import pytest
 
 from surgitwin.core.geometry import Geometry
+from surgitwin.core.identity import ImageIdentity
 from surgitwin.render.content import ImageContent, SliceContent
-from surgitwin.render.measures import FADED, MeasureContent, in_slice, label_boxes, region_content
+from surgitwin.render.measures import (
+    FADED,
+    MeasureContent,
+    in_slice,
+    label_boxes,
+    measure_contents,
+    region_content,
+)
 from surgitwin.render.placement import Placement
 from surgitwin.render.slicing import Orientation
 from surgitwin.render.snapshot import draw_slice
+from surgitwin.scene.arrays import ArrayData
+from surgitwin.scene.nodes import MeasurementNode, VolumeNode
+from surgitwin.scene.scene import Scene
 
 PLACE = Placement(400.0, 300.0, 2.0, (0.0, 0.0))
 
@@ -36,6 +47,24 @@ def test_a_sphere_is_cut_by_a_slice_in_its_circle_and_not_beside_it() -> None:
     (cut,) = in_slice([ball], Orientation.CORONAL, 2.0 + 3.0, 1.0, PLACE)
     assert np.ptp([x for x, _ in cut.lines[0]]) == pytest.approx(2 * 2.0 * 4.0, rel=1e-3)
     assert in_slice([ball], Orientation.CORONAL, 7.5, 1.0, PLACE) == []
+
+
+def test_what_was_measured_on_an_image_of_another_frame_is_not_drawn_over_this_one() -> None:
+    grid = Geometry.from_parts((4, 4, 4))
+    images = [
+        VolumeNode(
+            name=name,
+            geometry=grid,
+            voxels=ArrayData.of(np.zeros(grid.shape_kji, np.int16)),
+            identity=ImageIdentity(frame_of_reference_uid=uid),
+        )
+        for name, uid in (("one", "1.2"), ("same", "1.2"), ("other", "1.3"), ("unknown", ""))
+    ]
+    scene = Scene()
+    mark = MeasurementNode(name="R", kind="ruler", points_mm=((0, 0, 0), (1, 0, 0)), volume=images[0].id)
+    scene.load([*images, mark])
+    assert [len(measure_contents(scene, image)) for image in images] == [1, 1, 0, 0]
+    assert len(measure_contents(scene)) == 1
 
 
 def test_labels_at_one_place_lie_below_each_other_inside_the_picture() -> None:

@@ -184,13 +184,13 @@ class MeasureTwin(Command):
         if unlike:
             message = tr("“{name}” was edited meanwhile. Nothing was kept; please measure again.")
             raise BadInput(message.format(name=unlike[0]))
+        # Never the image's name: it may be the patient's, and copies for sharing keep this document.
         counted = [volume] if volume is not None and self.kind in ("sphere", "box") else []
         document = {
             "kind": self.kind,
             "title": TITLES[self.kind],
             **found.document,
             "of": [one.name for one in used],
-            "on": volume.name if volume is not None else None,
             "warnings": [notice.as_json() for notice in (*warnings, *found.notices)],
         }
         placed: tuple[Point, ...] = tuple((float(x), float(y), float(z)) for x, y, z in found.points)
@@ -218,6 +218,7 @@ class MeasureTwin(Command):
 
 def measurement_document(scene: Scene, node: MeasurementNode) -> Document:
     """What is known of a kept measurement, and whether it still holds."""
+    image = scene.get(node.volume, VolumeNode)
     return {
         "node": describe(node),
         "name": node.name,
@@ -225,6 +226,7 @@ def measurement_document(scene: Scene, node: MeasurementNode) -> Document:
         "points_mm": [list(point) for point in node.points_mm],
         "radius_mm": node.radius_mm,
         "size_mm": list(node.size_mm) if node.size_mm is not None else None,
+        "on": image.name if image is not None else None,
         **(node.document or {"kind": node.kind}),
     }
 
@@ -296,11 +298,10 @@ def _standing(scene: Scene, sided: list[Node], volume: VolumeNode | None, points
         if isinstance(node, SegmentNode) and not scene.expect(node.parent, SegmentationNode).side_known  # type: ignore[arg-type]
     ]
     if unsure:
-        message = tr("Left and right of “{name}” were not confirmed: the side of this measurement is unknown.")
-        found.append(Notice("side-unknown", message.format(name=unsure[0].name)))
+        message = tr("Left and right were not confirmed: which side was measured on is unknown.")
+        found.append(Notice("side-unknown", message))
     if volume is not None and len(points) and not all(volume.geometry.contains(point) for point in points):
-        message = tr("A point lies outside the image “{name}”.")
-        found.append(Notice("point-outside-image", message.format(name=volume.name)))
+        found.append(Notice("point-outside-image", tr("A point lies outside the image.")))
     return found
 
 

@@ -12,7 +12,7 @@ from surgitwin.core.text import tr
 from surgitwin.render.content import Vec3
 from surgitwin.render.placement import Placement, Point
 from surgitwin.render.slicing import Orientation
-from surgitwin.scene.nodes import MeasurementNode
+from surgitwin.scene.nodes import MeasurementNode, VolumeNode
 from surgitwin.scene.scene import Scene
 
 Rgb = tuple[int, int, int]
@@ -72,14 +72,24 @@ class SliceMeasure:
     opacity: float
 
 
-def measure_contents(scene: Scene) -> tuple[MeasureContent, ...]:
-    """The measurements of a scene."""
+def measure_contents(scene: Scene, shown: VolumeNode | None = None) -> tuple[MeasureContent, ...]:
+    """The measurements of a scene; of those made on another image only what can be compared with the ``shown`` one."""
     found = []
     for node in scene.of_type(MeasurementNode):
+        if shown is not None and not _comparable(scene.get(node.volume, VolumeNode), shown):
+            continue
         text = str((node.document or {}).get("text") or tr("not assessed"))
         label = f"{node.name}: {text}" + (f" ({tr('STALE')})" if scene.is_stale(node) else "")
         found.append(content_of(node, label))
     return tuple(one for one in found if one.points)
+
+
+def _comparable(made_on: VolumeNode | None, shown: VolumeNode) -> bool:
+    """True on the image itself, and on those that say that they have its frame of reference."""
+    if made_on is None or made_on.id == shown.id:
+        return True
+    frames = made_on.identity.frame_of_reference_uid, shown.identity.frame_of_reference_uid
+    return bool(frames[0]) and frames[0] == frames[1]
 
 
 def content_of(node: MeasurementNode, label: str) -> MeasureContent:

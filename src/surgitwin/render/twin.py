@@ -265,7 +265,7 @@ def slice_content(
         markers=marker_contents(scene, spans),
         patches=patch_contents(plan),
         cut_surfaces=curve_contents(plan),
-        measures=measure_contents(scene),
+        measures=measure_contents(scene, volume),
         outlines=implant_outlines(scene, implants or ImplantMeshes()),
     )
 
