@@ -238,7 +238,7 @@ class TwinTree(QTreeWidget):
             return f"{max(node.geometry.spacing_mm):.2f} mm"
         if isinstance(node, SegmentNode):
             volume_ml = self._volumes.get((node.id, node.revision))
-            return f"{volume_ml:,.0f} ml".replace(",", " ") if volume_ml is not None else ""
+            return ml_text(volume_ml) if volume_ml is not None else ""
         if isinstance(node, TransformNode):
             error = f"{node.mean_error_mm:.1f} mm" if node.mean_error_mm is not None else ""
             return f"✓ {error}".strip() if node.accepted is not None else tr("not accepted")
@@ -385,6 +385,13 @@ class TwinTree(QTreeWidget):
 
     def _show_all(self) -> None:
         self._desk.do_now(ShowSegments())
+
+
+def ml_text(volume_ml: float) -> str:
+    """Whole millilitres; of what is small a digit more, so that nothing there is reads as 0."""
+    if volume_ml >= 10 or volume_ml == 0:
+        return f"{volume_ml:,.0f} ml".replace(",", " ")
+    return f"{volume_ml:.1f} ml" if volume_ml >= 0.05 else tr("< 0.1 ml")
 
 
 def implant_lines(node: ImplantNode) -> list[str]:
