@@ -78,8 +78,15 @@ def test_an_implant_is_placed_dragged_in_a_slice_and_measured_and_each_drag_is_o
     assert moved == pytest.approx(axial.orientation.to_lps((30.0 / scale, 12.0 / scale, 0.0)), abs=0.6 / scale)
     assert len(hand.desk.session.history.undo_names) == steps + 1
     assert "≈" not in panel.contact._value.text()
+    hand.click(panel.measure_button)
+    hand.rest()
+    labels = [label for label, _ in panel.result.rows]
+    assert labels[:4] == ["Contact", "Gap", "Inside", "Overhang"]
+    assert hand.cut_off_texts() == []
+    hand.desk.undo()
     hand.desk.undo()
     hand.rest()
+    assert panel.result.rows == []
     assert pose_of(implants(hand)[0]) == pytest.approx(pose_of(node))
     assert [hand.window.tree.topLevelItem(n).text(0) for n in range(hand.window.tree.topLevelItemCount())].count(
         "Implants"
@@ -114,9 +121,12 @@ def test_a_folder_is_added_its_bad_files_are_told_and_the_panel_holds_its_text(h
     hand.wait(lambda: panel.bad.isVisible())
     assert panel.bad.texts == ["half.json: the key “name” is missing."]
     assert hand.window.settings.implant_folders == [folder]
-    panel.search.setText("stem")
+    panel.search.setText("cup 54")
     hand.click(panel.place_button)
     hand.wait(lambda: panel.hand.chosen is not None)
+    hand.choose(panel.side, "Left")
+    assert [words[:12] for _, words in panel.angles.rows[:1]] == ["inclination "]
+    assert panel.angles.rows[0][0] == "radiographic, CT table, left"
     hand.window.resize(900, 480)
     hand.rest()
     assert hand.cut_off_texts() == [] and hand.out_of_window() == []

@@ -231,28 +231,6 @@ class ImplantHand(QObject):
         self._measuring = True
         self.background.submit(work, done)
 
-    def snap(self) -> None:
-        """Fit it to its surface by point-to-plane ICP, as one undoable step."""
-        from surgitwin.implants.placement import as_matrix
-
-        session, node, live, pose = self._desk.session, self.chosen, self._live, self.pose
-        if session is None or node is None or live is None or pose is None:
-            return
-
-        def compute(ctx: Context) -> Any:
-            from surgitwin.implants.registration import by_surface
-
-            return by_surface(live.shape, live.bone.solid, pose, ctx=ctx)
-
-        def done(found: Any) -> None:
-            self._desk.do(PlaceImplant(item=node.id, matrix=as_matrix(found.matrix)), failed=self._failed)
-            for notice in found.notices():
-                self._desk.say(notice.message, "caution")
-
-        from surgitwin.core.text import tr
-
-        session.runner.submit(tr("Fit {name} to the surface").format(name=node.name), compute, done, self._desk.report)
-
     # ---- the scene ---------------------------------------------------------------------------------------------
 
     def _scene_changed(self) -> None:

@@ -25,13 +25,14 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.implant_hand import FitShown, ImplantHand
-from surgitwin.gui.panels.parts import USER_ROLE, Choice, NodeChoice, Panel, WarningList, button
+from surgitwin.gui.panels.fit_result import FitResult, cup_rows, sweep_rows
+from surgitwin.gui.panels.parts import USER_ROLE, Choice, NodeChoice, NodePicks, Panel, WarningList, button
 from surgitwin.gui.settings import Settings, save_settings
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.tools.implant import ImplantTool
-from surgitwin.gui.widgets.cards import DecisionCard, Status
+from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge
 from surgitwin.render.content import SurfaceContent
-from surgitwin.scene.nodes import ImplantNode, Node, SegmentNode, SurfaceNode
+from surgitwin.scene.nodes import FitNode, ImplantNode, LandmarkNode, Node, SegmentNode, SurfaceNode
 
 if TYPE_CHECKING:
     from surgitwin.implants.fit import Fit
@@ -70,6 +71,8 @@ class FitPanel(Panel):
         desk.scene_changed.connect(lambda _: self.refresh())
         self.hand.chosen_changed.connect(self.refresh)
         self.hand.fit_changed.connect(self._show_fit)
+        self.hand.moved.connect(self._show_angles)
+        self.hand.chosen_changed.connect(lambda: self.sizes.show_rows([], ""))
         self.refresh()
 
     # ---- parts -------------------------------------------------------------------------------------------------
@@ -99,6 +102,42 @@ class FitPanel(Panel):
             grid.setColumnStretch(1, 1)
             self.column.addLayout(grid)
             self.fit_note = self.note()
+            form = QFormLayout()
+            form.setContentsMargins(0, 0, 0, 0)
+            self.side = Choice()
+            for name, title in (("", tr("Not said")), ("left", tr("Left")), ("right", tr("Right"))):
+                self.side.addItem(title, name)
+            self._side_form = form
+            form.addRow(tr("Hip"), self.side)
+            self.side.activated.connect(lambda _: self._show_angles())
+            self.column.addLayout(form)
+            self.angles = FitResult()
+            self.add(self.angles)
+            self.note(tr("Keep clear of"))
+            self.avoid = NodePicks()
+            self.add(self.avoid)
+            self.measure_button = button(
+                tr("Measure in full"),
+                lambda: self.measure(None),
+                "primary",
+                tr("Volumes, overhang, collisions, a cup's angles, a screw's grade; kept with the implant"),
+            )
+            self.icp_button = button(
+                tr("Fit to surface (ICP)"),
+                lambda: self.measure("icp"),
+                tip=tr("Move it until its surface rests on the other one, and measure it there"),
+            )
+            self.buttons(self.measure_button, self.icp_button)
+            self.stale = StatusBadge(self._theme, Status.STALE)
+            self.add(self.stale)
+            self.result = FitResult()
+            self.add(self.result)
+            self.sweep_button = button(
+                tr("Compare sizes"), self.compare_sizes, tip=tr("Every size of its family from this place, ranked")
+            )
+            self.buttons(self.sweep_button)
+            self.sizes = FitResult()
+            self.add(self.sizes)
 
     def _moving_part(self) -> None:
         with self.group() as self.move_group:
@@ -128,18 +167,14 @@ class FitPanel(Panel):
             self.snap_button = button(
                 tr("Lay on surface"), self._snap, tip=tr("Onto the nearest place of the surface, along its normal")
             )
-            self.icp_button = button(
-                tr("Fit to surface (ICP)"), self.hand.snap, tip=tr("Move it until its surface rests on the other one")
-            )
-            self.buttons(self.snap_button, self.icp_button)
             self.other_side = button(
                 tr("To the other side"),
                 lambda: self._change(across="image"),
                 tip=tr("Mirror it, and its place, across the middle plane of the image"),
             )
+            self.buttons(self.snap_button, self.other_side)
             self.buttons(
                 button(tr("To the crosshair"), self._to_crosshair, tip=tr("Its entry or centre to the crosshair")),
-                self.other_side,
             )
             self.note(
                 tr(
@@ -342,6 +377,69 @@ class FitPanel(Panel):
         if onto is not None:
             self._change(onto=onto)
 
+    def measure(self, register: str | None) -> None:
+        """Run the fit command for the chosen implant."""
+        from surgitwin.commands.base import build
+        from surgitwin.commands.fitting import FitImplant
+
+        node = self.hand.chosen
+        if node is None:
+            return
+        values: dict[str, Any] = {"implant": node.id, "avoid": tuple(self.avoid.node_ids())}
+        if node.item.kind == "cup" and self.side.currentData():
+            values["side"] = self.side.currentData()
+        if register is not None:
+            values["register"] = register
+        try:
+            command = build(FitImplant, values)
+        except SurgitwinError as error:
+            self._desk.report(error)
+            return
+        self._desk.do(command)
+
+    def compare_sizes(self) -> None:
+        """Rank every size of the chosen implant's family on its surface."""
+        from surgitwin.commands.base import build
+        from surgitwin.commands.sweeping import SweepSizes
+
+        node = self.hand.chosen
+        if node is None or node.onto is None:
+            return
+        folders = tuple(folder for folder in self._settings.implant_folders if folder.is_dir())
+        values = {"family": node.item.family, "onto": node.onto, "start": node.id, "folder": folders}
+        try:
+            command = build(SweepSizes, {**values, "avoid": tuple(self.avoid.node_ids())})
+        except SurgitwinError as error:
+            self._desk.report(error)
+            return
+
+        def done(document: dict[str, Any]) -> None:
+            if self.hand.chosen is not None and self.hand.chosen.id == node.id:
+                self.sizes.show_rows(sweep_rows(document), tr("Ranked by: {rule}").format(rule=document["rule"]))
+
+        self._desk.do(command, done)
+
+    def _show_angles(self) -> None:
+        """A cup's angles where the hand has it."""
+        node, pose, side = self.hand.chosen, self.hand.pose, self.side.currentData()
+        if node is None or pose is None or node.item.kind != "cup" or not side or "main" not in node.item.axes:
+            self.angles.show_rows([], "")
+            return
+        from surgitwin.implants.cup import LANDMARKS, TABLE, cup_angles, pelvic_plane
+
+        marks = {one.name.casefold(): one.position_mm for one in self._desk.scene.of_type(LandmarkNode)}
+        frame = TABLE
+        if all(name in marks for name in LANDMARKS):
+            try:
+                frame = pelvic_plane({name: marks[name] for name in LANDMARKS})
+            except SurgitwinError as error:
+                self.angles.show_rows([], str(error))
+                return
+        axis = pose[:3, :3] @ np.asarray(node.item.axes["main"])
+        rows = cup_rows(cup_angles(axis, side, frame).as_json())
+        mark = "≈ " if self.hand.moving else ""
+        self.angles.show_rows([(label, mark + words) for label, words in rows], "")
+
     def _snap(self) -> None:
         self._change(snap=True)
 
@@ -424,8 +522,16 @@ class FitPanel(Panel):
         lines = [f"{node.item.name} {node.item.size}".strip(), maker_text(node.item), node.item.material]
         self.about.setText("\n".join(line for line in lines if line))
         self.mirrored.setChecked(node.mirrored)
-        for one in (self.snap_button, self.icp_button):
+        for one in (self.snap_button, self.icp_button, self.measure_button):
             one.setEnabled(node.onto is not None)
+        self.sweep_button.setEnabled(node.onto is not None)
+        self._show_angles()
+        self._side_form.setRowVisible(self.side, node.item.kind == "cup")
+        scene = self._desk.scene
+        self.avoid.fill([one for one in scene.of_type(SegmentNode) if one.id != node.onto])
+        kept = [one for one in scene.of_type(FitNode) if one.implant == node.id and one.onto == node.onto]
+        self.stale.setVisible(bool(kept) and scene.is_stale(kept[0]))
+        self.result.show_document(kept[0].document if kept else None)
 
     def _show_fit(self, shown: FitShown) -> None:
         fit = shown.fit

@@ -1,0 +1,145 @@
+"""What the fit command kept, and a table of sizes: rows of words, each number with its unit, definition and frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+
+from surgitwin.core.text import tr
+from surgitwin.gui.panels.parts import note_label
+from surgitwin.gui.theme import set_role
+
+Document = dict[str, Any]
+Rows = list[tuple[str, str]]
+FRAMES = {"ct-table": tr("CT table"), "anterior-pelvic-plane": tr("anterior pelvic plane")}
+DEFINITIONS = (
+    ("radiographic", tr("radiographic")),
+    ("operative", tr("operative")),
+    ("anatomic", tr("anatomic")),
+)
+
+
+class FitResult(QWidget):
+    """Rows of label and words, and the warnings below them; hidden while there is nothing to show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        self._form = QFormLayout()
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        column.addLayout(self._form)
+        self._note = note_label()
+        column.addWidget(self._note)
+        self._shown: tuple[Rows, str] | None = None
+        self.show_rows([], "")
+
+    @property
+    def rows(self) -> Rows:
+        return self._shown[0] if self._shown is not None else []
+
+    def show_document(self, document: Document | None) -> None:
+        """Show a document of the fit command."""
+        if document is None:
+            self.show_rows([], "")
+            return
+        warnings = "\n".join(f"⚠ {one['message']}" for one in document["warnings"])
+        self.show_rows(fit_rows(document), warnings)
+
+    def show_rows(self, rows: Rows, note: str) -> None:
+        if (rows, note) == self._shown:
+            return
+        self._shown = rows, note
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        for label, words in rows:
+            left, right = QLabel(label), note_label(words, "")
+            left.setWordWrap(True)
+            set_role(left, "muted")
+            self._form.addRow(left, right)
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
+        self.setVisible(bool(rows or note))
+
+
+def fit_rows(document: Document) -> Rows:
+    """A row for each number; what was not assessed says so."""
+    rows = [
+        (
+            tr("Contact"),
+            _with(document["contact_percent"], "%", 0) + tr(" within {mm:g} mm").format(mm=document["tolerance_mm"]),
+        ),
+        (tr("Gap"), _spread(document["gap_mm"], document["gap_ml"])),
+        (tr("Inside"), _spread(document["penetration_mm"], document["penetration_ml"])),
+        (tr("Overhang"), _with(document["overhang_mm"], "mm", 1)),
+    ]
+    found = document["registration"]
+    if found is not None:
+        words = tr("RMS {rms:.2f} mm, p95 {p95:.2f} mm, at landmarks {tre}")
+        tre = _with(found["tre_mm"], "mm", 1)
+        rows.append((tr("Registration"), words.format(rms=found["rms_mm"], p95=found["p95_mm"], tre=tre)))
+    rows += [(one["name"], _collision(one)) for one in document["collisions"]]
+    for frame in (document["cup"] or {}).get("frames", ()):
+        rows += cup_rows(frame)
+    if document["screw"] is not None:
+        rows.append((tr("Gertzbein-Robbins"), _screw(document["screw"])))
+    return rows
+
+
+def cup_rows(frame: Document) -> Rows:
+    """A cup's angles in the three definitions, with the frame that they are in."""
+    name = FRAMES.get(frame["frame"], frame["frame"])
+    side = tr(frame["side"])
+    rows = []
+    for key, title in DEFINITIONS:
+        angles = frame[key]
+        words = tr("inclination {a:.1f}°, anteversion {b:.1f}°")
+        label = tr("{definition}, {frame}, {side}").format(definition=title, frame=name, side=side)
+        rows.append((label, words.format(a=angles["inclination_deg"], b=angles["anteversion_deg"])))
+    rows.append((tr("Pelvic tilt, {frame}").format(frame=name), _with(frame["pelvic_tilt_deg"], "°", 1)))
+    return rows
+
+
+def sweep_rows(document: Document) -> Rows:
+    """The sizes of a family, best first."""
+    rows = []
+    for row in document["sizes"]:
+        if row["refused"] is not None:
+            rows.append((f"– {row['size']}", str(row["refused"])))
+            continue
+        gap = row["gap_mm"]["mean"] if row["gap_mm"] is not None else None
+        words = tr("contact {contact}, gap {gap}, inside p95 {deep}").format(
+            contact=_with(row["contact_percent"], "%", 0),
+            gap=_with(gap, "mm", 1),
+            deep=_with(row["penetration_mm"]["p95"], "mm", 1),
+        )
+        rows.append((f"{row['rank']}.  {row['size']}", words + (tr("; ✕ COLLIDES") if row["collides"] else "")))
+    return rows
+
+
+def _with(value: float | None, unit: str, digits: int) -> str:
+    return tr("not assessed") if value is None else f"{value:.{digits}f} {unit}"
+
+
+def _spread(spread: Document | None, volume_ml: float | None) -> str:
+    if spread is None:
+        return tr("not assessed")
+    words = tr("mean {mean:.1f}, p95 {p95:.1f}, max {max:.1f} mm").format(**spread)
+    return f"{words}; {_with(volume_ml, 'ml', 2)}"
+
+
+def _collision(one: Document) -> str:
+    if one["collides"]:
+        return tr("✕ COLLIDES, shared volume {volume}").format(volume=_with(one["overlap_ml"], "ml", 2))
+    return tr("✓ clear by {mm:.1f} mm").format(mm=one["distance_mm"])
+
+
+def _screw(screw: Document) -> str:
+    if screw["grade"] is None:
+        return tr("not assessed")
+    words = tr("grade {grade}, breach {mm:.1f} mm (± {error:.1f} by the voxels)")
+    text = words.format(grade=screw["grade"], mm=screw["breach_mm"], error=screw["error_mm"])
+    return text + (f", {screw['direction']}" if screw["direction"] else "")
