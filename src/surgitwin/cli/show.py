@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from surgitwin.cli.show_export import show_labels, show_preset
 from surgitwin.cli.show_fit import show_fit, show_sweep
 from surgitwin.cli.show_implants import show_implant, show_implants
 from surgitwin.cli.show_measuring import show_measured, show_measurements
@@ -241,6 +242,10 @@ def _show_files(document: Document, out: Console) -> None:
             facts.append(" × ".join(f"{value:.1f}" for value in check["size_mm"]) + " mm")
         facts += [tr("unit {unit}").format(unit=check["unit"]), check["frame"]]
         out.print("  " + ", ".join(facts), markup=False, soft_wrap=True)
+    if document.get("preset") is not None:
+        show_preset(document["preset"], out)
+    if document.get("labels") is not None:
+        show_labels(document["labels"], out)
 
 
 def _show_surfaces(document: Document, out: Console) -> None:

@@ -273,7 +273,7 @@ class ExportCase(Command):
             meshes = [*meshes_of(inputs, ctx.part(0.0, 0.4)), *extra]
             budget: Document | None = None
             if self.preset is not None and self.preset != "print":
-                meshes, budget = within_budget(meshes, self.preset, ctx.part(0.4, 0.6))
+                meshes, budget = ctx.part(0.4, 0.6).apart(within_budget, meshes, self.preset)
             check = check_document(meshes, ctx.part(0.6, 0.9), crossings_up_to=self._crossings_up_to())
             items = [MeshItem(m.name, m.mesh, m.color, m.opacity, m.remark) for m in meshes]
             if self.check_only:

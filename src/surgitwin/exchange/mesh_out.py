@@ -123,8 +123,11 @@ def export_meshes(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] 
 
 
 def all_remarks(items: Sequence[MeshItem], remarks: Sequence[str]) -> list[str]:
-    """The remarks of a file and of what is in it, each once."""
-    found = [*(plain_text(remark) for remark in remarks), *(item.remark for item in items)]
+    """The remarks of a file and of what is in it, each once.
+
+    What an item says in several parts (``a; b``) is taken part by part: where room is short, the first ones stay.
+    """
+    found = [*(plain_text(remark) for remark in remarks), *(part for item in items for part in item.remark.split("; "))]
     return list(dict.fromkeys(remark for remark in found if remark))
 
 
