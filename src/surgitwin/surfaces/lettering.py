@@ -209,7 +209,9 @@ def _ways(mesh: Mesh, facing: ArrayLike | None) -> list[FloatArray]:
 
 
 def _rights(way: FloatArray) -> list[FloatArray]:
-    frame = standing(np.zeros(3), way)
+    # Upright first, as a standing person reads it.
+    level = np.array([1.0, 0.0, 0.0]) if abs(way[2]) > 0.95 else np.cross((0.0, 0.0, 1.0), way)
+    frame = standing(np.zeros(3), way, level)
     return [frame[:3, 0], frame[:3, 1], (frame[:3, 0] + frame[:3, 1]) / np.sqrt(2.0)]
 
 

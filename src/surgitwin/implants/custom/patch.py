@@ -12,7 +12,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.implants.custom.made import FloatArray, Made, Notes, triple, worded
-from surgitwin.implants.custom.symmetry import MirrorPlane
+from surgitwin.implants.custom.symmetry import MirrorPlane, refitted
 from surgitwin.implants.distance import DistanceTo
 from surgitwin.surfaces.fields import Field, body, distances, grid_around, regrown
 from surgitwin.surfaces.lettering import Place
@@ -27,6 +27,8 @@ class PatchSettings:
     ----------
     gap_mm
         Between patch and skull.
+    refit_mm
+        The mirrored bone is moved onto the bone in a ring so wide around the defect; 0 leaves it where it fell.
     sliver_mm
         What is thinner is taken for a difference between the sides and not for a defect.
     fill_mm
@@ -38,6 +40,7 @@ class PatchSettings:
     """
 
     gap_mm: float = 0.5
+    refit_mm: float = 25.0
     sliver_mm: float = 3.0
     fill_mm: float = 2.5
     thinnest_mm: float = 2.0
@@ -60,13 +63,16 @@ def make_patch(skull: Mesh, plane: MirrorPlane, settings: PatchSettings, at_mm: 
     """
     notes = Notes()
     ctx.progress(0.1, tr("Looking for the defect"))
-    wanted = _defect(skull, plane, settings, at_mm, notes, ctx)
-    ctx.progress(0.4, tr("Shaping the patch"))
-    whole = _shaped(skull, plane, settings, wanted, ctx)
-    out = _outwards(skull, whole)
     mirrored = Mesh(
         np.asarray(plane.mirrored(skull.points), np.float32), np.ascontiguousarray(skull.triangles[:, ::-1])
     )
+    wanted = _defect(skull, mirrored, settings, at_mm, notes, ctx)
+    moved_mm = 0.0
+    if settings.refit_mm > 0:
+        mirrored, moved_mm = refitted(mirrored, skull, wanted, settings.refit_mm)
+    ctx.progress(0.4, tr("Shaping the patch"))
+    whole = _shaped(skull, mirrored, settings, wanted, ctx)
+    out = _outwards(skull, whole)
     ctx.progress(0.8, tr("Finishing and measuring"))
     marked = worded(whole, out, 0.5, notes)
     holes = _perforations(whole, out, settings, marked.place)
@@ -82,6 +88,7 @@ def make_patch(skull: Mesh, plane: MirrorPlane, settings: PatchSettings, at_mm: 
         "volume_ml": mesh.volume_ml,
         "thickness_mm": {"p05": thick[0], "median": thick[1], "max": thick[2]},
         "gap_mm": {"min": float(gap.min()), "asked": settings.gap_mm},
+        "refit_moved_mm": moved_mm,
         "to_mirrored_mm": {"mean": float(off.mean()), "max": float(off.max())},
         "holes": len(holes),
         "letters_mm": marked.letters_mm,
@@ -90,13 +97,9 @@ def make_patch(skull: Mesh, plane: MirrorPlane, settings: PatchSettings, at_mm: 
     return Made(mesh, numbers, {"centre": triple((low + high) / 2)}, {"main": triple(out)}, tuple(notes.found))
 
 
-def _fields(
-    skull: Mesh, plane: MirrorPlane, grid: Field, fill_mm: float, gap_mm: float, ctx: Context
-) -> tuple[Field, Field]:
+def _fields(skull: Mesh, twin: Mesh, grid: Field, fill_mm: float, gap_mm: float, ctx: Context) -> tuple[Field, Field]:
     """Distances to the skull, and to its mirror image with narrow cavities filled."""
     own = distances(skull, grid, (gap_mm, 0.0), ctx)
-    triangles = np.ascontiguousarray(skull.triangles[:, ::-1])
-    twin = Mesh(np.asarray(plane.mirrored(skull.points), np.float32), triangles)
     mirrored = distances(twin, grid, (0.0,), ctx)
     if fill_mm <= 0:
         return own, mirrored
@@ -110,13 +113,13 @@ def _fields(
 
 
 def _defect(
-    skull: Mesh, plane: MirrorPlane, settings: PatchSettings, at_mm: ArrayLike | None, notes: Notes, ctx: Context
+    skull: Mesh, twin: Mesh, settings: PatchSettings, at_mm: ArrayLike | None, notes: Notes, ctx: Context
 ) -> FloatArray:
     """Points of the defect, about a grid's step apart."""
     from scipy.ndimage import distance_transform_edt, label
 
     grid = grid_around(skull, _COARSE_MM, 3.0)
-    own, mirrored = _fields(skull, plane, grid, settings.fill_mm, settings.gap_mm, ctx)
+    own, mirrored = _fields(skull, twin, grid, settings.fill_mm, settings.gap_mm, ctx)
     missing = (mirrored.values < 0) & (own.values > settings.gap_mm)
     step = grid.spacing_mm
     core = distance_transform_edt(missing, sampling=step) > settings.sliver_mm / 2
@@ -139,14 +142,14 @@ def _defect(
     return grid.points(parts == chosen)
 
 
-def _shaped(skull: Mesh, plane: MirrorPlane, settings: PatchSettings, defect: FloatArray, ctx: Context) -> Solid:
+def _shaped(skull: Mesh, twin: Mesh, settings: PatchSettings, defect: FloatArray, ctx: Context) -> Solid:
     from scipy.ndimage import distance_transform_edt, gaussian_filter
     from scipy.spatial import cKDTree
 
     margin = settings.sliver_mm + 6.0
     low, high = defect.min(axis=0) - margin, defect.max(axis=0) + margin
     grid = Field.over(low, high, settings.spacing_mm)
-    own, mirrored = _fields(skull, plane, grid, settings.fill_mm, settings.gap_mm, ctx)
+    own, mirrored = _fields(skull, twin, grid, settings.fill_mm, settings.gap_mm, ctx)
     everywhere = grid.points(np.ones(grid.values.shape, bool))
     reach = settings.sliver_mm / 2 + _COARSE_MM + 1.0
     away, _ = cKDTree(defect).query(everywhere, distance_upper_bound=2 * reach)

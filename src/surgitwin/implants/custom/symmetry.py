@@ -115,3 +115,34 @@ def _sampled(mesh: Mesh) -> FloatArray:
     points = samples(mesh, _STEP_MM)[0]
     chosen = np.linspace(0, len(points) - 1, min(_POINTS, len(points))).astype(int)
     return np.asarray(points[chosen], np.float64)
+
+
+def refitted(twin: Mesh, mesh: Mesh, around_mm: FloatArray, ring_mm: float) -> tuple[Mesh, float]:
+    """The mirrored surface moved onto the real one around a defect, and how far it was moved there, mm.
+
+    Heads are not symmetric: what is mirrored stands off the bone around the defect by millimetres. Iterated closest
+    points (Besl and McKay 1992) in a ring of ``ring_mm`` around it, worst fifth left out, take that away.
+    """
+    from scipy.spatial import cKDTree
+
+    defect = cKDTree(around_mm)
+    own, source = samples(mesh, 1.5)[0], samples(twin, 2.5)[0]
+    target = cKDTree(own[defect.query(own, distance_upper_bound=ring_mm + 5.0)[0] < np.inf])
+    away = defect.query(source, distance_upper_bound=ring_mm)[0]
+    points = source[(away > 6.0) & np.isfinite(away)]
+    turn, move = np.eye(3), np.zeros(3)
+    if len(points) < 200 or target.n < 200:
+        return twin, 0.0
+    for _ in range(40):
+        now = points @ turn.T + move
+        gap, fellow = target.query(now)
+        kept = gap <= np.percentile(gap, 80)
+        one, two = points[kept], np.asarray(target.data)[fellow[kept]]
+        a, b = one.mean(axis=0), two.mean(axis=0)
+        u, _, vt = np.linalg.svd((two - b).T @ (one - a))
+        turn = u @ np.diag([1.0, 1.0, float(np.linalg.det(u @ vt))]) @ vt
+        move = b - turn @ a
+    middle = around_mm.mean(axis=0)
+    placed = twin.points.astype(np.float64) @ turn.T + move
+    moved_mm = float(np.linalg.norm(turn @ middle + move - middle))
+    return Mesh(np.asarray(placed, np.float32), twin.triangles), moved_mm
