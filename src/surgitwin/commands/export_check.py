@@ -36,7 +36,7 @@ def check_meshes(
     for number, (name, mesh, voxel_ml) in enumerate(meshes):
         ctx.progress(number / len(meshes), tr("Checking {name}").format(name=name))
         found = check_mesh(mesh, intersections_up_to=thorough_up_to)
-        error = 100.0 * (mesh.volume_ml / voxel_ml - 1.0) if voxel_ml else None
+        error = 100.0 * (found.volume_ml / voxel_ml - 1.0) if voxel_ml else None
         sound = found.closed and found.outward
         thorough = thorough_up_to is None or found.triangles <= thorough_up_to
         samples = max(_SAMPLES // len(meshes), _FEWEST)

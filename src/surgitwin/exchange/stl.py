@@ -30,13 +30,13 @@ def write_stl(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()
     mesh = merged(items)
     records = np.zeros(len(mesh.triangles), dtype=RECORD)
     done = 0
-    for corners in mesh.corners():
-        part = records[done : done + len(corners)]
-        done += len(corners)
-        part["corners"] = corners
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        part["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+    for normals in mesh.face_vectors():
+        some = slice(done, done + normals.shape[1])
+        done = some.stop
+        length = np.sqrt(normals[0] * normals[0] + normals[1] * normals[1] + normals[2] * normals[2])
+        np.divide(normals, length, out=normals, where=length > 0)
+        records["corners"][some] = mesh.points[mesh.triangles[some]]
+        records["normal"][some] = normals.T
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:

@@ -130,6 +130,9 @@ def _topology(mesh: Mesh, ctx: Context) -> tuple[bool, bool, bool, int]:
     count = len(mesh.triangles)
     if not count:
         return False, True, True, 0
+    proper = _shells_of_proper(mesh, ctx)
+    if proper is not None:
+        return True, True, True, proper
     keys, backward = _sides(mesh.triangles, len(mesh.points))
     degenerate = bool(np.any(keys == backward))
     ctx.check()
@@ -148,6 +151,78 @@ def _topology(mesh: Mesh, ctx: Context) -> tuple[bool, bool, bool, int]:
     used[mesh.triangles] = True
     manifold = not degenerate and _fans(keys, one, two) == int(np.count_nonzero(used))
     return bool(uses.min() == 2) and not degenerate, manifold, consistent, shells
+
+
+def _shells_of_proper(mesh: Mesh, ctx: Context) -> int | None:
+    """The number of shells of a mesh that has nothing wrong with it; None for every other mesh, and for huge ones.
+
+    Most meshes are proper, and that takes a fraction of the time that it takes to find out what is wrong.
+    """
+    points, count = len(mesh.points), len(mesh.triangles)
+    bits = (3 * count - 1).bit_length()
+    if (points * points).bit_length() + bits > 62 or count % 2:
+        return None
+    tail = np.ascontiguousarray(mesh.triangles.T, np.int32)
+    # Each edge as a number with its side behind it: to sort numbers is several times faster than to find their order.
+    packed = np.empty(3 * count, np.int64)
+    for corner, part in enumerate(packed.reshape(3, count)):
+        head = tail[(corner + 1) % 3]
+        np.multiply(np.minimum(tail[corner], head), points, out=part, dtype=np.int64)
+        part += np.maximum(tail[corner], head)
+        part <<= bits
+        part += np.arange(corner * count, (corner + 1) * count)
+    ctx.check()
+    packed.sort()
+    side = (packed & ((1 << bits) - 1)).astype(np.int32)
+    packed >>= bits
+    edge, one, two = packed[::2], side[::2], side[1::2]
+    if not np.array_equal(edge, packed[1::2]) or np.any(edge[1:] == edge[:-1]):
+        return None
+    ctx.check()
+    tails = tail.reshape(-1)
+    begins, ends = tails[one], tails[two]
+    # Both run the same way, or from a vertex to itself.
+    if np.any(begins == ends):
+        return None
+    valence = np.bincount(tails, minlength=points)
+    if not _one_fan_each(tails, valence, one, two):
+        return None
+    # What hangs together at its vertices then does so at its edges, and vertices are half as many as triangles.
+    return _groups(begins, ends, points) - int(np.count_nonzero(valence == 0))
+
+
+def _one_fan_each(
+    tails: NDArray[np.int32], valence: NDArray[np.int64], one: NDArray[np.int32], two: NDArray[np.int32]
+) -> bool:
+    """True if the triangles around each vertex form one fan, in a mesh that is closed and consistent.
+
+    The side that comes after a side's fellow on the neighbouring triangle begins at the same vertex: all vertices are
+    walked around at once, one triangle further each time, until each is back where it began.
+
+    Parameters
+    ----------
+    tails
+        The vertex at which each side begins.
+    one, two
+        Sides that are fellows.
+    """
+    size, count = tails.size, tails.size // 3
+    fellow = np.empty(size, np.int32)
+    fellow[one], fellow[two] = two, one
+    after = np.where(fellow < 2 * count, fellow + np.int32(count), fellow - np.int32(2 * count))
+    begin = np.empty(valence.size, np.int32)
+    begin[tails] = np.arange(size, dtype=np.int32)
+    vertex = np.flatnonzero(valence)
+    start = begin[vertex]
+    place, steps = start, 0
+    while vertex.size:
+        place, steps = after[place], steps + 1
+        back = place == start
+        if np.any(valence[vertex[back]] != steps):
+            return False
+        going = ~back
+        vertex, start, place = vertex[going], start[going], place[going]
+    return True
 
 
 def _fans(keys: NDArray[np.int64], one: NDArray[np.int64], two: NDArray[np.int64]) -> int:
