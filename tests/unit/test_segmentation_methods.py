@@ -6,7 +6,9 @@ import pytest
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.progress import Context
-from surgitwin.segmentation.methods import METHODS, Inputs, MethodParams, SeededParams, method_named
+from surgitwin.segmentation.methods import Inputs, MethodParams, SeededParams, all_methods, method_named
+
+METHODS = all_methods()
 
 GRID = Geometry.from_parts((8, 7, 6), (1.0, 1.5, 2.0))
 

@@ -14,7 +14,9 @@ from surgitwin.segmentation.islands import island_at, split_islands
 from surgitwin.segmentation.joint_smoothing import smooth_together
 from surgitwin.segmentation.local_threshold import local_threshold
 from surgitwin.segmentation.margins import hollow, with_margin
-from surgitwin.segmentation.methods import METHODS, Inputs, Parts, count_voxels
+from surgitwin.segmentation.methods import Inputs, Parts, all_methods, count_voxels
+
+METHODS = all_methods()
 
 Mask = NDArray[np.bool_]
 

@@ -6,11 +6,15 @@ from typing import Any
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
-from surgitwin.segmentation.methods import METHODS as COMPUTED
-from surgitwin.segmentation.methods import OTHER_NAMES, SegmentMethod
-from surgitwin.segmenters.method import METHODS as BY_NETWORKS
+from surgitwin.segmentation.methods import SegmentMethod, find_method
+from surgitwin.segmentation.methods import all_methods as computed
 
-METHODS: dict[str, SegmentMethod[Any]] = {**COMPUTED, **{method.name: method for method in BY_NETWORKS}}
+
+def all_methods() -> dict[str, SegmentMethod[Any]]:
+    """Every method by its name, in the order in which they are listed."""
+    from surgitwin.segmenters.method import METHODS as BY_NETWORKS
+
+    return {**computed(), **{method.name: method for method in BY_NETWORKS}}
 
 
 def method_named(name: str) -> SegmentMethod[Any]:
@@ -21,8 +25,8 @@ def method_named(name: str) -> SegmentMethod[Any]:
     BadInput
         If there is none; the sentence lists those there are.
     """
-    method = METHODS.get(OTHER_NAMES.get(name, name))
+    method = find_method(name) or all_methods().get(name)
     if method is None:
         message = tr("There is no method “{name}”. There are: {names}.")
-        raise BadInput(message.format(name=name, names=", ".join(METHODS)))
+        raise BadInput(message.format(name=name, names=", ".join(all_methods())))
     return method

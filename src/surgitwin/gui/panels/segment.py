@@ -48,10 +48,10 @@ class SegmentPanel(Panel):
 
     def __init__(self, desk: Desk, theme: Theme) -> None:
         super().__init__(theme, tr("Segment"), tr("Make a segment"))
-        from surgitwin.commands.methods import METHODS
+        from surgitwin.commands.methods import all_methods
 
         self._desk = desk
-        self._methods = METHODS
+        self._methods = all_methods()
         self.form: Form | None = None
         self._given_name = ""
         self.shown = Preview(desk, self)
