@@ -16,9 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from chromium import NO_3D, Chromium, Pixels
+from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.samples.phantom import PhantomSettings, write_liver_phantom
-from surgitwin.scene.nodes import SegmentationNode
+from surgitwin.scene.nodes import ImplantNode, SegmentationNode, VolumeNode
 from surgitwin.session import Session
 from terminal import done
 
@@ -37,6 +38,7 @@ class Site:
     plans: dict[str, dict[str, Any]]
     measured: dict[str, dict[str, Any]]
     simulated: dict[str, Any]
+    fitted: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +63,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     }
     measured = {name: done("measure", case, *words, "--name", name) for name, words in asked.items()}
     done("implant", case, "bone-screw/3.5x40", "--name", "Screw", "--at", "0,0,-60")
+    fitted = done("fit", case, "--implant", "Screw", "--onto", "Vertebra L2")
     simulated = done("simulate", case, "portal-pressure", "--plan", "Half", "--set", "samples=200")
     chosen = [word for name in SHOWN for word in ("--segment", name)]
     done("export", case, page, *chosen, "--implant", "Screw")
     with Session.open(case) as session:
         with session.transaction("Side") as tx:
+            (volume,), (screw,) = session.scene.of_type(VolumeNode), session.scene.of_type(ImplantNode)
             tx.set(session.scene.of_type(SegmentationNode)[0].id, side_known=False)
-        session.run("export", out=unsure, segment=("Liver",))
-    return Site(page, unsure, case, plans, measured, simulated)
+            tx.set(volume.id, notices=(Notice("slices-missing", "Slices are missing after 'Mueller Anna.dcm'."),))
+            tx.set(screw.id, item=screw.item.model_copy(update={"patient_specific": True, "generic": False}))
+        session.run("export", out=unsure, segment=("Liver",), implant=("Screw",))
+    return Site(page, unsure, case, plans, measured, simulated, fitted)
 
 
 def words_of(point: tuple[float, ...]) -> str:
@@ -267,6 +273,7 @@ def test_results_say_simulated_with_interval_and_limits_and_implants_say_what_th
     left = shown.run("document.getElementById('left').textContent")
     main = site.simulated["outputs"][site.simulated["main"][0]]
 
+    assert f"{site.fitted['contact_percent']:.1f}\xa0%Contact" in right and right.count("generic, not a product") == 1
     assert "SIMULATED" in right and "90 % interval" in right
     assert main["title"] in right
     assert all(limit["author"] in right for limit in site.simulated["thresholds"] if limit["limit"] is not None)
@@ -303,6 +310,15 @@ def test_the_keyboard_reaches_and_works_everything(shown: Chromium, site: Site) 
     assert np.abs(before - behind).max() > 50 and np.abs(behind - turned).max() > 50
     assert np.abs(front[100:600, 320:820] - before[100:600, 320:820]).max() == 0
     assert shown.run(f"document.querySelector('{named('Show Liver')}').checked") is False
+
+
+def test_what_was_found_of_the_images_is_said_without_names_of_files(browser: Chromium, site: Site) -> None:
+    browser.open(site.unsure)
+    right, left = (browser.run(f"document.getElementById('{side}').textContent") for side in ("right", "left"))
+
+    assert "Slices are missing after" in right
+    assert "Mueller" not in site.unsure.read_text(encoding="utf-8")
+    assert "planning model, not for use in a patient" in left
 
 
 def test_an_unknown_side_is_said_and_every_letter_of_a_side_is_in_doubt(browser: Chromium, site: Site) -> None:
