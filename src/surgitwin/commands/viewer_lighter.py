@@ -104,7 +104,7 @@ def over_budget(triangles: int, *, budget: int = BUDGET) -> list[Notice]:
     if triangles <= budget:
         return []
     message = tr(
-        "The page holds {count} triangles, more than the {budget} aimed at: with fewer, a surface would be off by more "
-        "than {mm:g} mm. A phone may turn it slowly; export fewer structures with --segment."
+        "The page holds {count} triangles, more than the {budget} aimed at, so that no surface is off by more than "
+        "{mm:g} mm. A phone may turn it slowly; export fewer structures with --segment."
     )
     return [Notice("many-triangles", message.format(count=triangles, budget=budget, mm=LIMIT_MM))]
