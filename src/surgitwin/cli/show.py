@@ -248,6 +248,13 @@ def _show_files(document: Document, out: Console) -> None:
         show_labels(document["labels"], out)
 
 
+def _show_quick(document: Document, out: Console) -> None:
+    out.print(f"{document['image']}: {_grid(document)}", markup=False)
+    text = tr("In the range: {volume} ml ({voxels} voxels).")
+    out.print("  " + text.format(volume=number(document["volume_ml"]), voxels=document["voxels"]), markup=False)
+    _show_files(document, out)
+
+
 def _show_surfaces(document: Document, out: Console) -> None:
     table = Table(box=SIMPLE_HEAD)
     table.add_column(tr("Surface"))
@@ -338,6 +345,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "print": show_print,
     "series": _show_series,
     "new": _show_new,
+    "quick": _show_quick,
     "add": _show_added,
     "tree": _show_tree,
     "stats": _show_stats,

@@ -21,6 +21,7 @@ from surgitwin.commands.properties import (
     SetReportSettings,
     ShowSegments,
 )
+from surgitwin.commands.quick import QuickSurface
 from surgitwin.commands.registering import AcceptRegistration, CarrySegment, MarkLandmarks, RegisterImages
 from surgitwin.commands.reporting import MakeReport
 from surgitwin.commands.segmenting import MakeSegment
@@ -44,6 +45,7 @@ COMMANDS: dict[str, type[Command]] = {
     for kind in (
         ListSeries,
         NewCase,
+        QuickSurface,
         AddToCase,
         ShowTree,
         ShowStatistics,
