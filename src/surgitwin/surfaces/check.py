@@ -238,6 +238,6 @@ def _fans(keys: NDArray[np.int64], one: NDArray[np.int64], two: NDArray[np.int64
     return _groups(np.concatenate((one, one_next)), np.concatenate((meets, meets_next)), keys.size)
 
 
-def _groups(one: NDArray[np.int64], two: NDArray[np.int64], size: int) -> int:
+def _groups(one: NDArray[np.integer[Any]], two: NDArray[np.integer[Any]], size: int) -> int:
     """Number of connected groups of ``size`` things that are linked in pairs."""
     return int(linked_groups(one, two, size).max()) + 1
