@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.implant_shapes import meshed
+from tests.unit.implant_shapes import block, meshed
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
 from surgitwin.implants.distance import DistanceTo
-from surgitwin.implants.pedicle import ScrewFit, grade_of, screw_fit
+from surgitwin.implants.pedicle import ScrewFit, canal_middle, grade_of, screw_fit
 from surgitwin.implants.poses import moved, placed, turn
 
 OBLIQUE = np.eye(4)
@@ -107,6 +107,29 @@ def test_without_a_waist_nothing_is_graded_unless_it_is_given(bones: dict[str, D
 def test_exactly_two_millimetres_is_c() -> None:
     grades = [grade_of(breach) for breach in (0.0, 1e-3, 1.999, 2.0, 3.999, 4.0, 5.999, 6.0, 20.0)]
     assert grades == ["A", "B", "B", "C", "C", "D", "D", "E", "E"]
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_medial_is_towards_the_canal_at_the_screws_height_when_it_is_given(
+    bones: dict[str, DistanceTo], side: int
+) -> None:
+    """A canal that leans: beside the screw at its height, across the middle line far above."""
+    import trimesh
+
+    # Lateral to both pedicles at z = 0, which no canal is, so that it must overrule the vertebra's middle.
+    leaning = np.array([[side * 40.0, 7.0, 0.0], [-side * 200.0, 7.0, 60.0]])
+    tube = meshed(trimesh.creation.cylinder(6.0, segment=leaning + (leaning[0] - leaning[1]) * [[0.3], [0.0]]))
+    middle = canal_middle(tube, (side * 19.0, 7.0, 0.0), (0.0, 0.0, 1.0))
+    assert middle == pytest.approx(leaning[0], abs=0.1)
+    without, given = screw(bones, side * 19.0), screw(bones, side * 19.0, canal=tube)
+    assert (without.direction, given.direction) == ("lateral", "medial")
+    assert given.breach_mm == without.breach_mm
+
+
+def test_a_canal_that_does_not_reach_the_screw_counts_as_a_whole() -> None:
+    assert canal_middle(block(4, 4, 4), (10, 0, 50), (0, 0, 1)) == pytest.approx((0, 0, 0), abs=1e-6)
+    with pytest.raises(BadInput, match="no surface"):
+        canal_middle(Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)), (0, 0, 0), (0, 0, 1))
 
 
 def test_a_screw_without_length_is_refused(bones: dict[str, DistanceTo]) -> None:

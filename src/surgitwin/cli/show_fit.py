@@ -33,10 +33,12 @@ def show_fit(document: Document, out: Console) -> None:
         parts = [f"RMS {number(found['rms_mm'], 2)} mm", f"p95 {number(found['p95_mm'], 2)} mm", target]
         rows.append((tr("registration"), ", ".join(parts)))
     rows += [(one["name"], _collision(one)) for one in document["collisions"]]
+    rows += _beside(document)
     for frame in (document["cup"] or {}).get("frames", ()):
         rows += _cup(frame)
     if document["screw"] is not None:
         rows.append((tr("Gertzbein-Robbins grade"), _screw(document["screw"])))
+        rows += _hu(document["screw"])
     for label, words in rows:
         out.print(f"  {label}: {words}", markup=False, soft_wrap=True)
 
@@ -74,6 +76,43 @@ def _collision(one: Document) -> str:
     if one["collides"]:
         return tr("COLLIDES, shared volume {volume}").format(volume=_with(one["overlap_ml"], "ml", 2))
     return tr("clear by {mm} mm").format(mm=number(one["distance_mm"], 1))
+
+
+def _beside(document: Document) -> list[tuple[str, str]]:
+    """Canal and vessels: for a pedicle screw also that they were not given."""
+    canal, vessels = document["canal"], document["vessels"]
+    rows = []
+    if canal is not None or document["screw"] is not None:
+        label = tr("spinal canal") if canal is None else tr("spinal canal “{name}”").format(name=canal["name"])
+        rows.append((label, tr("not assessed (--canal)") if canal is None else _collision(canal)))
+    if vessels is not None:
+        rows += [(tr("vessel “{name}”").format(name=one["name"]), _collision(one)) for one in vessels]
+    elif document["screw"] is not None:
+        rows.append((tr("vessels"), tr("not assessed (--vessel)")))
+    return rows
+
+
+def _hu(screw: Document) -> list[tuple[str, str]]:
+    """The path's HU, and the published number that is of a path too; the others are in the JSON document."""
+    label = tr("HU along the path (information only)")
+    found = screw["hu"]
+    if found is None:
+        return [(label, tr("not assessed: {why}").format(why=screw["hu_not_assessed"]))]
+    words = tr("mean {mean} ± {sd} HU, {voxels} voxels of “{image}”, {percent} % of the screw in the bone").format(
+        mean=number(found["mean"], 0), sd=number(found["sd"], 0), voxels=found["voxels"], image=found["image"],
+        percent=number(found["in_bone_percent"], 0),
+    )  # fmt: skip
+    if found["in_image_percent"] < 100.0:
+        words += tr("; only {percent} % of that is in the image").format(
+            percent=number(min(found["in_image_percent"], 99.0), 0)
+        )
+    rows = [(label, words)]
+    for one in screw["hu_cutoffs"]:
+        if one["of"] == "screw path":
+            told = tr("{hu} HU for {outcome}: {population}; {limits}")
+            rows.append((tr("published threshold"), told.format(hu=number(one["hu"], 1), **{
+                key: one[key] for key in ("outcome", "population", "limits")})))  # fmt: skip
+    return [*rows, (tr("mind"), found["limits"])]
 
 
 def _cup(frame: Document) -> list[tuple[str, str]]:

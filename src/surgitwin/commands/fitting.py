@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from surgitwin import __version__
+from surgitwin.commands import fit_screws as screws
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work
+from surgitwin.commands.fit_screws import Warned, ct_of
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.implanting import PlaceImplant, fitted_to
 from surgitwin.core.errors import BadInput
@@ -30,6 +32,9 @@ from surgitwin.scene.nodes import (
     SurfaceNode,
 )
 from surgitwin.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from surgitwin.implants.trajectory import CtPart
 
 FloatArray = NDArray[np.float64]
 Target = SegmentNode | SurfaceNode
@@ -54,6 +59,10 @@ class FitTask:
     pelvis: dict[str, Point]
     pedicle_mm: tuple[float, float] | None
     voxel_mm: float | None
+    canal: tuple[str, Mesh] | None = None
+    vessels: tuple[tuple[str, Mesh], ...] | None = None
+    ct: CtPart | None = None
+    no_hu: str = ""
 
 
 class FitImplant(Command):
@@ -76,6 +85,8 @@ class FitImplant(Command):
         Literal["facing", "all"], Arg(tr("the fitting surface: what faces the bone, or the whole implant"))
     ] = "facing"
     avoid: Annotated[tuple[str, ...], Arg(tr("a structure to keep clear of"))] = ()
+    canal: Annotated[str | None, Arg(tr("the spinal canal: how far it is, and where medial is for a screw"))] = None
+    vessel: Annotated[tuple[str, ...], Arg(tr("a vessel: how far it is from the implant"))] = ()
     register_: Annotated[
         Literal["icp", "landmarks"] | None,
         Arg(tr("move it first: onto the surface, or by landmarks"), option="register"),
@@ -91,14 +102,19 @@ class FitImplant(Command):
     def start(self, bench: Bench) -> Work[Any]:
         from surgitwin.commands.sharing import freeze_segments, meshes_of
         from surgitwin.implants.cup import LANDMARKS
+        from surgitwin.implants.trajectory import CtPart
 
         scene = bench.scene
         wanted = self.implant.casefold()
         known = any(one.id == self.implant or one.name.casefold() == wanted for one in scene.of_type(ImplantNode))
         there = scene.resolve(self.implant, ImplantNode) if known else None
         onto = self._onto(scene, there)
-        avoid = [fitted_to(scene, name) for name in self.avoid]
-        targets: list[Target] = [onto, *avoid]
+        avoid, vessels = ([fitted_to(scene, name) for name in names] for names in (self.avoid, self.vessel))
+        canal = fitted_to(scene, self.canal) if self.canal is not None else None
+        if canal is not None and canal.id == onto.id:
+            raise BadInput(tr("The spinal canal cannot be what the implant is fitted to. Choose another segment."))
+        beside = [*avoid, *vessels, *([canal] if canal is not None else [])]
+        targets: list[Target] = list({one.id: one for one in (onto, *beside)}.values())
         frozen = freeze_segments(scene, [one for one in targets if isinstance(one, SegmentNode)])
         given = {one.id: Mesh(one.points.frozen(), one.triangles.frozen()) for one in targets
                  if isinstance(one, SurfaceNode)}  # fmt: skip
@@ -109,18 +125,27 @@ class FitImplant(Command):
             raise BadInput(tr("Say which points belong together: --landmarks POINT=LANDMARK, three or more."))
         pelvis = {name: marks[name].position_mm for name in LANDMARKS if name in marks}
         grid = scene.segmentation_of(onto).geometry if isinstance(onto, SegmentNode) else None
-        inputs = [*targets, *used.values(), *(marks[name] for name in pelvis)]
+        may_be_screw = there is None or screws.is_pedicle_screw(there.item)
+        picture, no_hu = ct_of(scene, onto) if may_be_screw else (None, "")
+        inputs = [*targets, *used.values(), *(marks[name] for name in pelvis), *([picture] if picture else [])]
+        voxels = picture.voxels.frozen() if picture is not None else None
 
         def compute(ctx: Context) -> Any:
             put = placing.compute(ctx.part(0.0, 0.1))
             made = meshes_of(frozen, ctx.part(0.1, 0.5))
             meshes = {entry.segment.id: one.mesh for entry, one in zip(frozen, made, strict=True)} | given
+            ct, why = None, no_hu
+            if picture is not None and voxels is not None and screws.is_pedicle_screw(put.item):
+                ct = CtPart.around(voxels, picture.geometry, meshes[onto.id].points, picture.name)
+                why = tr("“{name}” does not show the bone.").format(name=picture.name)
             task = FitTask(
                 item=put.item, mesh=put.mesh, pose=put.pose, bone=meshes[onto.id], bone_name=onto.name,
                 avoid=tuple((one.name, meshes[one.id]) for one in avoid),
                 tolerance_mm=self.tolerance_mm, reach_mm=self.reach_mm, surface=self.surface,
                 register=self.register_, pairs=_pairs(put.item, used), side=self.side, pelvis=pelvis,
                 pedicle_mm=self.pedicle, voxel_mm=max(grid.spacing_mm) if grid is not None else None,
+                canal=(canal.name, meshes[canal.id]) if canal is not None else None,
+                vessels=tuple((one.name, meshes[one.id]) for one in vessels) or None, ct=ct, no_hu=why,
             )  # fmt: skip
             return put, *ctx.part(0.5, 1.0).apart(fitted, task)
 
@@ -208,9 +233,11 @@ def fitted(task: FitTask, *, ctx: Context) -> tuple[FloatArray, Document]:
     body = placed(task.mesh, pose)
     over = overhang(live, pose, near, fit)
     clear = [collision(body, mesh, name) for name, mesh in task.avoid]
-    screw = _screw(task, pose, bone)
+    vessels = None if task.vessels is None else [collision(body, mesh, name) for name, mesh in task.vessels]
+    canal = None if task.canal is None else collision(body, task.canal[1], task.canal[0])
+    screw, not_graded = screws.screw_document(task, pose, bone.solid)
     warnings = [one.as_json() for one in found.notices()] if found is not None else []
-    warnings += _warnings(task, fit.nearest_mm, fit.contact_percent, screw)
+    warnings += _warnings(task, fit.nearest_mm, fit.contact_percent, not_graded)
     return pose, {
         "tolerance_mm": task.tolerance_mm,
         "reach_mm": task.reach_mm,
@@ -228,6 +255,9 @@ def fitted(task: FitTask, *, ctx: Context) -> tuple[FloatArray, Document]:
         "covered_percent": over.covered_percent if over is not None else None,
         "registration": _registration(found),
         "collisions": [one.as_json() for one in clear],
+        "canal": canal.as_json() if canal is not None else None,
+        "vessels": [one.as_json() for one in vessels] if vessels is not None else None,
+        "nearest_vessel_mm": min(one.distance_mm for one in vessels) if vessels is not None else None,
         "grade": screw["grade"] if screw is not None else None,
         "screw": screw,
         "cup": _cup(task, pose),
@@ -250,20 +280,6 @@ def _registration(found: Any) -> Document | None:
     }
 
 
-def _screw(task: FitTask, pose: FloatArray, bone: Any) -> Document | None:
-    """Only pedicle screws are graded."""
-    from surgitwin.implants.pedicle import screw_fit
-    from surgitwin.implants.poses import moved
-
-    points = task.item.reference_points_mm
-    if "pedicle" not in task.item.family or not {"entry", "tip"} <= points.keys() or task.voxel_mm is None:
-        return None
-    radius = next((v for k, v in task.item.dimensions_mm.items() if k in ("diameter", "diameter_mm")), 0.0) / 2
-    ends = moved([points["entry"], points["tip"]], pose)
-    fit = screw_fit(bone.solid, ends[0], ends[1], radius, voxel_mm=task.voxel_mm, pedicle_mm=task.pedicle_mm)
-    return fit.as_json()
-
-
 def _cup(task: FitTask, pose: FloatArray) -> Document | None:
     """The angles in the CT table's frame, and in that of the anterior pelvic plane if its landmarks are there."""
     from surgitwin.implants.cup import LANDMARKS, TABLE, cup_angles, pelvic_plane
@@ -277,7 +293,7 @@ def _cup(task: FitTask, pose: FloatArray) -> Document | None:
     return {"frames": [cup_angles(axis, task.side, frame).as_json() for frame in frames]}
 
 
-def _warnings(task: FitTask, nearest_mm: float, contact: float | None, screw: Document | None) -> list[Document]:
+def _warnings(task: FitTask, nearest_mm: float, contact: float | None, not_graded: Warned | None) -> list[Document]:
     found: list[tuple[str, str]] = []
     if nearest_mm > task.tolerance_mm:
         message = tr("The implant does not touch “{name}” anywhere: its nearest place is {mm:.1f} mm away.")
@@ -287,9 +303,8 @@ def _warnings(task: FitTask, nearest_mm: float, contact: float | None, screw: Do
         found.append(("fit-faces-nothing", message.format(name=task.bone_name)))
     if task.item.kind == "cup" and task.side is None:
         found.append(("fit-cup-side", tr("The cup's angles were not assessed: say which hip it is, left or right.")))
-    if screw is not None and screw["grade"] is None:
-        message = tr("The pedicle was not found along the screw, so it was not graded; say from where to where it is.")
-        found.append(("fit-no-pedicle", message))
+    if not_graded is not None:
+        found.append(not_graded)
     return [{"code": code, "message": message, "details": {}} for code, message in found]
 
 

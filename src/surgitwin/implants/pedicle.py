@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from surgitwin.core.errors import BadInput
+from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.implants.distance import DistanceTo
 
@@ -110,7 +111,7 @@ def screw_fit(
     voxel_mm: float,
     pedicle_mm: tuple[float, float] | None = None,
     up: ArrayLike = (0.0, 0.0, 1.0),
-    canal_mm: ArrayLike | None = None,
+    canal: Mesh | None = None,
 ) -> ScrewFit:
     """Grade a pedicle screw.
 
@@ -124,8 +125,9 @@ def screw_fit(
         From where to where along the axis, from the entry, the pedicle is; None to find it.
     up
         The cranial direction, LPS.
-    canal_mm
-        A place in the spinal canal, which says where medial is; the middle of the vertebra's surface if None.
+    canal
+        The spinal canal: medial is towards its middle at the height of the place, which holds where the spine is bent.
+        If None, medial is towards the middle of the vertebra's surface.
 
     Raises
     ------
@@ -153,7 +155,9 @@ def screw_fit(
     before = along < part[0]
     x, y, z = (float(v) for v in places[worst])
     low, high = grade_of(-margin - voxel_mm / 2), grade_of(-margin + voxel_mm / 2)
-    middle = vertebra.mesh.points.mean(axis=0, dtype=np.float64) if canal_mm is None else np.asarray(canal_mm)
+    middle = vertebra.mesh.points.mean(axis=0, dtype=np.float64)
+    if canal is not None:
+        middle = canal_middle(canal, places[worst], up)
     out = found.nearest_mm[worst] - places[worst]
     outwards = out if found.distance_mm[worst] <= 0 else -out
     if np.linalg.norm(outwards) < 1e-6:
@@ -173,6 +177,36 @@ def screw_fit(
         tip_breach_mm=tip_breach,
         found_by=how,
     )
+
+
+def canal_middle(canal: Mesh, place_mm: ArrayLike, up: ArrayLike) -> FloatArray:
+    """The middle of the outline in which the plane across ``up`` at a place cuts the canal, LPS mm.
+
+    The middle of the whole canal's surface if it does not reach that height.
+
+    Raises
+    ------
+    BadInput
+        If the canal has no surface.
+    """
+    if not len(canal.triangles):
+        raise BadInput(tr("The spinal canal has no surface. Choose another segment, or draw it."))
+    place, way = np.asarray(place_mm, np.float64), np.asarray(up, np.float64)
+    corners = canal.points.astype(np.float64)[canal.triangles]
+    height = (corners - place) @ (way / np.linalg.norm(way))
+    cut = np.flatnonzero((height.min(axis=1) < 0.0) & (height.max(axis=1) >= 0.0))
+    if not len(cut):
+        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+        return np.asarray(np.average(corners.mean(axis=1), axis=0, weights=areas))
+    corners, height = corners[cut], height[cut]
+    following, level = np.roll(corners, -1, axis=1), np.roll(height, -1, axis=1)
+    crosses = (height < 0.0) != (level < 0.0)  # two sides of each of these triangles
+    share = height[crosses] / (height[crosses] - level[crosses])
+    ends = (corners[crosses] + share[:, None] * (following[crosses] - corners[crosses])).reshape(-1, 2, 3)
+    lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    if lengths.sum() <= 0.0:
+        return np.asarray(ends.mean(axis=(0, 1)))
+    return np.asarray(np.average(ends.mean(axis=1), axis=0, weights=lengths))
 
 
 def _part(
