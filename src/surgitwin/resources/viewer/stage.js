@@ -125,15 +125,22 @@ class Stage {
     this.ask();
   }
 
-  // The place on what is seen under a point of the picture, from -1 to 1, or null.
+  // The place on what is seen under a point of the picture, from -1 to 1, or null. Of a body that is cut open one sees
+  // the face of the cut, not the wall behind it.
   pick(x, y) {
     const caster = new THREE.Raycaster();
     caster.setFromCamera(new THREE.Vector2(x, y), this.camera);
-    const bodies = [...this.items.values()].filter((e) => e.visible && e.opacity > 0.2).map((e) => e.body);
-    const hit = caster
-      .intersectObjects(bodies, false)
-      .find(({ point }) => !this.cutting || this.plane.distanceToPoint(point) >= 0);
-    return hit ? hit.point.clone() : null;
+    const seen = [...this.items.values()].filter((e) => e.visible && e.opacity > 0.2);
+    const hits = caster.intersectObjects(seen.map((e) => e.body), false);
+    const kept = hits.find(({ point }) => !this.cutting || this.plane.distanceToPoint(point) >= 0);
+    const face = this.cutting ? caster.ray.intersectPlane(this.plane, new THREE.Vector3()) : null;
+    if (face !== null) {
+      const away = face.distanceTo(caster.ray.origin);
+      const beyond = (body) => hits.filter((hit) => hit.object === body && hit.distance > away).length;
+      const within = seen.some((e) => e.cap !== null && beyond(e.body) % 2 === 1);
+      if (within && (!kept || away < kept.distance)) return face;
+    }
+    return kept ? kept.point.clone() : null;
   }
 
   ask() {
