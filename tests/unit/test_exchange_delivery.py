@@ -50,6 +50,60 @@ def test_a_3mf_has_millimetres_names_colours_and_remarks(tmp_path: Path) -> None
     assert [notice.code for notice in result.notices] == ["names-changed"]
 
 
+def test_lib3mf_reads_back_what_was_written_and_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    import lib3mf
+
+    path = tmp_path / "a.3mf"
+    export_meshes([LEFT, RIGHT], path)
+    model = lib3mf.get_wrapper().CreateModel()
+    reader = model.QueryReader("3mf")
+    reader.SetStrictModeActive(True)
+    reader.ReadFromFile(str(path))
+    assert reader.GetWarningCount() == 0 and model.GetUnit() == lib3mf.ModelUnit.MilliMeter
+    solids = model.GetMeshObjects()
+    for item in (LEFT, RIGHT):
+        assert solids.MoveNext()
+        solid = solids.GetCurrentMeshObject()
+        assert solid.IsManifoldAndOriented()
+        points = np.array([list(point.Coordinates) for point in solid.GetVertices()])
+        assert np.abs(points - item.mesh.points).max() < 6e-5
+        triangles = np.array([list(triangle.Indices) for triangle in solid.GetTriangleIndices()])
+        assert np.array_equal(triangles, item.mesh.triangles)
+
+
+def test_numbers_in_a_3mf_are_the_nearest_of_four_decimals(tmp_path: Path) -> None:
+    numbers = [0, -0.00004, 0.00006, -0.5, 1.25, -123.45678, 99999.9999, 7, 1e-30, -4e8, 0.1, 30.00005]
+    points = np.array(numbers, np.float32).reshape(4, 3)
+    faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32)
+    path = tmp_path / "a.3mf"
+    export_meshes([MeshItem("Odd", Mesh(points, faces))], path)
+    root = ElementTree.fromstring(zipfile.ZipFile(path).read("3D/3dmodel.model"))
+    written = [vertex.get(axis) or "" for vertex in root.iter(f"{CORE}vertex") for axis in "xyz"]
+    assert written[:5] == ["0", "0", "0.0001", "-0.5", "1.25"] and written[9] == "-400000000"
+    assert [float(word) for word in written] == pytest.approx([round(float(n), 4) for n in points.ravel()], abs=1e-9)
+
+
+def test_a_surface_of_many_blocks_is_packed_whole_and_always_alike(tmp_path: Path) -> None:
+    sphere = trimesh.creation.icosphere(subdivisions=7, radius=50)
+    item = MeshItem("Fine", Mesh(sphere.vertices.astype(np.float32), sphere.faces.astype(np.int32)))
+    contents = []
+    for name in "ab":
+        export_meshes([item], tmp_path / f"{name}.3mf")
+        contents.append((tmp_path / f"{name}.3mf").read_bytes())
+    assert contents[0] == contents[1]
+    with zipfile.ZipFile(tmp_path / "a.3mf") as package:
+        assert package.testzip() is None
+        text = package.read("3D/3dmodel.model")
+    assert text.count(b"<triangle ") == len(sphere.faces) and text.count(b"<vertex ") == len(sphere.vertices)
+
+
+def test_a_surface_that_reaches_too_far_for_a_3mf_is_refused(tmp_path: Path) -> None:
+    points = LEFT.mesh.points * np.float32(1e8)
+    with pytest.raises(BadInput, match="reaches too far"):
+        export_meshes([MeshItem("Far", Mesh(points, LEFT.mesh.triangles))], tmp_path / "a.3mf")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_usdz_states_unit_and_axes_and_is_not_mirrored(tmp_path: Path) -> None:
     from pxr import Usd, UsdGeom
 

@@ -21,6 +21,7 @@ KERNELS = (
     "surgitwin.vessels.territory_kernels",
     "surgitwin.simulators.portal_pressure.kernels",
     "surgitwin.measuring.gap_kernels",
+    "surgitwin.exchange.mesh_kernels",
 )
 """The modules that hold compiled loops."""
 

@@ -166,16 +166,12 @@ def merged(items: Sequence[MeshItem]) -> Mesh:
 
 def vertex_normals(points: NDArray[np.floating[Any]], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
     """Unit normals at the points, the adjacent triangles weighted by their area; +z where there is none."""
-    corners = points.astype(np.float64)[triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.zeros((len(points), 3))
-    for corner in range(3):
-        for axis in range(3):
-            total[:, axis] += np.bincount(triangles[:, corner], weights=normals[:, axis], minlength=len(points))
-    length = np.linalg.norm(total, axis=1)
-    flat = ~(length > 0)
-    total[flat], length[flat] = (0.0, 0.0, 1.0), 1.0
-    return np.asarray(total / length[:, None], dtype=np.float32)
+    from surgitwin.exchange.mesh_kernels import point_normals
+
+    given = np.ascontiguousarray(points, np.float32)
+    normals: NDArray[np.float32] = np.empty(given.shape, np.float32)
+    point_normals(given, np.ascontiguousarray(triangles, np.int32), np.zeros(given.shape), normals)
+    return normals
 
 
 def linear_color(color: Color) -> list[float]:
