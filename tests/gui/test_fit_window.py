@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
-from tests.gui.steps import Hand, close_window, open_window, write_small_study
+from steps import Hand, close_window, open_window, write_small_study
 
 from surgitwin.implants.placement import pose_of
 from surgitwin.render.camera import to_screen
@@ -130,3 +130,26 @@ def test_a_folder_is_added_its_bad_files_are_told_and_the_panel_holds_its_text(h
     hand.window.resize(900, 480)
     hand.rest()
     assert hand.cut_off_texts() == [] and hand.out_of_window() == []
+
+
+def test_a_plate_is_made_on_painted_bone_and_chosen(hand: Hand) -> None:
+    assert hand.desk.session is not None
+    hand.desk.session.run("paint", segment="Place", at=[(0.0, 44.0, 0.0)], radius_mm=14)
+    section = hand.window.fit.custom
+    section.header.click()
+    section.kind.setCurrentIndex(section.kind.findData("plate"))
+    section.kind.activated.emit(1)
+    hand.rest()
+    section.bone.setCurrentText("Bone")
+    section.patch.setCurrentText("Place")
+    assert section.lengths["plate"]["thickness_mm"].isVisible() and not section.lengths["guide"]["slot_mm"].isVisible()
+    hand.click(section.make_button)
+    hand.wait(lambda: len(implants(hand)) == 1, 120)
+    plate = implants(hand)[0]
+
+    assert plate.item.patient_specific and plate.item.kind == "plate"
+    assert "not for use in a patient" in section.told.text()
+    hand.wait(lambda: hand.window.fit.hand.chosen is not None)
+    hand.picture("plate")
+    hand.desk.undo()
+    hand.wait(lambda: not implants(hand))

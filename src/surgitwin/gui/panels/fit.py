@@ -25,6 +25,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.implant_hand import FitShown, ImplantHand
+from surgitwin.gui.panels.custom_section import CustomSection
 from surgitwin.gui.panels.fit_result import FitResult, cup_rows, sweep_rows
 from surgitwin.gui.panels.parts import USER_ROLE, Choice, NodeChoice, NodePicks, Panel, WarningList, button
 from surgitwin.gui.settings import Settings, save_settings
@@ -66,6 +67,9 @@ class FitPanel(Panel):
         self._numbers()
         self._moving_part()
         self._library_part()
+        self.custom = CustomSection(desk, theme)
+        self.custom.made.connect(self.choose)
+        self.add(self.custom)
         self.column.addStretch(1)
         desk.session_changed.connect(lambda _: self.refresh())
         desk.scene_changed.connect(lambda _: self.refresh())
@@ -156,7 +160,7 @@ class FitPanel(Panel):
             form.addRow(tr("Turn step"), self.step_deg)
             self.mirrored = QCheckBox(tr("Mirror image of the library's"))
             self.mirrored.clicked.connect(lambda on: self._change(mirrored=bool(on)))
-            form.addRow("", self.mirrored)
+            form.addRow(self.mirrored)
             self.column.addLayout(form)
             self.buttons(
                 button(tr("− slide"), lambda: self._slide(-1), tip=tr("Back along its main axis by a step")),
@@ -188,9 +192,11 @@ class FitPanel(Panel):
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search: name, size, maker"))
         self.search.setClearButtonEnabled(True)
+        self.search.setAccessibleName(tr("Search the library"))
         self.search.textChanged.connect(lambda _: self._fill_items())
         self.add(self.search)
         self.family = Choice()
+        self.family.setAccessibleName(tr("Family"))
         self.family.activated.connect(lambda _: self._fill_items())
         self.add(self.family)
         self.items = QListWidget()
@@ -493,6 +499,7 @@ class FitPanel(Panel):
 
     def refresh(self) -> None:
         """Show the scene as it is now."""
+        self.custom.refresh()
         scene = self._desk.scene
         placed = scene.of_type(ImplantNode)
         if self.hand.chosen is None and placed:
