@@ -70,6 +70,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     simulated = done("simulate", case, "portal-pressure", "--plan", "Half", "--set", "samples=200")
     chosen = [word for name in SHOWN for word in ("--segment", name)]
     done("export", case, page, *chosen, "--implant", "Screw")
+    done("segment", case, "smooth", "--into", "Liver", "--set", "mm=4")
     with Session.open(case) as session:
         with session.transaction("Side") as tx:
             (volume,), (screw,) = session.scene.of_type(VolumeNode), session.scene.of_type(ImplantNode)
@@ -346,6 +347,19 @@ def test_the_keyboard_reaches_and_works_everything(shown: Chromium, site: Site) 
     assert np.abs(before - behind).max() > 50 and np.abs(behind - turned).max() > 50
     assert np.abs(front[100:600, 320:820] - before[100:600, 320:820]).max() == 0
     assert shown.run(f"document.querySelector('{named('Show Liver')}').checked") is False
+
+
+def test_a_stale_plan_is_not_drawn_and_what_follows_from_it_says_stale(browser: Chromium, site: Site) -> None:
+    browser.open(site.unsure)
+    right = text_of(browser, "#right")
+
+    assert browser.run("[...document.querySelectorAll('input[name=plan]')].map((one) => one.disabled)") == [
+        True, True, False
+    ]  # fmt: skip
+    assert right.count("Not drawn: plan it again") == 2
+    # Two plans, each where it is chosen and where its numbers are; the result; the fit of the implant that was changed.
+    assert right.count("STALE") == 6
+    assert "Half: Removed" not in text_of(browser, "#left")
 
 
 def test_what_was_found_of_the_images_is_said_without_names_of_files(browser: Chromium, site: Site) -> None:
