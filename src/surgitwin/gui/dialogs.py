@@ -32,6 +32,7 @@ TOOL_KEYS = (
     *((key, title) for _, _, title, key in TOOLS),
     (tr("Shift+wheel"), tr("Size of the brush")),
     (tr("Enter, Backspace"), tr("Close the outline, take back its last corner")),
+    (tr("Alt+arrows, Alt+Shift+arrows"), tr("Move the implant by a step, turn it")),
 )
 
 

@@ -153,7 +153,16 @@ class ImplantHand(QObject):
             return
         from surgitwin.implants.placement import as_matrix
 
-        self._desk.do(PlaceImplant(item=node.id, matrix=as_matrix(pose)), failed=self._failed)
+        command = PlaceImplant(item=node.id, matrix=as_matrix(pose))
+        if self._desk.do(command, lambda _: self._put_down(), failed=self._failed) is None:
+            self.abort()
+
+    def _put_down(self) -> None:
+        """What was let go is in the scene now."""
+        if self._start is None and self._pose is not None:
+            self._pose = None
+            self.moved.emit()
+            self.measure()
 
     def abort(self) -> bool:
         """Esc: back to where it was; true if it was elsewhere."""
@@ -234,9 +243,6 @@ class ImplantHand(QObject):
     # ---- the scene ---------------------------------------------------------------------------------------------
 
     def _scene_changed(self) -> None:
-        if self._start is None and self._pose is not None:
-            self._pose = None  # what was let go is in the scene now
-            self.moved.emit()
         if self._chosen is not None and self.chosen is None:
             self._chosen = None
             self.chosen_changed.emit()

@@ -42,8 +42,8 @@ class ImplantTool(SliceTool):
         if middle is None:
             return
         away = float(np.hypot(at.x() - middle.x(), at.y() - middle.y()))
-        self._turning = abs(away - RING_PX) <= GRAB_PX
-        if self._turning or away < RING_PX or self._on_outline(view, at):
+        self._turning = abs(away - _ring_px(view)) <= GRAB_PX
+        if self._turning or away < _ring_px(view) or self._on_outline(view, at):
             self._from = at
             self._hand.begin()
 
@@ -108,7 +108,7 @@ class ImplantTool(SliceTool):
         if self._hand.constraint != "slide":
             pen.setStyle(Qt.PenStyle.SolidLine if self._turning and self._from is not None else Qt.PenStyle.DashLine)
             painter.setPen(pen)
-            painter.drawEllipse(middle, RING_PX, RING_PX)
+            painter.drawEllipse(middle, _ring_px(view), _ring_px(view))
 
     def _middle(self, view: SliceView) -> QPointF | None:
         """Where the implant is held, as a pixel of the slice."""
@@ -128,3 +128,8 @@ class ImplantTool(SliceTool):
         curves = view.picture.curves(view.picture.position_at(view.focus), view.placement)
         own = [curve for curve in curves if curve.content.id == node.id]
         return any(curve.distance_px((at.x(), at.y())) <= GRAB_PX for curve in own)
+
+
+def _ring_px(view: SliceView) -> float:
+    """The ring's radius: smaller where the view is small."""
+    return min(RING_PX, 0.25 * min(view.width(), view.height()))
