@@ -72,6 +72,9 @@ class PrintSection(QWidget):
         self.material = Choice()
         self.material.setEditable(True)
         self.material.setAccessibleName(tr("Material"))
+        typed = self.material.lineEdit()
+        if typed is not None:
+            typed.setAccessibleName(tr("Material"))
         form.addRow(tr("Material"), self.material)
         self.format = Choice()
         self.format.addItem(tr("STL (one body)"), ".stl")
