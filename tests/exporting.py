@@ -51,12 +51,14 @@ def mask(name: str) -> np.ndarray:
     return found
 
 
-def export_case(path: Path, grid: str = "oblique", *, side_known: bool = True, implant: bool = True) -> Path:
+def export_case(path: Path, grid: str = "oblique", *, side_known: bool = True) -> Path:
     """Write the case."""
     geometry = GRIDS[grid]
     root = CaseNode(name="Case", pseudonym="Case 7")
     voxels = np.where(mask("Liver"), 200, 0).astype(np.int16)
-    volume = VolumeNode(name="CT", parent=root.id, geometry=geometry, voxels=ArrayData.of(voxels), unit="HU")
+    volume = VolumeNode(
+        name="CT", parent=root.id, geometry=geometry, voxels=ArrayData.of(voxels), unit="HU", side_known=side_known
+    )
     organs = np.zeros(SIZE[::-1], np.uint8)
     organs[BOXES["Liver"]], organs[BOXES["Kidney"]] = VALUES["Liver"], VALUES["Kidney"]
     segmentation = SegmentationNode(
@@ -78,8 +80,7 @@ def export_case(path: Path, grid: str = "oblique", *, side_known: bool = True, i
         )
         for name, color in COLORS.items()
     ]
-    if implant:
-        nodes.append(_implant(root))
+    nodes.append(_implant(root))
     with Session() as session:
         with session.transaction("Start") as tx:
             for node in nodes:

@@ -39,7 +39,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def unsure(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("unsure") / "case.twin"
-    return export_case(path, side_known=False, implant=False)
+    return export_case(path, side_known=False)
 
 
 def exported(case: Path, out: Path, *more: object) -> Any:
@@ -277,9 +277,23 @@ def test_an_empty_segment_is_refused_by_name(cases: dict[str, Path], tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["a.stl", "a.3mf", "a.usdz", "a.nii.gz"])
-def test_an_export_says_that_the_side_is_unknown(unsure: Path, tmp_path: Path, name: str) -> None:
-    assert "side-unknown" in surgitwin("export", unsure, tmp_path / name, "--segment", "Liver", "--json").codes()
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.stl", ("--segment", "Liver")),
+        ("a.3mf", ("--segment", "Liver")),
+        ("a.3mf", ("--implant", "Guide")),
+        ("a.nii.gz", ("--segment", "Liver")),
+        ("a.nrrd", ("--segment", "Liver", "--labels", "TABLE")),
+        ("a.mha", ()),
+        ("a.html", ("--segment", "Liver")),
+    ],
+)
+def test_an_export_says_that_the_side_is_unknown(
+    unsure: Path, tmp_path: Path, name: str, words: tuple[str, ...]
+) -> None:
+    said = [tmp_path / "a.json" if word == "TABLE" else word for word in words]
+    assert surgitwin("export", unsure, tmp_path / name, *said, "--json").codes().count("side-unknown") == 1
 
 
 def test_an_export_of_a_known_side_says_nothing(cases: dict[str, Path], tmp_path: Path) -> None:

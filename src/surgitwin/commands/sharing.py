@@ -207,9 +207,8 @@ class ExportCase(Command):
                 raise BadInput(tr("This case has no segments or surfaces to export."))
             if suffix == PAGE_SUFFIX:
                 return self._page(frozen_scene(scene, identity=False), freeze_segments(scene, wanted), loose, implants)
-            return self._meshes(
-                freeze_segments(scene, wanted), loose, implants, side_warnings(scene, [*wanted, *loose])
-            )
+            sided = [*wanted, *loose, *(scene.of_type(VolumeNode) if implants else ())]
+            return self._meshes(freeze_segments(scene, wanted), loose, implants, side_warnings(scene, sided))
         if len(self.segment) > 1:
             message = tr("A mask holds one segment; give one --segment, or --labels TABLE.json for a label map of all.")
             raise BadInput(message)
