@@ -68,6 +68,7 @@ def test_the_other_side_of_the_image_takes_the_mirrored_mesh(session: Session) -
     middle = _middle(session)
     image = there * np.array([-1, 1, 1]) + np.array([2 * middle, 0, 0])
     assert done_["mirrored"] is True
+    assert "mirror-plane-image" in {one["code"] for one in done_["warnings"]}
     assert placed_mesh(implant(session, "Stem")).points == pytest.approx(image, abs=1e-3)
     again = session.run("implant", item="Stem", across="image")
     assert again["mirrored"] is False

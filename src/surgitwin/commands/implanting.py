@@ -296,6 +296,12 @@ class PlaceImplant(Command):
             with bench.transaction(what.format(name=there.name)) as tx:
                 tx.set(kept, **fields, **({} if same_mesh else arrays | {"provenance": made_from}))
         document = implant_document(scene, scene.expect(kept, ImplantNode))
+        if self.across == "image":
+            message = tr(
+                "Mirrored across the middle of the image, which need not be the patient's: check the place, or mirror "
+                "across three landmarks."
+            )
+            document["warnings"].append(Notice("mirror-plane-image", message).as_json())
         if self.pose_out is not None:
             write_pose(self.pose_out, put.pose)
             document["pose_file"] = str(self.pose_out)

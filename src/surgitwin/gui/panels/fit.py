@@ -376,7 +376,12 @@ class FitPanel(Panel):
         """Something of the chosen implant, as one step."""
         node = self.hand.chosen
         if node is not None:
-            self._desk.do(PlaceImplant(item=node.id, **values))
+            self._desk.do(PlaceImplant(item=node.id, **values), self._changed)
+
+    def _changed(self, document: dict[str, Any]) -> None:
+        for warning in document["warnings"]:
+            if warning["code"] == "mirror-plane-image":
+                self._desk.say(warning["message"], "caution")
 
     def _set_onto(self) -> None:
         onto = self.onto.node_id()
