@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import trimesh
 from tests.exporting import COLORS, FACES, GRIDS, IMPLANT_COLOR, POSE, REMARK, TETRAHEDRON, export_case, mask
+from tests.printing import print_case
 from tests.terminal import done, surgitwin
 
 from surgitwin.commands import export_presets
@@ -185,6 +186,15 @@ def test_surfaces_lie_where_the_voxels_lie_and_implants_where_their_pose_says(
     tree = {tuple(np.round(point, 2)) for point in implant.points[np.unique(implant.triangles)]}
     assert tree == {tuple(np.round(point, 2)) for point in corners.astype(np.float32)}
     assert implant.volume_mm3 == pytest.approx(Mesh(TETRAHEDRON, FACES).volume_mm3, rel=1e-3) and implant.volume_mm3 > 0
+
+
+def test_a_surface_that_belongs_to_no_segment_is_exported_by_its_name(tmp_path: Path) -> None:
+    case = print_case(tmp_path / "case.twin")
+    done("export", case, tmp_path / "a.stl", "--segment", "Open")
+    assert np.allclose(trimesh.load_mesh(tmp_path / "a.stl").bounds, [[0, 0, 100], [20, 20, 120]])
+    document = done("export", case, tmp_path / "b.3mf", "--segment", "Block", "--segment", "Open")
+    assert [row["name"] for row in document["check"]["meshes"]] == ["Block", "Open"]
+    assert [warning["code"] for warning in document["warnings"]] == ["side-unknown"]
 
 
 @pytest.mark.parametrize("suffix", COLORED)

@@ -145,6 +145,17 @@ def meshes_of(inputs: list[SegmentInput], ctx: Context) -> list[NamedMesh]:
     return [meshes[entry.segment.id] for entry in inputs]
 
 
+def segment_or_surface(scene: Scene, name: str) -> SegmentNode | SurfaceNode:
+    """The segment, or the surface that belongs to none, of this name or id; a segment if both are called so."""
+    surfaces = [node for node in scene.of_type(SurfaceNode) if node.segment is None]
+    if any(name in (node.id, node.name) for node in scene.of_type(SegmentNode)):
+        return scene.resolve(name, SegmentNode)
+    found = [node for node in surfaces if node.id == name] or [node for node in surfaces if node.name == name]
+    if len(found) > 1:
+        return scene.resolve(name, SurfaceNode)  # says which there are
+    return found[0] if found else scene.resolve(name, SegmentNode)
+
+
 class ExportCase(Command):
     """Write segments as meshes or masks, or the image itself."""
 
@@ -157,7 +168,9 @@ class ExportCase(Command):
     case: ClassVar[CaseUse] = "read"
 
     out: Annotated[Path, Arg(tr("the file to write; its ending says the kind"), positional=True)]
-    segment: Annotated[tuple[str, ...], Arg(tr("segment to export; without it all, or the image itself"))] = ()
+    segment: Annotated[
+        tuple[str, ...], Arg(tr("segment or loose surface to export; without it all, or the image itself"))
+    ] = ()
     implant: Annotated[tuple[str, ...], Arg(tr("implant to export; alone, no segments are written"))] = ()
     preset: Annotated[
         Preset | Literal["print"] | None,
@@ -195,9 +208,11 @@ class ExportCase(Command):
             return self._label_map(scene, self.labels, suffix)
         if suffix in (*MESH_SUFFIXES, PAGE_SUFFIX):
             chosen = bool(self.segment or self.implant)
-            wanted = [scene.resolve(name, SegmentNode) for name in self.segment]
+            named = [segment_or_surface(scene, name) for name in self.segment]
+            wanted = [node for node in named if isinstance(node, SegmentNode)]
             wanted = wanted if chosen else scene.of_type(SegmentNode)
-            loose = [] if chosen else [s for s in scene.of_type(SurfaceNode) if s.segment is None]
+            loose = [node for node in named if isinstance(node, SurfaceNode)]
+            loose = loose if chosen else [s for s in scene.of_type(SurfaceNode) if s.segment is None]
             implants = [scene.resolve(name, ImplantNode) for name in self.implant]
             implants = implants if chosen else scene.of_type(ImplantNode)
             if suffix == ".obj" and self.out.with_suffix(".mtl").exists() and not self.overwrite:
