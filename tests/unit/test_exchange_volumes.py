@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.geometry import Geometry, lps_to_ras
 from surgitwin.core.progress import Context
+from surgitwin.exchange import labelmap_out
 from surgitwin.exchange.labelmap_out import write_labels, write_mask, write_volume
 from surgitwin.segmentation.labelmaps import read_labelmap
 
@@ -107,6 +108,22 @@ def test_a_label_map_comes_back_with_names_and_colours(tmp_path: Path, suffix: s
     assert np.array_equal(read.layers[0], labels)
     assert read.side_known and read.notices == ()
     assert read.geometry.same_grid(GRIDS["oblique"])
+
+
+def test_the_extent_of_a_segment_is_the_same_however_the_image_is_cut_into_slabs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.random.default_rng(1).choice([0, 0, 0, 1, 300], (5, 7, 9)).astype(np.uint16)
+    labels[0], labels[:, 0], labels[:, :, -1] = 0, 0, 0
+    for slab in (10**9, 1):
+        monkeypatch.setattr(labelmap_out, "_SLAB_VOXELS", slab)
+        path = write_labels(tmp_path / "a.seg.nrrd", labels, GRIDS["straight"], {1: "One", 300: "Many", 2: "None"})
+        header = path.read_bytes().split(b"\n\n")[0].decode()
+        for number, value in enumerate((1, 300)):
+            where = np.argwhere(labels == value)[:, ::-1]
+            ends = " ".join(f"{a} {b}" for a, b in zip(where.min(axis=0), where.max(axis=0), strict=True))
+            assert f"Segment{number}_Extent:={ends}\n" in header
+        assert "Segment2_Extent:=0 -1 0 -1 0 -1" in header
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

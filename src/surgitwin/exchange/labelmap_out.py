@@ -30,6 +30,7 @@ VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _LEVEL = 1  # larger levels take many times as long for a few percent: see the measurements in the peers' issues
 _NIFTI_LARGEST = 32767
 _GREY = (200, 200, 200)
+_SLAB_VOXELS = 4_000_000
 _NRRD_TYPES = {
     "u1": "uint8", "i1": "int8", "u2": "uint16", "i2": "int16", "u4": "uint32", "i4": "int32", "f4": "float",
     "f8": "double",
@@ -290,18 +291,28 @@ def _slicer_segments(voxels: NDArray[Any], labels: Sequence[Label]) -> list[str]
 
 def _extents(voxels: NDArray[Any], labels: Sequence[Label]) -> dict[int, str]:
     """First and last index along i, j and k of each value; ``0 -1`` where it has no voxel."""
-    if not labels:
-        return {}
     from scipy.ndimage import find_objects
 
-    parts = [voxels] if voxels.ndim == 3 else [np.ascontiguousarray(voxels[..., n]) for n in range(voxels.shape[3])]
-    found = [find_objects(part) for part in parts]
-    extents: dict[int, str] = {}
-    for label in labels:
-        boxes = found[label.layer]
-        box = boxes[label.value - 1] if 0 < label.value <= len(boxes) else None
-        extents[label.value] = " ".join(f"{s.start} {s.stop - 1}" for s in reversed(box)) if box else "0 -1 0 -1 0 -1"
-    return extents
+    layers = voxels[..., None] if voxels.ndim == 3 else voxels
+    found: dict[int, NDArray[np.int64]] = {}  # rows: first and last index; columns: k, j, i
+    wanted = {label.value: label.layer for label in labels}
+    # A slab at a time: looking at a whole image would hold Python's lock for as long as that takes.
+    step = max(1, _SLAB_VOXELS // max(layers[0, ..., 0].size, 1))
+    for start in range(0, len(layers) if labels else 0, step):
+        for layer in sorted(set(wanted.values())):
+            part = np.ascontiguousarray(layers[start : start + step, ..., layer])
+            for value, box in enumerate(find_objects(part), 1):
+                if box is None or wanted.get(value) != layer:
+                    continue
+                ends = np.array([[side.start, side.stop - 1] for side in box], np.int64).T
+                ends[:, 0] += start
+                old = found.get(value, ends)
+                found[value] = np.stack([np.minimum(old[0], ends[0]), np.maximum(old[1], ends[1])])
+    none = np.array([[0, 0, 0], [-1, -1, -1]])
+    return {
+        value: " ".join(f"{first} {last}" for first, last in reversed(found.get(value, none).T.tolist()))
+        for value in wanted
+    }
 
 
 def _write_meta(file: IO[bytes], voxels: NDArray[Any], geometry: Geometry, ctx: Context) -> None:
