@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from surgitwin.core.errors import Cancelled
+from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
-from surgitwin.surfaces import check_mesh, is_closed, merge_vertices
+from surgitwin.surfaces import check as checking
+from surgitwin.surfaces import check_mesh, is_closed, mask_surface, merge_vertices
 
 CUBE_FACES = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
 
@@ -87,6 +89,41 @@ def test_a_triangle_that_uses_a_vertex_twice_is_not_manifold() -> None:
     mesh = cube()
     check = check_mesh(Mesh(mesh.points, np.concatenate((mesh.triangles, [[0, 1, 1]])).astype(np.int32)))
     assert not check.closed and not check.manifold
+
+
+def test_points_that_no_triangle_uses_change_nothing() -> None:
+    mesh = together(Mesh(np.zeros((2, 3), np.float32), np.zeros((0, 3), np.int32)), cube(), cube(at=(20, 0, 0)))
+    check = check_mesh(Mesh(np.concatenate((mesh.points, mesh.points[:3])), mesh.triangles))
+    assert check.closed and check.manifold and check.outward and check.shells == 2
+
+
+@pytest.mark.parametrize("fault", ["none", "turned", "missing", "pinched", "twice"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_short_way_for_proper_meshes_finds_what_the_long_way_finds(
+    fault: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random((7, 8, 9)) < 0.4
+    mesh = mask_surface(mask, Geometry.from_parts((9, 8, 7), (0.7, 0.9, 1.3)), ctx=Context()).mesh
+    triangles = mesh.triangles.copy()
+    two = rng.choice(len(triangles), 2, replace=False)
+    if fault == "turned":
+        triangles[two] = triangles[two, ::-1]
+    elif fault == "missing":
+        triangles = np.delete(triangles, two, axis=0)
+    elif fault == "pinched":
+        ends = triangles[two, 0]
+        triangles[triangles == ends.max()] = ends.min()
+    elif fault == "twice":
+        triangles = np.concatenate((triangles, triangles[two]))
+    faulty = Mesh(mesh.points, triangles)
+
+    short = check_mesh(faulty, intersections_up_to=0)
+    monkeypatch.setattr(checking, "_shells_of_proper", lambda mesh, ctx: None)
+    long = check_mesh(faulty, intersections_up_to=0)
+
+    assert short == long
+    assert (short.closed and short.manifold and short.outward) == (fault == "none")
 
 
 def test_cubes_that_reach_into_each_other_intersect_and_cubes_beside_each_other_do_not() -> None:
