@@ -143,6 +143,7 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     ),
     "shape": lambda b, case: (case, "--of", "Liver", "--engrave", "auto"),
     "implant": lambda b, case: (case, "bone-screw/3.5x20", "--at", b.phantom.middle),
+    "mark": lambda b, case: (case, "--name", "asis_left", "--at", "1,2,3"),
     "fit": lambda b, case: (case, "--implant", "bone-screw/3.5x20", "--onto", "Liver"),
     "sweep": lambda b, case: (case, "--family", "bone-screw", "--onto", "Liver", "--at", b.phantom.middle),
     "mesh": lambda b, case: (case,),

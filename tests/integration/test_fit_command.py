@@ -189,14 +189,18 @@ def test_a_cup_has_three_definitions_in_both_frames_and_a_left_one_those_of_its_
     frame, wanted = pelvic_plane(pelvis), Angles(42.0, 18.0)
     axis = axis_of(wanted, side, frame)  # type: ignore[arg-type]
     with spine() as own:
-        with own.transaction("Landmarks") as tx:
-            for name, at in pelvis.items():
-                tx.add(LandmarkNode(name=name, parent=own.scene.case.id, position_mm=tuple(float(v) for v in at)))
+        for name, at in pelvis.items():
+            own.run("mark", name=name, at=",".join(str(float(v)) for v in at))
         own.run("implant", item="acetabular-cup/54", name="Cup", at="0,0,0", along=",".join(map(str, axis)),
                 onto="Vertebra")  # fmt: skip
         asked = own.run("fit", implant="Cup")
         assert asked["cup"] is None and "fit-cup-side" in [one["code"] for one in asked["warnings"]]
         plane, table = own.run("fit", implant="Cup", side=side)["cup"]["frames"]
+        shifted = own.run("mark", name="ASIS_left", at="121,-80,60")
+        assert shifted["moved"] is True and len(own.scene.of_type(LandmarkNode)) == 4
+        assert own.scene.is_stale(own.scene.of_type(FitNode)[0])
+        with pytest.raises(BadInput, match="needs a name"):
+            own.run("mark", name="  ", at="1,2,3")
     assert (plane["frame"], table["frame"], plane["side"]) == ("anterior-pelvic-plane", "ct-table", side)
     assert plane["pelvic_tilt_deg"] == pytest.approx(12.0) and table["pelvic_tilt_deg"] is None
     assert plane["radiographic"] == pytest.approx(wanted.as_json(), abs=1e-4)

@@ -96,6 +96,8 @@ def steps(label_map: Path) -> list[Step]:
         ("shape", {"of": "Liver", "cut_plane": plane, "base_plate": True, "engrave": "auto"}),
         ("custom", {"kind": "guide", "of": "Liver", "plane": plane, "settings": {"spacing_mm": 1.5, "height_mm": 20}}),
         ("implant", {"item": "bone-screw/3.5x24", "name": "S", "mirrored": True}),
+        ("mark", {"name": "Dome", "at": "0,-10,40"}),
+        ("mark", {"name": "dome", "at": "1,-10,40"}),
         ("fit", {"implant": "S", "avoid": ["Vein"]}),
         ("plan", {"name": "P", "organ": "Liver", "plane": plane}),
         ("plan", {"name": "P", "organ": "Liver", "plane": "0,-10,40,-1,0,0"}),

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from surgitwin.cli.show_export import show_labels, show_preset
-from surgitwin.cli.show_fit import show_fit, show_sweep
+from surgitwin.cli.show_fit import show_fit, show_mark, show_sweep
 from surgitwin.cli.show_implants import show_implant, show_implants
 from surgitwin.cli.show_measuring import show_measured, show_measurements
 from surgitwin.cli.show_plans import show_compare, show_plan, show_sensitivity
@@ -375,6 +375,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "mesh": _show_surfaces,
     "implants": show_implants,
     "implant": show_implant,
+    "mark": show_mark,
     "fit": show_fit,
     "sweep": show_sweep,
     "export": _show_files,

@@ -43,6 +43,13 @@ def show_fit(document: Document, out: Console) -> None:
         out.print(f"  {label}: {words}", markup=False, soft_wrap=True)
 
 
+def show_mark(document: Document, out: Console) -> None:
+    """Where the landmark is now."""
+    words = tr("Moved {name} to {at} (LPS mm).") if document["moved"] else tr("Marked {name} at {at} (LPS mm).")
+    at = ", ".join(number(value, 1) for value in document["position_mm"])
+    out.print(words.format(name=document["node"]["name"], at=at), markup=False)
+
+
 def show_sweep(document: Document, out: Console) -> None:
     """The sizes, best first, and by which rule."""
     title = tr("{family} on {bone}, contact within {mm} mm (automatic)")

@@ -9,6 +9,7 @@ from surgitwin.commands.fitting import FitImplant
 from surgitwin.commands.images import AddToCase, ListSeries, NewCase
 from surgitwin.commands.implanting import ListImplants, PlaceImplant
 from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
+from surgitwin.commands.marking import MarkPlace
 from surgitwin.commands.measuring import ListMeasurements, MeasureTwin
 from surgitwin.commands.planning import DuplicatePlan, PlanResection
 from surgitwin.commands.printing import PrintModel
@@ -77,6 +78,7 @@ COMMANDS: dict[str, type[Command]] = {
         PlaceImplant,
         MakeCustomImplant,
         ShapeForPrint,
+        MarkPlace,
         FitImplant,
         SweepSizes,
         ExportCase,
