@@ -111,7 +111,8 @@ def write_label_map(
         raise BadInput(tr("{file} holds one layer of labels; write .seg.nrrd.").format(file=path.name))
     voxels = layers[0] if len(layers) == 1 else np.stack(layers, axis=-1)
     rows = [{"value": label.value, "name": label.name, "color": list(label.color)} for label in labels]
-    text = json.dumps({"labels": rows}, ensure_ascii=False, indent=2) + "\n"
+    lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
+    text = f'{{"labels": [\n{lines}\n]}}\n'
     return write_together(
         {
             path: _writer(path, voxels, geometry, labels, ctx or Context()),
