@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from tests.unit.test_implant_cup import tilted
 from tests.unit.test_implant_pedicle import vertebra
 
+from surgitwin.cli.show_fit import show_fit
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.identity import ImageIdentity
@@ -83,6 +86,13 @@ def session() -> Iterator[Session]:
         yield opened
 
 
+def shown(document: dict[str, object]) -> str:
+    """What the terminal says."""
+    out = Console(file=io.StringIO(), width=400)
+    show_fit(document, out)
+    return out.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
 def place_screw(session: Session, name: str, x: float, onto: str = "Vertebra") -> None:
     """A screw of 6.5 x 45 mm from y = 26 straight forward."""
     session.run("implant", item="pedicle-screw/6.5x45", name=name, at=f"{x},26,0", along="0,-1,0", onto=onto)
@@ -109,7 +119,7 @@ def test_a_pedicle_screw_has_the_grade_and_direction_that_the_function_knows(
 def test_a_screw_has_its_distances_and_the_hu_of_its_path(session: Session) -> None:
     place_screw(session, "Right", -14.0)
     found = session.run("fit", implant="Right", canal="Canal", vessel=["Aorta", "Canal"])
-    assert found["grade"] == "A"
+    assert found["grade"] == "A" and "grade: A, no breach; thinnest wall 2." in shown(found)
     assert found["canal"]["name"] == "Canal" and not found["canal"]["collides"]
     assert found["canal"]["distance_mm"] == pytest.approx(14 - RADIUS - 7, abs=0.5)  # half a voxel
     aorta, canal = found["vessels"]
@@ -128,6 +138,7 @@ def test_without_canal_and_vessels_they_are_not_assessed(session: Session) -> No
     found = session.run("fit", implant="Bare")
     assert found["canal"] is None and found["vessels"] is None and found["nearest_vessel_mm"] is None
     assert found["screw"]["medial_is_towards"] == "middle of the vertebra"
+    assert "not assessed (--canal)" in shown(found) and "not assessed (--vessel)" in shown(found)
     with pytest.raises(BadInput, match="cannot be what the implant is fitted to"):
         session.run("fit", implant="Bare", canal="Vertebra")
 
@@ -153,11 +164,11 @@ def test_the_part_that_is_the_pedicle_is_given_on_the_command_line(tmp_path: Pat
     assert found["screw"]["pedicle_mm"] == [13.0, 25.0] and found["screw"]["pedicle_found_by"] == "given"
     assert (found["grade"], found["screw"]["direction"]) == ("B", "lateral")
     text = surgitwin(*words)
-    shown = " ".join(text.out.split())
+    told = " ".join(text.out.split())
     assert text.status == 0
     for part in ("Gertzbein-Robbins grade: B", "spinal canal “Canal”: clear by", "vessel “Aorta”: clear by",
                  "HU along the path (information only): mean 3", "153.5 HU for", "scanner, its kVp"):  # fmt: skip
-        assert part in shown, shown
+        assert part in told, told
     refused = surgitwin("fit", tmp_path / "case.twin", "--implant", "S", "--pedicle", 80, 90)
     assert refused.status != 0 and "is not on the screw" in " ".join(refused.err.split())
 

@@ -140,6 +140,14 @@ def _cup(frame: Document) -> list[tuple[str, str]]:
 def _screw(screw: Document) -> str:
     if screw["grade"] is None:
         return tr("not assessed")
-    words = tr("{grade}, breach {mm} mm ± {error} mm, {way}")
-    mm, error = number(screw["breach_mm"], 1), number(screw["error_mm"], 1)
-    return words.format(grade=screw["grade"], mm=mm, error=error, way=tr(screw["direction"]))
+    error, way = number(screw["error_mm"], 1), tr(screw["direction"])
+    if screw["wall_mm"] is not None:
+        words = tr("{grade}, no breach; thinnest wall {wall} mm ± {error} mm, {way}").format(
+            grade=screw["grade"], wall=number(screw["wall_mm"], 1), error=error, way=way
+        )
+    else:
+        words = tr("{grade}, breach {mm} mm ± {error} mm, {way}").format(
+            grade=screw["grade"], mm=number(screw["breach_mm"], 1), error=error, way=way
+        )
+    others = [grade for grade in screw["grades_possible"] if grade != screw["grade"]]
+    return words + (tr("; within the error also {others}").format(others=", ".join(others)) if others else "")

@@ -86,7 +86,23 @@ def fit_rows(document: Document) -> Rows:
         rows += cup_rows(frame)
     if document["screw"] is not None:
         rows.append((tr("Gertzbein-Robbins"), _screw(document["screw"])))
+        rows += screw_rows(document)
     return rows
+
+
+def screw_rows(document: Document) -> Rows:
+    """Canal, vessels and the path's HU; a fit that was kept before these were measured has none of them."""
+    canal, vessels, hu = document.get("canal"), document.get("vessels"), document["screw"].get("hu")
+    rows = [(tr("Spinal canal"), tr("not assessed") if canal is None else f"{canal['name']}: {_collision(canal)}")]
+    told = [f"{one['name']}: {_collision(one)}" for one in vessels or ()]
+    rows.append((tr("Vessels"), "; ".join(told) or tr("not assessed")))
+    label = tr("HU along the path (information only)")
+    if hu is None:
+        why = document["screw"].get("hu_not_assessed")
+        return [*rows, (label, tr("not assessed") + (f": {why}" if why else ""))]
+    words = tr("mean {mean:.0f} ± {sd:.0f} HU, {voxels} voxels of “{image}”. {limits}")
+    keys = ("mean", "sd", "voxels", "image", "limits")
+    return [*rows, (label, words.format(**{key: hu[key] for key in keys}))]
 
 
 def cup_rows(frame: Document) -> Rows:
@@ -140,6 +156,12 @@ def _collision(one: Document) -> str:
 def _screw(screw: Document) -> str:
     if screw["grade"] is None:
         return tr("not assessed")
+    wall = screw["wall_mm"]
     words = tr("grade {grade}, breach {mm:.1f} mm (± {error:.1f} by the voxels)")
-    text = words.format(grade=screw["grade"], mm=screw["breach_mm"], error=screw["error_mm"])
-    return text + (f", {screw['direction']}" if screw["direction"] else "")
+    if wall is not None:
+        words = tr("grade {grade}, no breach; thinnest wall {mm:.1f} mm (± {error:.1f} by the voxels)")
+    mm = screw["breach_mm"] if wall is None else wall
+    text = words.format(grade=screw["grade"], mm=mm, error=screw["error_mm"])
+    text += f", {tr(screw['direction'])}" if screw["direction"] else ""
+    others = [grade for grade in screw["grades_possible"] if grade != screw["grade"]]
+    return text + (tr("; within the error also {others}").format(others=", ".join(others)) if others else "")
