@@ -87,3 +87,22 @@ def test_the_3d_view_places_an_implant_by_its_pose_and_keeps_its_mesh() -> None:
     assert bounds[0] == pytest.approx((-15, -6.5, -6.5), abs=1e-4) and bounds[1] == pytest.approx(
         (45, 6.5, 6.5), abs=1e-4
     )
+
+
+def test_the_colours_of_a_fit_part_the_implant_by_its_distance_to_the_bone() -> None:
+    from surgitwin.gui.fit_tints import tinted_bone, tinted_parts
+    from surgitwin.implants.fit import LiveFit
+
+    ball, bone = Sphere(diameter_mm=20.0), Sphere(diameter_mm=40.0)
+    pose = aimed(ball.model(), (0.0, 0.0, 28.0))  # 2 mm deep in the bone at most
+    (node,) = scene_with((ball, pose)).of_type(ImplantNode)
+    live = LiveFit(ball.mesh(), bone.mesh())
+    fit = live.at(pose)
+    parts = {part.id.partition("/")[2]: part.mesh for part in tinted_parts(node, live.shape.mesh, fit, 1.0)}
+    assert set(parts) == {"contact", "inside", "apart"}
+    assert sum(len(mesh.triangles) for mesh in parts.values()) == len(live.shape.mesh.triangles)
+    away = {name: np.linalg.norm(mesh.points + np.array([0, 0, 28.0]), axis=1) - 20.0 for name, mesh in parts.items()}
+    assert away["inside"].max() < -0.4 and away["apart"].min() > 0.4 and np.abs(away["contact"]).max() < 1.6
+    bones = {part.id.partition("/")[2]: part.mesh for part in tinted_bone(node, live.bone.mesh, fit, 1.0)}
+    assert set(bones) == {"bone-contact", "bone-inside"}
+    assert (bones["bone-inside"].points[:, 2] > 18.0).all()

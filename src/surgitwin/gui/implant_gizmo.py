@@ -12,6 +12,8 @@ from surgitwin.render.content import Rgb, SurfaceContent
 from surgitwin.scene.nodes import ImplantNode
 
 PREFIX = "gizmo"
+ON_BONE = "bone-"
+"""In the id of a coloured part: it lies on what the implant is fitted to, and does not move with it."""
 NAMES = ("x", "y", "z")
 COLOURS: tuple[Rgb, ...] = ((229, 99, 106), (108, 198, 138), (96, 156, 240))
 

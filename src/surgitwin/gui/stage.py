@@ -14,8 +14,8 @@ from surgitwin.commands.images import LoadingImage
 from surgitwin.core.ids import NodeId
 from surgitwin.core.mesh import Mesh
 from surgitwin.gui.desk import APART_MS, Desk
+from surgitwin.gui.implant_gizmo import ON_BONE, Gizmo, extent_of
 from surgitwin.gui.implant_gizmo import PREFIX as GIZMO
-from surgitwin.gui.implant_gizmo import Gizmo, extent_of
 from surgitwin.gui.implant_hand import ImplantHand
 from surgitwin.gui.live_plan import LivePlan
 from surgitwin.gui.live_segments import LiveSegments
@@ -230,8 +230,6 @@ class Stage(QWidget):
         """For every step of a drag: only the implant is drawn elsewhere."""
         if self._hand is None:
             return
-        if self._hand.held:
-            self._tinted = ()
         outlines = implant_outlines(self._desk.scene, self._implants, self._hand.held)
         for number, view in enumerate(self._in_order()):
             view.set_content(replace(view.content, outlines=outlines), number * APART_MS)
@@ -245,7 +243,10 @@ class Stage(QWidget):
         if hand is None or node is None:
             return surfaces
         matrix = hand.held.get(node.id, node.matrix)
-        tinted = [replace(part, matrix=matrix, visible=node.visible) for part in self._tinted]
+        tinted = [
+            replace(part, visible=node.visible, matrix=None if f"/{ON_BONE}" in part.id else matrix)
+            for part in self._tinted
+        ]
         shown = node.visible and not tinted
         kept = [one for one in surfaces if not one.id.startswith((f"{GIZMO}:", f"{node.id}/"))]
         kept = [replace(one, matrix=matrix, visible=shown) if one.id == node.id else one for one in kept]

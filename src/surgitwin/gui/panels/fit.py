@@ -21,9 +21,9 @@ from PySide6.QtWidgets import (
 from surgitwin.commands.implanting import PlaceImplant
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.ids import NodeId
-from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
+from surgitwin.gui.fit_tints import tinted_bone, tinted_parts
 from surgitwin.gui.implant_hand import FitShown, ImplantHand
 from surgitwin.gui.panels.custom_section import CustomSection
 from surgitwin.gui.panels.fit_result import FitResult, cup_rows, sweep_rows
@@ -36,7 +36,6 @@ from surgitwin.render.content import SurfaceContent
 from surgitwin.scene.nodes import FitNode, ImplantNode, LandmarkNode, Node, SegmentNode, SurfaceNode
 
 if TYPE_CHECKING:
-    from surgitwin.implants.fit import Fit
     from surgitwin.implants.library import Item, Library
 
 ROWS = 7
@@ -45,7 +44,6 @@ CONSTRAINTS = (
     ("slide", tr("Slide along its axis")),
     ("turn", tr("Turn about its axis")),
 )
-CONTACT, APART, INSIDE = (108, 198, 138), (168, 178, 193), (229, 99, 106)
 
 
 class FitPanel(Panel):
@@ -559,18 +557,17 @@ class FitPanel(Panel):
         elif fit is None or shown.live is None:
             self.fit_note.setText(tr("Choose what it is fitted to, and how it fits is measured."))
         else:
-            text = tr("On {name}; contact is within {mm:.1f} mm. Green: contact, red: deeper inside, grey: apart.")
+            text = tr(
+                "On {name}; contact is within {mm:.1f} mm. Green: contact, red: deeper inside, grey: apart; "
+                "on the implant and on what it is fitted to."
+            )
             self.fit_note.setText(text.format(name=shown.onto, mm=shown.live.tolerance_mm))
         node = self.hand.chosen
         parts: tuple[SurfaceContent, ...] = ()
-        if (
-            fit is not None
-            and shown.live is not None
-            and node is not None
-            and not self.hand.moving
-            and self.isVisible()
-        ):
-            parts = tinted_parts(node, shown.live.shape.mesh, fit, shown.live.tolerance_mm)
+        if fit is not None and shown.live is not None and node is not None and self.isVisible():
+            live = shown.live
+            on_implant = tinted_parts(node, live.shape.mesh, fit, live.tolerance_mm)
+            parts = (*on_implant, *tinted_bone(node, live.bone.mesh, fit, live.tolerance_mm))
         self.tinted.emit(parts)
 
     def _show_card(
@@ -583,22 +580,6 @@ class FitPanel(Panel):
         detail: str = "",
     ) -> None:
         card.set_value(None if value is None else f"{value:.{digits}f}", unit, detail, statuses)
-
-
-def tinted_parts(node: ImplantNode, mesh: Mesh, fit: Fit, tolerance_mm: float) -> tuple[SurfaceContent, ...]:
-    """The implant in three parts, in its own frame: in contact, in the bone, and apart from it."""
-    middle = fit.implant_mm[mesh.triangles].mean(axis=1)
-    inside, apart = middle < -tolerance_mm, middle > tolerance_mm
-    found = []
-    for word, which, colour in (
-        ("contact", ~inside & ~apart, CONTACT),
-        ("inside", inside, INSIDE),
-        ("apart", apart, APART),
-    ):
-        if which.any():
-            part = Mesh(mesh.points, np.ascontiguousarray(mesh.triangles[which]))
-            found.append(SurfaceContent(f"{node.id}/{word}", part, colour, node.opacity, True, node.name))
-    return tuple(found)
 
 
 def _spread(gap: Any) -> str:
