@@ -84,7 +84,7 @@ def test_every_process_has_a_wall_a_plate_and_a_source_and_none_is_chosen() -> N
     assert {"FDM", "SLA", "SLS", "MJF", "metal"} <= set(known)
     assert all(entry.wall_mm > 0 and min(entry.plate_mm) > 50 and entry.source for entry in known.values())
     assert process_named("sla").name == "SLA"
-    with pytest.raises(BadInput, match="Choose the printing process, .* --process: FDM, SLA"):
+    with pytest.raises(BadInput, match=r"Choose the printing process, .* --process: FDM, SLA"):
         process_named("")
 
 
