@@ -14,6 +14,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from steps import Hand, close_window, open_window, write_small_study
 
+from surgitwin.gui.panels.custom_section import LENGTHS
+from surgitwin.implants.custom.guide import GuideSettings
+from surgitwin.implants.custom.patch import PatchSettings
+from surgitwin.implants.custom.plate import PlateSettings
 from surgitwin.implants.placement import pose_of
 from surgitwin.render.camera import to_screen
 from surgitwin.scene.nodes import ImplantNode
@@ -153,3 +157,9 @@ def test_a_plate_is_made_on_painted_bone_and_chosen(hand: Hand) -> None:
     hand.picture("plate")
     hand.desk.undo()
     hand.wait(lambda: not implants(hand))
+
+
+def test_the_lengths_on_offer_begin_at_those_of_the_command() -> None:
+    for kind, settings in (("patch", PatchSettings()), ("plate", PlateSettings()), ("guide", GuideSettings())):
+        for name, _, usual, low, high, _ in LENGTHS[kind]:
+            assert usual == getattr(settings, name) and low <= usual <= high

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from surgitwin.render.plan_cuts import curve_contents, patch_contents
 from surgitwin.resection.cut_map import margin_limits, uncertainty_mm
 from surgitwin.resection.partition import Partition, partition
 from surgitwin.scene.nodes import CutModel, PlanNode, SurfaceNode
+
+if TYPE_CHECKING:
+    from surgitwin.resection import LiveCut
 
 REMNANT, SPECIMEN = "plan-remnant", "plan-specimen"
 REMNANT_COLOUR, SPECIMEN_COLOUR = (176, 104, 84), (216, 150, 120)
@@ -98,7 +101,10 @@ class PlanPicture(QObject):
             return
 
         def work(ctx: Context) -> LabelLayer | None:
-            return _lost_at(ready, [ready.maker.cut(model, ctx) for model in cuts if model.enabled])
+            from surgitwin.resection import LiveCut
+
+            made = [ready.maker.cut(model, ctx) for model in cuts if model.enabled]
+            return _lost_at(LiveCut(ready.live.prepared), made)
 
         def done(layer: LabelLayer | None) -> None:
             if self._held is job:
@@ -247,17 +253,14 @@ def _found(ready: Ready, models: tuple[CutModel, ...], wish_mm: float | None, pa
     lesions = [lesion.surface for lesion in prepared.lesions if lesion.belongs]
     limits = margin_limits(wish_mm, uncertainty_mm(geometry, ready.frozen.registration.error_mm))
     margins = ctx.apart(cut_margins, models, alone, found, geometry, lesions, limits)
-    layer = _lost_at(ready, list(cuts.values()))
+    layer = _lost_at(live, list(cuts.values()))
     lost_in_3d = ctx.apart(lost_surfaces, replace(layer, bounds=None), found.box) if layer is not None else ()
     return Found(surfaces, layer, lost_in_3d, margins, aside)
 
 
-def _lost_at(ready: Ready, cuts: list[Any]) -> LabelLayer | None:
+def _lost_at(live: LiveCut, cuts: list[Any]) -> LabelLayer | None:
     """What the remnant of these cuts loses, hatched."""
-    from surgitwin.resection import LiveCut
-
-    prepared = ready.live.prepared
-    return _lost(LiveCut(prepared).lost(cuts), prepared.box, prepared.geometry)
+    return _lost(live.lost(cuts), live.prepared.box, live.prepared.geometry)
 
 
 def _lost(lost: dict[Any, NDArray[np.bool_]], box: Box, geometry: Geometry) -> LabelLayer | None:

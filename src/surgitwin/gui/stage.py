@@ -407,7 +407,7 @@ class Stage(QWidget):
 
     def show_neck(self, neck: CutSurfaceContent | None) -> None:
         """Draw the neck of an aneurysm, or none."""
-        if neck is not None or self._neck is not None:
+        if neck is not self._neck:
             self._neck = neck
             self.refresh()
 

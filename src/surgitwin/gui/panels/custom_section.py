@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout
 
 from surgitwin.commands.base import build
@@ -12,7 +12,7 @@ from surgitwin.commands.custom_implants import MakeCustomImplant
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
-from surgitwin.gui.panels.parts import Choice, NodeChoice, Offer, WarningList, button, note_label
+from surgitwin.gui.panels.parts import Choice, NodeChoice, Offer, WarningList, button, note_label, number_box
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.sections import Section
 from surgitwin.scene.nodes import Node, PlanNode, SegmentNode, SurfaceNode
@@ -78,14 +78,7 @@ class CustomSection(Section):
     def _lengths(self, kind: str) -> dict[str, QDoubleSpinBox]:
         boxes: dict[str, QDoubleSpinBox] = {}
         for name, title, usual, low, high, digits in LENGTHS[kind]:
-            box = QDoubleSpinBox()
-            box.setDecimals(digits)
-            box.setSingleStep(0.1 if digits else 1)
-            box.setRange(low, high)
-            box.setValue(usual)
-            box.setSuffix(" mm" if digits else "")
-            box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            box.setAccessibleName(title)
+            box = number_box(usual, low, high, " mm" if digits else "", digits=digits, name=title)
             self._form.addRow(title, box)
             boxes[name] = box
         return boxes

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QGridLayout,
@@ -27,7 +26,7 @@ from surgitwin.gui.fit_tints import tinted_bone, tinted_parts
 from surgitwin.gui.implant_hand import FitShown, ImplantHand
 from surgitwin.gui.panels.custom_section import CustomSection
 from surgitwin.gui.panels.fit_result import FitResult, cup_rows, sweep_rows
-from surgitwin.gui.panels.parts import USER_ROLE, Choice, NodeChoice, NodePicks, Panel, WarningList, button
+from surgitwin.gui.panels.parts import USER_ROLE, Choice, NodeChoice, NodePicks, Panel, WarningList, button, number_box
 from surgitwin.gui.settings import Settings, save_settings
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.tools.implant import ImplantTool
@@ -151,7 +150,7 @@ class FitPanel(Panel):
                 self.constraint.addItem(title, name)
             self.constraint.activated.connect(lambda _: self._set_constraint())
             form.addRow(tr("May"), self.constraint)
-            self.step_mm, self.step_deg = _number(0.5, 0.1, 20.0, " mm"), _number(1.0, 0.1, 45.0, " °")
+            self.step_mm, self.step_deg = number_box(0.5, 0.1, 20.0, " mm"), number_box(1.0, 0.1, 45.0, " °")
             for box in (self.step_mm, self.step_deg):
                 box.valueChanged.connect(lambda _: self._set_steps())
             form.addRow(tr("Step"), self.step_mm)
@@ -588,14 +587,3 @@ def _spread(gap: Any) -> str:
 
 def _deep(deep: Any) -> str:
     return "" if deep is None else tr("mean {mean:.1f}").format(mean=deep.mean)
-
-
-def _number(value: float, low: float, high: float, unit: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setRange(low, high)
-    box.setDecimals(1)
-    box.setSingleStep(0.1)
-    box.setValue(value)
-    box.setSuffix(unit)
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    return box

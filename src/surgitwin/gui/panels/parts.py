@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
     QComboBox,
+    QDoubleSpinBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
@@ -129,6 +130,19 @@ def button(text: str, slot: Callable[[], object], role: str = "plain", tip: str 
     made.setToolTip(tip)
     made.clicked.connect(lambda _=False: slot())
     return made
+
+
+def number_box(value: float, low: float, high: float, unit: str, *, digits: int = 1, name: str = "") -> QDoubleSpinBox:
+    """A field for a number; ``name`` is for screen readers where no label stands before it."""
+    box = QDoubleSpinBox()
+    box.setDecimals(digits)
+    box.setSingleStep(0.1 if digits else 1)
+    box.setRange(low, high)
+    box.setValue(value)
+    box.setSuffix(unit)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box.setAccessibleName(name)
+    return box
 
 
 class Choice(QComboBox):

@@ -19,6 +19,7 @@ from surgitwin.gui.panels.simulation_form import SimulationForm
 from surgitwin.gui.panels.simulation_result import SimulationResult
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.widgets.cards import Status, StatusBadge
+from surgitwin.render.content import CutSurfaceContent
 from surgitwin.render.neck import neck_content
 from surgitwin.scene.nodes import Node, PlanNode, SegmentNode, SimulationNode, VesselTreeNode
 from surgitwin.simulators.registry import AnySimulator, simulator_named, simulator_names
@@ -37,6 +38,8 @@ class SimulatePanel(Panel):
         self._desk, self._theme = desk, theme
         self._simulator: AnySimulator | None = None
         self._shown: tuple[str, NodeId | None, str] | None = None
+        self._neck_of: dict[str, Any] | None = None
+        self._neck: CutSurfaceContent | None = None
         self.form: SimulationForm | None = None
         badges = QHBoxLayout()
         badges.setSpacing(4)
@@ -159,8 +162,10 @@ class SimulatePanel(Panel):
         self.result.show_document(document, (Status.STALE,) if stale else ())
         self.charts.show_document(document, self._others(node))
         self.paint.show_document(document if not stale else None, self._tree_of(node))
-        current = document["details"] if document is not None and not stale else {}
-        self.neck_found.emit(neck_content(current))
+        details = document["details"] if document is not None and not stale else None
+        if details is not self._neck_of:
+            self._neck_of, self._neck = details, neck_content(details or {})
+        self.neck_found.emit(self._neck)
         key = (node.simulator, node.plan, node.id) if node is not None else None
         if node is not None and key != self._shown and self.form is not None:
             self.form.show_settings(node.settings)
