@@ -111,7 +111,7 @@ def test_a_siemens_mosaic_becomes_its_time_points_where_the_scan_protocol_puts_t
     """The published NIfTI has these voxels and axes, but its first slice where the scanner's last slice is.
 
     The scan protocol inside the DICOM files lists the centre of every slice, and the files' own position agrees with
-    it; the published origin lies 49 slices further up. The protocol is the reference here.
+    it; the published origin lies 49 slices further up. The protocol is the reference here: docs/adr/0016.
     """
     folder = HERE / "dicom2nifti" / "siemens" / "fmri" / "001"
     infos = list_series(folder)
