@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.surfaces.quads import QuadMesh
+from surgitwin.surfaces.sparse_loops import sparse_loops
 from surgitwin.surfaces.tables import corner_tables
 
 FloatRow = NDArray[np.float32]
@@ -97,35 +98,43 @@ class QuadAverage:
     """The averaging operator ``M`` of a closed quad mesh."""
 
     def __init__(self, quads: NDArray[np.int64], vertices: int) -> None:
-        from scipy.sparse import csr_array
-
-        count = quads.shape[1]
-        corners = np.empty((count, 4), np.int32)
+        self._loops = sparse_loops()
+        self._vertices, self._count = vertices, quads.shape[1]
+        corners = np.empty((self._count, 4), np.int32)
         corners[:] = quads.T
-        ones = np.ones(corners.size, np.float32)
-        starts = np.arange(0, corners.size + 1, 4, dtype=np.int32)
-        self._gather = csr_array((ones, corners.reshape(-1), starts), shape=(count, vertices))
-        self._scatter = self._gather.T
-        valence = self.scatter(np.ones(count, np.float32))
+        self._corners = corners.reshape(-1)
+        self._ones = np.ones(corners.size, np.float32)
+        self._starts = np.arange(0, corners.size + 1, 4, dtype=np.int32)
+        valence = self.scatter(np.ones(self._count, np.float32))
         self._weight = np.float32(0.25) / np.maximum(valence, 1)
         self._share = np.float32(4) * valence
 
     def __call__(self, row: FloatRow) -> FloatRow:
         """Average of one number per vertex over the quads around each vertex."""
-        result: FloatRow = self._scatter @ (self._gather @ row)
+        result = self.scatter(self._gather(row))
         result *= self._weight
         return result
 
     def change(self, row: FloatRow) -> FloatRow:
         """How far the average is from what it is taken of, ``M row - row``; the sums are exact for multiples of 1/2."""
-        result: FloatRow = self._scatter @ (self._gather @ row)
+        result = self.scatter(self._gather(row))
         result -= self._share * row
         result *= self._weight
         return result
 
     def scatter(self, row: FloatRow) -> FloatRow:
         """Sum of one number per quad over the quads around each vertex."""
-        result: FloatRow = self._scatter @ row
+        result: FloatRow = np.zeros(self._vertices, np.float32)
+        given = np.ascontiguousarray(row, np.float32)
+        # The rows of a matrix are the columns of its transpose.
+        self._loops.csc_matvec(self._vertices, self._count, self._starts, self._corners, self._ones, given, result)
+        return result
+
+    def _gather(self, row: FloatRow) -> FloatRow:
+        """Sum of one number per vertex over the corners of each quad."""
+        result: FloatRow = np.zeros(self._count, np.float32)
+        given = np.ascontiguousarray(row, np.float32)
+        self._loops.csr_matvec(self._count, self._vertices, self._starts, self._corners, self._ones, given, result)
         return result
 
 

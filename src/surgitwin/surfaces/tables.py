@@ -56,45 +56,69 @@ def _edge_corners(edge: Edge) -> tuple[int, int]:
 
 
 EDGES: tuple[Edge, ...] = tuple((axis, a, b) for axis in range(3) for b in range(2) for a in range(2))
+_CORNERS = {edge: _edge_corners(edge) for edge in EDGES}
+# For each face of a cell: its corners, and its edges with the corners of each.
+_FACES = tuple(
+    (
+        tuple(corner for corner in range(8) if (corner >> axis) & 1 == side),
+        tuple(edge for edge in EDGES if all((corner >> axis) & 1 == side for corner in _CORNERS[edge])),
+    )
+    for axis in range(3)
+    for side in range(2)
+)
 
 
-def _pairs(code: int) -> list[tuple[Edge, Edge, int]]:
+def _crossed(code: int) -> list[Edge]:
+    """The edges between an inside and an outside voxel."""
+    return [edge for edge, (one, two) in _CORNERS.items() if (code >> one ^ code >> two) & 1]
+
+
+def _pairs(code: int, crossed: set[Edge]) -> list[tuple[Edge, Edge, int]]:
     """Quads of a cell that are neighbours across a cell face: (edge, edge, face)."""
     found: list[tuple[Edge, Edge, int]] = []
-    for face in range(6):
-        axis, side = divmod(face, 2)
-        edges = [
-            edge
-            for edge in EDGES
-            if all(((c >> axis) & 1) == side for c in _edge_corners(edge))
-            and len({(code >> c) & 1 for c in _edge_corners(edge)}) == 2
-        ]
+    for face, (corners, around) in enumerate(_FACES):
+        edges = [edge for edge in around if edge in crossed]
         if len(edges) == 2:
             found.append((edges[0], edges[1], face))
         elif len(edges) == 4:
-            for corner in range(8):
-                if (code >> corner) & 1 and ((corner >> axis) & 1) == side:
-                    one, two = (edge for edge in edges if corner in _edge_corners(edge))
+            for corner in corners:
+                if (code >> corner) & 1:
+                    one, two = (edge for edge in edges if corner in _CORNERS[edge])
                     found.append((one, two, face))
     return found
 
 
 def _loops(code: int) -> tuple[dict[Edge, int], bool]:
     """The loop of every quad of a cell, and whether a loop passes one face twice."""
-    pairs = _pairs(code)
+    crossed = _crossed(code)
+    pairs = _pairs(code, set(crossed))
+    beside: dict[Edge, list[Edge]] = {edge: [] for edge in crossed}
+    for one, two, _ in pairs:
+        beside[one].append(two)
+        beside[two].append(one)
     loop: dict[Edge, int] = {}
-    for edge in EDGES:
-        if edge in loop or len({(code >> c) & 1 for c in _edge_corners(edge)}) == 1:
+    number = 0
+    for edge in crossed:
+        if edge in loop:
             continue
-        number = len(set(loop.values()))
         todo = [edge]
         while todo:
             current = todo.pop()
             if current not in loop:
                 loop[current] = number
-                todo += [b if a == current else a for a, b, _ in pairs if current in (a, b)]
+                todo += beside[current]
+        number += 1
     passes = [(face, loop[a]) for a, _, face in pairs]
     return loop, len(set(passes)) < len(passes)
+
+
+def _middle(edge: Edge) -> tuple[float, float, float]:
+    one, two = _edge_corners(edge)
+    i, j, k = (((one >> axis) & 1) / 2 + ((two >> axis) & 1) / 2 - 0.5 for axis in range(3))
+    return i, j, k
+
+
+_MIDDLES = {edge: _middle(edge) for edge in EDGES}
 
 
 @cache
@@ -113,15 +137,10 @@ def corner_tables() -> CornerTables:
         for edge, loop in of_edge.items():
             loop_of_edge[(*edge, code)] = loop
         for loop in set(of_edge.values()):
-            middles = [_middle(edge) for edge, other in of_edge.items() if other == loop]
-            direction[code, loop] = np.mean(middles, axis=0)
+            middles = [_MIDDLES[edge] for edge, other in of_edge.items() if other == loop]
+            # Sums of halves are exact.
+            direction[code, loop] = [sum(along) / len(middles) for along in zip(*middles, strict=True)]
     tables = CornerTables(loops, crossing, loop_of_edge, direction, pinched)
     for array in (loops, crossing, loop_of_edge, direction, pinched):
         array.setflags(write=False)
     return tables
-
-
-def _middle(edge: Edge) -> tuple[float, float, float]:
-    one, two = _edge_corners(edge)
-    i, j, k = (((one >> axis) & 1) / 2 + ((two >> axis) & 1) / 2 - 0.5 for axis in range(3))
-    return i, j, k
