@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +163,17 @@ def test_a_command_cannot_be_changed_once_made() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         command.plan = "Q"  # type: ignore[attr-defined]
+
+
+def test_every_word_of_the_table_is_the_name_of_its_command() -> None:
+    assert [kind.name for kind in COMMANDS.values()] == list(COMMANDS)
+
+
+def test_a_command_is_imported_without_the_others() -> None:
+    code = (
+        "import sys\nfrom surgitwin.commands import COMMANDS\nCOMMANDS['series']\n"
+        "print(sorted(name for name in sys.modules if name.startswith('surgitwin.commands.')))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "surgitwin.commands.images" in found.stdout
+    assert not any(f"surgitwin.commands.{name}'" in found.stdout for name in ("planning", "fitting", "printing"))

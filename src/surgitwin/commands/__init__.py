@@ -1,102 +1,104 @@
 """Everything a user can do, one typed class each."""
 
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, MutableMapping
+
 from surgitwin.commands.base import Command
-from surgitwin.commands.comparing import ComparePlans
-from surgitwin.commands.custom_implants import MakeCustomImplant
-from surgitwin.commands.cut_surface import StartSurface
-from surgitwin.commands.drawing import CutWithScissors, DrawOutline, PaintStroke
-from surgitwin.commands.fitting import FitImplant
-from surgitwin.commands.images import AddToCase, ListSeries, NewCase
-from surgitwin.commands.implanting import ListImplants, PlaceImplant
-from surgitwin.commands.look import ShowStatistics, ShowTree, VerifyCase
-from surgitwin.commands.marking import MarkPlace
-from surgitwin.commands.measuring import ListMeasurements, MeasureTwin
-from surgitwin.commands.planning import DuplicatePlan, PlanResection
-from surgitwin.commands.printing import PrintModel
-from surgitwin.commands.properties import (
-    ConfirmPatient,
-    ConfirmSide,
-    EditImage,
-    EditNode,
-    RemoveNode,
-    SetReportSettings,
-    ShowSegments,
-)
-from surgitwin.commands.quick import QuickSurface
-from surgitwin.commands.registering import AcceptRegistration, CarrySegment, MarkLandmarks, RegisterImages
-from surgitwin.commands.reporting import MakeReport
-from surgitwin.commands.segmenting import MakeSegment
-from surgitwin.commands.segments import MakeSurfaces, Unite
-from surgitwin.commands.sensitivity import PlanSensitivity
-from surgitwin.commands.shaping import ShapeForPrint
-from surgitwin.commands.sharing import CopyCase, ExportCase, TakeSnapshot
-from surgitwin.commands.signing import SignOffNode
-from surgitwin.commands.simulating import Simulate
-from surgitwin.commands.sweeping import SweepSizes
-from surgitwin.commands.territories import MakeTerritories
-from surgitwin.commands.validating import ValidateSimulators
-from surgitwin.commands.vessel_edits import EditVessels
-from surgitwin.commands.vessels import ExtractVessels
-from surgitwin.commands.volumes import CropVolume, MaskVolume
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
-COMMANDS: dict[str, type[Command]] = {
-    kind.name: kind
-    for kind in (
-        ListSeries,
-        NewCase,
-        QuickSurface,
-        AddToCase,
-        ShowTree,
-        ShowStatistics,
-        MakeSegment,
-        PaintStroke,
-        DrawOutline,
-        CutWithScissors,
-        Unite,
-        CropVolume,
-        MaskVolume,
-        RegisterImages,
-        MarkLandmarks,
-        AcceptRegistration,
-        CarrySegment,
-        MakeSurfaces,
-        ExtractVessels,
-        EditVessels,
-        MakeTerritories,
-        StartSurface,
-        PlanResection,
-        DuplicatePlan,
-        PlanSensitivity,
-        ComparePlans,
-        Simulate,
-        ValidateSimulators,
-        MeasureTwin,
-        ListMeasurements,
-        ListImplants,
-        PlaceImplant,
-        MakeCustomImplant,
-        ShapeForPrint,
-        MarkPlace,
-        FitImplant,
-        SweepSizes,
-        ExportCase,
-        PrintModel,
-        MakeReport,
-        TakeSnapshot,
-        CopyCase,
-        VerifyCase,
-        EditNode,
-        SignOffNode,
-        RemoveNode,
-        ShowSegments,
-        EditImage,
-        ConfirmSide,
-        ConfirmPatient,
-        SetReportSettings,
-    )
+# Each command's word, and the module and class behind it.
+_PLACES = {
+    "series": "images:ListSeries",
+    "new": "images:NewCase",
+    "quick": "quick:QuickSurface",
+    "add": "images:AddToCase",
+    "tree": "look:ShowTree",
+    "stats": "look:ShowStatistics",
+    "segment": "segmenting:MakeSegment",
+    "paint": "drawing:PaintStroke",
+    "draw": "drawing:DrawOutline",
+    "scissors": "drawing:CutWithScissors",
+    "unite": "segments:Unite",
+    "crop": "volumes:CropVolume",
+    "mask": "volumes:MaskVolume",
+    "register": "registering:RegisterImages",
+    "landmarks": "registering:MarkLandmarks",
+    "accept": "registering:AcceptRegistration",
+    "carry": "registering:CarrySegment",
+    "mesh": "segments:MakeSurfaces",
+    "vessels": "vessels:ExtractVessels",
+    "vessel": "vessel_edits:EditVessels",
+    "territories": "territories:MakeTerritories",
+    "surface": "cut_surface:StartSurface",
+    "plan": "planning:PlanResection",
+    "duplicate": "planning:DuplicatePlan",
+    "sensitivity": "sensitivity:PlanSensitivity",
+    "compare": "comparing:ComparePlans",
+    "simulate": "simulating:Simulate",
+    "validate": "validating:ValidateSimulators",
+    "measure": "measuring:MeasureTwin",
+    "measurements": "measuring:ListMeasurements",
+    "implants": "implanting:ListImplants",
+    "implant": "implanting:PlaceImplant",
+    "custom": "custom_implants:MakeCustomImplant",
+    "shape": "shaping:ShapeForPrint",
+    "mark": "marking:MarkPlace",
+    "fit": "fitting:FitImplant",
+    "sweep": "sweeping:SweepSizes",
+    "export": "sharing:ExportCase",
+    "print": "printing:PrintModel",
+    "report": "reporting:MakeReport",
+    "snapshot": "sharing:TakeSnapshot",
+    "copy": "sharing:CopyCase",
+    "verify": "look:VerifyCase",
+    "edit": "properties:EditNode",
+    "sign": "signing:SignOffNode",
+    "remove": "properties:RemoveNode",
+    "show": "properties:ShowSegments",
+    "image": "properties:EditImage",
+    "confirm-side": "properties:ConfirmSide",
+    "patient": "properties:ConfirmPatient",
+    "report-settings": "properties:SetReportSettings",
 }
+
+
+class CommandTable(MutableMapping[str, type[Command]]):
+    """Command classes by their word, in the order in which they are listed.
+
+    A command's module is imported when its class is asked for: all of them take several times as long as most
+    commands take to do their work.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._entries: dict[str, str | type[Command]] = dict(places)
+
+    def __getitem__(self, name: str) -> type[Command]:
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            module, kind = entry.split(":")
+            entry = self._entries[name] = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+        return entry
+
+    def __setitem__(self, name: str, kind: type[Command]) -> None:
+        self._entries[name] = kind
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+COMMANDS = CommandTable(_PLACES)
 
 
 def command_named(name: str) -> type[Command]:

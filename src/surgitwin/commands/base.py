@@ -9,15 +9,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.scene.editor import Transaction
-from surgitwin.scene.scene import Scene
+
+if TYPE_CHECKING:
+    # The nodes of a case take long to import, and some commands need none.
+    from surgitwin.scene.editor import Transaction
+    from surgitwin.scene.scene import Scene
 
 Document = dict[str, Any]
 T = TypeVar("T")

@@ -33,6 +33,9 @@ MODULES = (
     "scipy.spatial",  # margins of a plan
     "surgitwin.render.volume_props",
     "vtkmodules.vtkRenderingVolumeOpenGL2",
+    "surgitwin.commands.territories",
+    "surgitwin.commands.vessels",
+    "surgitwin.commands.vessel_edits",
     "surgitwin.segmentation.methods",
     "surgitwin.segmentation.labelmaps",
     "surgitwin.segmentation.scissors",

@@ -1,8 +1,8 @@
 """scipy's compiled products of sparse matrices and vectors, without the rest of scipy.
 
-All of ``scipy.sparse`` takes a tenth of a second to import, as long as a small surface takes to make; the file with the
-loops takes two thousandths. Where it does not lie where scipy keeps it, such as in a packed program, ``scipy.sparse`` is
-imported after all.
+All of ``scipy.sparse`` takes a tenth of a second to import, as long as a small surface takes to make; the file with
+the loops takes two thousandths. Where it does not lie where scipy keeps it, such as in a packed program, all of
+``scipy.sparse`` is imported after all.
 """
 
 from __future__ import annotations
