@@ -11,9 +11,9 @@ from pydantic import Field, field_validator
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.implanting import surface_source
+from surgitwin.commands.mesh_files import cut_off_warning
 from surgitwin.commands.plan_cuts import parse_plane
 from surgitwin.commands.points import numbers_as_text, place, places
-from surgitwin.commands.segments import cut_off_warning
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box
 from surgitwin.core.mesh import Mesh

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.commands.base import Document, Work
-from surgitwin.commands.segments import cut_off_warning
+from surgitwin.commands.mesh_files import cut_off_warning
 from surgitwin.core.errors import BadInput
 from surgitwin.core.ids import NodeId
 from surgitwin.core.progress import Context

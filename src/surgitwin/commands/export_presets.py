@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from surgitwin.commands.base import Document
+from surgitwin.commands.mesh_files import side_warning
 from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
-from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.nodes import ImplantModel, ImplantNode, SegmentNode, SurfaceNode, VolumeNode
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from surgitwin.commands.sharing import NamedMesh
+    from surgitwin.commands.mesh_files import NamedMesh
 
 Preset = Literal["hololens", "mobile", "web"]
 # Fewer triangles than this in all. HoloLens 2 and mobile: ScopeAR's limits for a scene; web: our own choice, a file of
@@ -50,10 +50,7 @@ def side_warnings(scene: Scene, nodes: Sequence[SegmentNode | SurfaceNode | Volu
     for node in nodes:
         sided = scene.segmentation_of(node) if isinstance(node, SegmentNode) else node
         if not sided.side_known:
-            message = tr(
-                "Left and right of “{name}” were not confirmed, and the file cannot say so: whoever opens it must know."
-            )
-            return [Notice("side-unknown", message.format(name=node.name)).as_json()]
+            return [side_warning(node.name)]
     return []
 
 

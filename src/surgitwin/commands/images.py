@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from surgitwin import __version__
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
+from surgitwin.commands.loading import existing, load_images
 from surgitwin.core.errors import BadInput, NeedsConfirmation
-from surgitwin.core.geometry import Geometry
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
@@ -21,21 +17,8 @@ from surgitwin.scene.editor import Transaction
 from surgitwin.scene.nodes import CaseNode, Node, Provenance, SegmentKind, SurfaceNode, VolumeNode
 
 if TYPE_CHECKING:
-    from surgitwin.imaging.volume import LoadedVolume, OnSlice, SeriesReader
+    from surgitwin.imaging.volume import LoadedVolume
     from surgitwin.scene.scene import Scene
-
-
-def existing(path: Path) -> Path:
-    """The path, if something is there.
-
-    Raises
-    ------
-    BadInput
-        If nothing is.
-    """
-    if not path.exists():
-        raise BadInput(tr("There is no file or folder {path}.").format(path=path))
-    return path
 
 
 class ListSeries(Command):
@@ -82,7 +65,7 @@ class NewCase(Command):
         path = existing(self.path)
         if len(bench.scene):
             raise BadInput(tr("This case holds images already. Use “add” to add more."))
-        return Work(lambda ctx: _load(path, self.series, ctx), lambda loaded: self._commit(bench, loaded))
+        return Work(lambda ctx: load_images(path, self.series, ctx), lambda loaded: self._commit(bench, loaded))
 
     def _commit(self, bench: Bench, loaded: LoadedVolume) -> Document:
         with bench.transaction(tr("New case")) as tx:
@@ -124,7 +107,7 @@ class AddToCase(Command):
         if self.labels is not None and self.as_ != "labelmap":
             raise BadInput(tr("--labels goes with --as labelmap only."))
         if self.as_ == "volume":
-            return Work(lambda ctx: _load(path, self.series, ctx), lambda loaded: self._add_volume(bench, loaded))
+            return Work(lambda ctx: load_images(path, self.series, ctx), lambda loaded: self._add_volume(bench, loaded))
         if self.as_ == "surface":
             return self._start_surface(bench, path)
         from surgitwin.commands.labels import start_adding_labels
@@ -183,52 +166,6 @@ class AddToCase(Command):
             return {"case": str(bench.case_path or ""), "nodes": [describe(surface)], "warnings": warnings}
 
         return Work(compute, commit)
-
-
-@dataclass(frozen=True, eq=False)
-class LoadingImage:
-    """An image while it loads: its grid is known, its slices arrive one by one.
-
-    Attributes
-    ----------
-    voxels
-        [k, j, i]; filled by the loading thread, zero where nothing has arrived yet.
-    """
-
-    name: str
-    unit: str
-    geometry: Geometry
-    voxels: NDArray[Any]
-    side_known: bool
-
-
-def _load(path: Path, series: str | None, ctx: Context) -> LoadedVolume:
-    """Load a volume, handing out its slices while they arrive."""
-    from surgitwin.imaging import DecodePool, open_series
-
-    with DecodePool() as decoders:
-        reader = open_series(path, series, ctx.part(0.0, 0.3), decoders)
-        reader.info.check_memory()
-        on_slice = _handing_out(reader, ctx) if ctx.watched else None
-        return reader.read(ctx.part(0.3, 1.0), on_slice, decoders)
-
-
-def _handing_out(reader: SeriesReader, ctx: Context) -> OnSlice:
-    """What hands the volume out, as far as it has been read, with every slice that gets ready."""
-    background = -1000 if reader.identity.modality == "CT" else 0
-    loading: list[LoadingImage] = []
-
-    def on_slice(k: int, voxels: NDArray[Any]) -> None:
-        if not loading:
-            array = np.full(reader.geometry.shape_kji, background, dtype=voxels.dtype)
-            unit = "HU" if reader.identity.modality == "CT" else ""
-            loading.append(LoadingImage(reader.info.description, unit, reader.geometry, array, reader.side_known))
-        image = loading[0]
-        if k < len(image.voxels) and voxels.shape == image.voxels.shape[1:]:
-            image.voxels[k] = voxels
-            ctx.partial(image)
-
-    return on_slice
 
 
 def new_pseudonym() -> str:

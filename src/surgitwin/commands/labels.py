@@ -87,6 +87,16 @@ def look_of(name: str, otherwise: str = "") -> tuple[SegmentKind, str, Color | N
     return ("other", "", None) if term is None else (term.kind, term.name, term.color)
 
 
+def segment_look(
+    name: str, otherwise: str = "", kind: SegmentKind | None = None, used: Iterable[Color] = ()
+) -> tuple[Color, float]:
+    """Colour and opacity of a segment; parameters as `make_segment`."""
+    from surgitwin.segmentation.palette import next_color
+
+    found, _, own_color = look_of(name, otherwise)
+    return own_color or next_color(list(used)), BODY_OPACITY if (kind or found) == "body" else 1.0
+
+
 def make_segment(
     segmentation: SegmentationNode,
     name: str,
@@ -99,10 +109,9 @@ def make_segment(
     otherwise: str = "",
 ) -> SegmentNode:
     """A segment that looks as its name says; ``otherwise`` is what it is if the name says nothing."""
-    from surgitwin.segmentation.palette import next_color
-
-    found, term, own_color = look_of(name, otherwise)
+    found, term, _ = look_of(name, otherwise)
     kind = kind or found
+    own_color, opacity = segment_look(name, otherwise, kind, used)
     return SegmentNode(
         name=name,
         parent=segmentation.id,
@@ -110,8 +119,8 @@ def make_segment(
         value=value,
         kind=kind,
         term=term,
-        color=color or own_color or next_color(list(used)),
-        opacity=BODY_OPACITY if kind == "body" else 1.0,
+        color=color or own_color,
+        opacity=opacity,
         provenance=provenance,
     )
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, at_once
+from surgitwin.commands.mesh_files import cut_off_warning
 from surgitwin.commands.registered import registration_hash
-from surgitwin.commands.segments import cut_off_warning, surface_of
+from surgitwin.commands.segments import surface_of
 from surgitwin.commands.signing import SignedContent, signed_nodes
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry

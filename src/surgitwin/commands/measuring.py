@@ -321,7 +321,7 @@ class ListMeasurements(Command):
 
     def start(self, bench: Bench) -> Work[Any]:
         from surgitwin.commands.look import ShowStatistics
-        from surgitwin.commands.sharing import check_target
+        from surgitwin.commands.mesh_files import check_target
 
         for path in (self.csv, self.volumes_csv):
             if path is not None:

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
-from surgitwin.commands.segments import cut_off_warning
-from surgitwin.commands.sharing import SegmentInput, check_target, freeze_segments, frozen_scene, meshes_of
+from surgitwin.commands.mesh_files import check_target, cut_off_warning
+from surgitwin.commands.sharing import SegmentInput, freeze_segments, frozen_scene, meshes_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box
 from surgitwin.core.mesh import Mesh

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
-from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work, perform
-from surgitwin.commands.images import NewCase, existing
-from surgitwin.commands.segmenting import MakeSegment
-from surgitwin.commands.sharing import MESH_SUFFIXES, ExportCase, check_target
+from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
+from surgitwin.commands.loading import existing, load_images
+from surgitwin.commands.mesh_files import (
+    MESH_SUFFIXES,
+    NamedMesh,
+    check_target,
+    crossings_up_to,
+    cut_off_warning,
+    side_warning,
+    write_meshes,
+)
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.scene.editor import Editor, Transaction
-from surgitwin.scene.history import History
-from surgitwin.scene.nodes import VolumeNode
-from surgitwin.scene.scene import Scene
 
 
 class QuickSurface(Command):
@@ -50,49 +53,47 @@ class QuickSurface(Command):
         if self.low > self.high:
             message = tr("The lowest value {low:g} is above the highest value {high:g}; swap them.")
             raise BadInput(message.format(low=self.low, high=self.high))
-        reading = NewCase(path=existing(self.path), series=self.series)
-        settings = {"low": self.low, "high": self.high}
-        finding = MakeSegment(method="threshold", into=self.name_, settings=settings)
-        writing = ExportCase(out=self.out, crossings=self.crossings, overwrite=self.overwrite)
+        path = existing(self.path)
+        return Work(lambda ctx: self._made(path, ctx), lambda document: document)
 
-        def compute(ctx: Context) -> Document:
-            apart = _Apart()
-            read = perform(reading, apart, ctx.part(0.0, 0.4))
-            found = perform(finding, apart, ctx.part(0.4, 0.5))
-            written = perform(writing, apart, ctx.part(0.5, 1.0))
-            (image,) = apart.scene.of_type(VolumeNode)
-            return {
-                **{key: read[key] for key in ("affine_lps", "size_ijk", "spacing_mm")},
-                "image": image.name,
-                "side_known": image.side_known,
-                **{key: found[key] for key in ("voxels", "volume_ml")},
-                **{key: written[key] for key in ("files", "check")},
-                "warnings": _once([*read["warnings"], *found["warnings"], *written["warnings"]]),
-            }
+    def _made(self, path: Path, ctx: Context) -> Document:
+        """What ``new``, ``segment threshold`` and ``export`` do, without the nodes of a case."""
+        from surgitwin.segmentation.intensity import found_between
+        from surgitwin.surfaces import surfaces_from_labels
 
-        return Work(compute, lambda document: document)
+        image = load_images(path, self.series, ctx.part(0.0, 0.4))
+        ctx.check()
+        mask = found_between(image.voxels, self.low, self.high, ctx.part(0.4, 0.5))
+        voxels = int(np.count_nonzero(mask))
+        volume_ml = voxels * image.geometry.voxel_volume_mm3 / 1000.0
+        made = surfaces_from_labels(mask.view(np.uint8), image.geometry, [1], ctx=ctx.part(0.5, 0.7))[1]
+        color, opacity = self._look()
+        mesh = NamedMesh(self.name_, made.mesh, color, opacity, volume_ml, made.touches_edge)
+        counted_up_to = crossings_up_to(self.out, self.crossings)
+        written = write_meshes([mesh], self.out, ctx.part(0.7, 1.0), crossings_up_to=counted_up_to)
+        warnings = [notice.as_json() for notice in image.notices]
+        warnings += [cut_off_warning(self.name_)] if made.touches_edge else []
+        warnings += [] if image.side_known else [side_warning(self.name_)]
+        return {
+            "affine_lps": [list(row) for row in image.geometry.rows],
+            "size_ijk": list(image.geometry.size_ijk),
+            "spacing_mm": list(image.geometry.spacing_mm),
+            "image": image.name,
+            "side_known": image.side_known,
+            "voxels": voxels,
+            "volume_ml": volume_ml,
+            "files": written.files,
+            "check": written.check,
+            "warnings": _once([*warnings, *written.warnings]),
+        }
 
+    def _look(self) -> tuple[tuple[int, int, int], float]:
+        """Colour and opacity as a segment of this name has them; an STL holds neither."""
+        if self.out.suffix.lower() == ".stl":
+            return (200, 200, 200), 1.0
+        from surgitwin.commands.labels import segment_look
 
-class _Apart:
-    """A bench with a scene of its own, which nobody else sees and which goes when the work is done."""
-
-    def __init__(self) -> None:
-        self._scene = Scene()
-        self._editor = Editor(self._scene, History())
-
-    @property
-    def scene(self) -> Scene:
-        return self._scene
-
-    @property
-    def case_path(self) -> Path | None:
-        return None
-
-    def transaction(self, name: str) -> AbstractContextManager[Transaction]:
-        return self._editor.transaction(name)
-
-    def save_copy(self, path: Path, *, for_sharing: bool = False, overwrite: bool = False) -> None:
-        raise BadInput(tr("This case has no file yet. Save it first."))
+        return segment_look(self.name_, tr("Threshold"))
 
 
 def _once(warnings: list[Document]) -> list[Document]:

@@ -12,9 +12,9 @@ from pydantic import Field
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.labels import make_segment, segmentation_for, segments_of
+from surgitwin.commands.mesh_files import cut_off_warning
 from surgitwin.commands.placement import Places, find_places, find_segmentation, freeze_segmentation, put_in_place
 from surgitwin.commands.registered import link_between, registration_of
-from surgitwin.commands.segments import cut_off_warning
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.progress import Context

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
 from surgitwin.commands.look import freeze_layers, statistics_document
-from surgitwin.commands.sharing import Pictures, check_target
+from surgitwin.commands.mesh_files import check_target
+from surgitwin.commands.sharing import Pictures
 from surgitwin.core.errors import BadInput
 from surgitwin.core.ids import NodeId
 from surgitwin.core.progress import Context

@@ -14,9 +14,10 @@ from pydantic import Field
 from surgitwin.commands.base import Arg, Bench, Document, Work
 from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.labels import make_segment, pick_volume, segmentation_for, segments_of
+from surgitwin.commands.mesh_files import cut_off_warning
 from surgitwin.commands.placement import Places, find_places, find_segmentation, freeze_segmentation, put_in_place
 from surgitwin.commands.ruled import RuledCommand, ruled_grid
-from surgitwin.commands.segments import APART_VOXELS, cut_off_warning
+from surgitwin.commands.segments import APART_VOXELS
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.ids import NodeId

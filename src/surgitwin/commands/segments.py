@@ -11,6 +11,7 @@ from pydantic import Field
 
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.images import describe, provenance
+from surgitwin.commands.mesh_files import cut_off_warning
 from surgitwin.commands.placement import Places, crop_of, find_places, freeze_segmentation, put_in_place
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Box, Geometry
@@ -183,12 +184,6 @@ def _surfaces(
     from surgitwin.surfaces import surfaces_from_labels
 
     return dict(surfaces_from_labels(labels, geometry, values, smoothing=smoothing, ctx=ctx))
-
-
-def cut_off_warning(name: str) -> Document:
-    """What to say wherever the volume of a segment at the image's edge is shown."""
-    message = tr("{name} reaches the image's edge: it is cut off, its volume is that of the part in view.")
-    return {"code": "cut-off", "message": message.format(name=name), "segment": name}
 
 
 def surface_warnings(name: str, notices: Iterable[Notice]) -> list[Document]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -18,7 +16,16 @@ from surgitwin.commands.export_presets import (
     side_warnings,
     within_budget,
 )
-from surgitwin.commands.segments import cut_off_warning, surface_of
+from surgitwin.commands.mesh_files import (
+    MESH_SUFFIXES,
+    NamedMesh,
+    check_document,
+    check_target,
+    crossings_up_to,
+    cut_off_warning,
+    write_meshes,
+)
+from surgitwin.commands.segments import surface_of
 from surgitwin.core.errors import BadInput
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.ids import NodeId
@@ -32,53 +39,9 @@ from surgitwin.scene.scene import Scene
 if TYPE_CHECKING:
     from surgitwin.render.picture_process import PictureProcess
 
-# The writers' own list costs an import at start-up.
-MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj", ".3mf", ".usdz", ".vtp")
 PAGE_SUFFIX = ".html"
-QUICK_TRIANGLES = 100_000
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 View = Literal["3d", "axial", "coronal", "sagittal"]
-
-
-def check_target(path: Path, suffixes: tuple[str, ...], overwrite: bool) -> str:
-    """Check that a file of one of these kinds can be written at ``path``, and return its suffix.
-
-    Raises
-    ------
-    BadInput
-        If the suffix is unknown, the folder is missing or closed to us, or the file exists and may not be replaced.
-    """
-    name = path.name.lower()
-    suffix = next((known for known in suffixes if name.endswith(known)), None)
-    if suffix is None:
-        message = tr("{path} should end in {known}.")
-        raise BadInput(message.format(path=path.name, known=", ".join(suffixes)))
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise BadInput(tr("There is no folder {path} to write to. Make it first.").format(path=folder))
-    there = _there(path)
-    if there and path.is_dir():
-        raise BadInput(tr("{path} is a folder; give a file name.").format(path=path))
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadInput(tr("The folder {path} may not be written to. Choose another one.").format(path=folder))
-    if there and not overwrite:
-        raise BadInput(tr("{path} exists already. Use --overwrite to replace it.").format(path=path))
-    if there and not path.is_file():
-        raise BadInput(tr("{path} is not a file, so it cannot be replaced. Choose another name.").format(path=path))
-    return suffix
-
-
-def _there(path: Path) -> bool:
-    """Whether there is something of this name; refuses names that the file system cannot hold."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        message = tr("A file cannot be called {name} here: the name is too long, or the folder does not allow it.")
-        raise BadInput(message.format(name=shortened_name(path.name))) from None
-
-
-def shortened_name(name: str, most: int = 60) -> str:
-    return name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 4 :]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +63,6 @@ def freeze_segments(scene: Scene, wanted: list[SegmentNode]) -> list[SegmentInpu
         labels = scene.layer_of(segment).labels.frozen()
         inputs.append(SegmentInput(segment, labels, scene.segmentation_of(segment).geometry, mesh))
     return inputs
-
-
-@dataclass(frozen=True, eq=False)
-class NamedMesh:
-    name: str
-    mesh: Mesh
-    color: tuple[int, int, int]
-    opacity: float
-    voxel_volume_ml: float | None
-    cut_off: bool
-    remark: str = ""
 
 
 def meshes_of(inputs: list[SegmentInput], ctx: Context) -> list[NamedMesh]:
@@ -260,12 +212,6 @@ class ExportCase(Command):
         )
         return build(PrintModel, {**values, "segment": wanted})
 
-    def _crossings_up_to(self) -> int | None:
-        """A viewer does not mind crossings; a printer does, but to find them in large meshes takes long."""
-        if self.crossings:
-            return None
-        return 0 if self.out.suffix.lower() in (".glb", ".usdz") else QUICK_TRIANGLES
-
     def _meshes(
         self,
         inputs: list[SegmentInput],
@@ -282,26 +228,19 @@ class ExportCase(Command):
         ]
 
         def compute(ctx: Context) -> Document:
-            from surgitwin.exchange.mesh_out import MeshItem, export_meshes
-
             meshes = [*meshes_of(inputs, ctx.part(0.0, 0.4)), *extra]
             budget: Document | None = None
             if self.preset is not None and self.preset != "print":
                 meshes, budget = ctx.part(0.4, 0.6).apart(within_budget, meshes, self.preset)
-            check = check_document(meshes, ctx.part(0.6, 0.9), crossings_up_to=self._crossings_up_to())
-            items = [MeshItem(m.name, m.mesh, m.color, m.opacity, m.remark) for m in meshes]
-            if self.check_only:
-                # The format says in which unit and axes it is, and refuses what it cannot hold.
-                with tempfile.TemporaryDirectory(prefix="surgitwin-check-") as folder:
-                    written = export_meshes(items, Path(folder) / f"check{self.out.suffix.lower()}")
-            else:
-                ctx.progress(0.9, tr("Writing {name}").format(name=self.out.name))
-                written = export_meshes(items, self.out)
-            check |= {"unit": written.unit, "frame": written.frame}
-            warnings = said + [cut_off_warning(m.name) for m in meshes if m.cut_off]
-            warnings += [notice.as_json() for notice in written.notices]
-            files = [] if self.check_only else [str(file) for file in written.files]
-            return {"files": files, "check": check, "preset": budget, "warnings": warnings}
+            written = write_meshes(
+                meshes,
+                self.out,
+                ctx.part(0.6, 1.0),
+                crossings_up_to=crossings_up_to(self.out, self.crossings),
+                check_only=self.check_only,
+            )
+            warnings = [*said, *written.warnings]
+            return {"files": written.files, "check": written.check, "preset": budget, "warnings": warnings}
 
         return Work(compute, lambda document: document)
 
@@ -361,21 +300,6 @@ class ExportCase(Command):
             return {"files": [str(written)], "check": None, "warnings": said}
 
         return Work(compute, lambda document: document)
-
-
-def check_document(meshes: list[NamedMesh], ctx: Context, *, crossings_up_to: int | None) -> Document:
-    """Whether the exported meshes are safe to hand on; the worst of all of them, and each by itself.
-
-    Parameters
-    ----------
-    crossings_up_to
-        Triangles that cross each other are counted, and walls measured, in meshes of at most so many triangles, else
-        both are not assessed.
-    """
-    from surgitwin.commands.export_check import check_meshes
-
-    triples = [(named.name, named.mesh, named.voxel_volume_ml) for named in meshes]
-    return check_meshes(triples, ctx, thorough_up_to=crossings_up_to)
 
 
 class TakeSnapshot(Command):

@@ -37,7 +37,7 @@ from surgitwin.scene.nodes import (
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from surgitwin.commands.sharing import NamedMesh
+    from surgitwin.commands.mesh_files import NamedMesh
 
 Document = dict[str, Any]
 REMOVED_COLOR = (255, 95, 162)

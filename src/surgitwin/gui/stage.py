@@ -10,7 +10,7 @@ import numpy as np
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from surgitwin.commands.images import LoadingImage
+from surgitwin.commands.loading import LoadingImage
 from surgitwin.core.ids import NodeId
 from surgitwin.core.mesh import Mesh
 from surgitwin.gui.desk import APART_MS, Desk

@@ -49,6 +49,22 @@ def threshold(voxels: Voxels, low: float, high: float, ctx: Context | None = Non
     return mask
 
 
+def found_between(voxels: Voxels, low: float, high: float, ctx: Context | None = None) -> Mask:
+    """As `threshold`, where nothing found is an error.
+
+    Raises
+    ------
+    BadInput
+        Then too; the sentence says which values the image holds.
+    """
+    mask = threshold(voxels, low, high, ctx)
+    if not mask.any():
+        message = tr("No voxel lies between {low:g} and {high:g}; the image holds {least:g} to {most:g}.")
+        least, most = float(np.nanmin(voxels)), float(np.nanmax(voxels))
+        raise BadInput(message.format(low=low, high=high, least=least, most=most))
+    return mask
+
+
 def check_range(low: float, high: float) -> None:
     """Refuse a range that holds nothing."""
     if np.isnan(low) or np.isnan(high):

@@ -10,9 +10,10 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QListWidget
 
+from surgitwin.commands.mesh_files import MESH_SUFFIXES
 from surgitwin.commands.properties import SetReportSettings
 from surgitwin.commands.reporting import MakeReport
-from surgitwin.commands.sharing import MESH_SUFFIXES, PAGE_SUFFIX, ExportCase, TakeSnapshot
+from surgitwin.commands.sharing import PAGE_SUFFIX, ExportCase, TakeSnapshot
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.panels.parts import Choice, NodePicks, Panel, button

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from pydantic import model_validator
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.segmentation.intensity import check_range, region_grow, threshold
+from surgitwin.segmentation.intensity import check_range, found_between, region_grow
 from surgitwin.segmentation.islands import island_at
 from surgitwin.segmentation.local_threshold import Side, local_threshold
 from surgitwin.segmentation.methods.base import Inputs, MethodParams, PointMm, SegmentMethod, setting
@@ -74,13 +73,7 @@ def _local_threshold(inputs: Inputs, params: LocalThresholdParams, ctx: Context)
 
 
 def _threshold(inputs: Inputs, params: ThresholdParams, ctx: Context) -> Mask:
-    voxels = inputs.voxels
-    mask = threshold(voxels, params.lower, params.upper, ctx)
-    if not mask.any():
-        message = tr("No voxel lies between {low:g} and {high:g}; the image holds {least:g} to {most:g}.")
-        least, most = float(np.nanmin(voxels)), float(np.nanmax(voxels))
-        raise BadInput(message.format(low=params.lower, high=params.upper, least=least, most=most))
-    return mask
+    return found_between(inputs.voxels, params.lower, params.upper, ctx)
 
 
 def _grow(inputs: Inputs, params: GrowParams, ctx: Context) -> Mask:
