@@ -8,8 +8,9 @@ import trimesh
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
+from surgitwin.core.triangle_tree import TriangleTree
 from surgitwin.measuring.centrelines import place_on_tree
-from surgitwin.measuring.gaps import MeshTree, gap_between, winding
+from surgitwin.measuring.gaps import gap_between, winding
 from surgitwin.measuring.geodesics import shortest_way
 from surgitwin.measuring.sections import cross_section
 from surgitwin.vessels.tree import Branch, VesselTree
@@ -119,7 +120,7 @@ def test_an_empty_surface_is_refused() -> None:
 
 def test_the_nearest_place_of_a_surface_is_exact() -> None:
     box = mesh_of(trimesh.creation.box((10, 20, 30)))
-    found = MeshTree.of(box).nearest(moved(np.array([[9.0, 1, 2], [6, 12, 18], [0.5, 9.5, 0]])))
+    found = TriangleTree.of(box).nearest(moved(np.array([[9.0, 1, 2], [6, 12, 18], [0.5, 9.5, 0]])))
     assert np.allclose(found.points_mm, moved(np.array([[5.0, 1, 2], [5, 10, 15], [0.5, 10, 0]])), atol=1e-4)
     assert found.away_mm == pytest.approx([4.0, np.sqrt(1 + 4 + 9), 0.5], abs=1e-4)
 

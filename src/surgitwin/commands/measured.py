@@ -126,9 +126,9 @@ def _snapped(task: Task, ctx: Context) -> tuple[FloatArray, tuple[int, ...]]:
     """The points moved onto the nearest of the surfaces, and which of them were used."""
     if not task.snap_to or not len(task.points):
         return task.points, ()
-    from surgitwin.measuring.gaps import MeshTree
+    from surgitwin.core.triangle_tree import TriangleTree
 
-    found = [MeshTree.of(one.surface(ctx)).nearest(task.points) for one in task.snap_to]
+    found = [TriangleTree.of(one.surface(ctx)).nearest(task.points) for one in task.snap_to]
     best = np.argmin([one.away_mm for one in found], axis=0)
     points = np.array([found[which].points_mm[row] for row, which in enumerate(best)])
     return points, tuple(sorted({int(which) for which in best}))

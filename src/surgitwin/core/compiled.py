@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 KERNELS = (
+    "surgitwin.core.triangle_kernels",
     "surgitwin.segmentation.seed_kernels",
     "surgitwin.vessels.thinning_kernels",
     "surgitwin.resection.crossing_kernels",
@@ -17,10 +18,8 @@ KERNELS = (
     "surgitwin.resection.live_kernels",
     "surgitwin.resection.bound_kernels",
     "surgitwin.vessels.nearest_kernels",
-    "surgitwin.implants.distance_kernels",
     "surgitwin.vessels.territory_kernels",
     "surgitwin.simulators.portal_pressure.kernels",
-    "surgitwin.measuring.gap_kernels",
     "surgitwin.exchange.mesh_kernels",
 )
 """The modules that hold compiled loops."""

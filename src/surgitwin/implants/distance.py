@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +10,11 @@ from numpy.typing import NDArray
 from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.text import tr
+from surgitwin.core.triangle_tree import TriangleTree
+from surgitwin.implants.poses import moved
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
-
-_THREADS = 2
-_WORTH_THREADS = 4000
-IDENTITY = np.eye(4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +40,10 @@ class Nearest:
 
 
 class DistanceTo:
-    """Distances to one surface: exact, through a tree of boxes.
+    """Distances to one surface: exact, through a tree of its triangles.
+
+    The side of a point comes from the normal of the face, side or corner that its nearest place lies on (Baerentzen and
+    Aanaes, IEEE Trans Vis Comput Graph 2005;11:243-253).
 
     Parameters
     ----------
@@ -61,20 +59,10 @@ class DistanceTo:
     """
 
     def __init__(self, mesh: Mesh, *, name: str = "", closed: bool = True) -> None:
-        from surgitwin.implants.distance_kernels import build
-
         mesh = usable(mesh, name, closed=closed)
         self.mesh = mesh
-        corners = np.ascontiguousarray(mesh.points[mesh.triangles], dtype=np.float32)
-        count = len(corners)
-        order = np.arange(count, dtype=np.int32)
-        boxes, nodes = np.empty((2 * count + 1, 6), np.float32), np.zeros((2 * count + 1, 2), np.int32)
-        middles = np.ascontiguousarray(corners.mean(axis=1), dtype=np.float32)
-        used = build(corners, middles, order, boxes, nodes)
-        self._order = order
-        self._corners = np.ascontiguousarray(corners[order])
-        self._normals = np.ascontiguousarray(_feature_normals(mesh)[order])
-        self._boxes, self._nodes = boxes[:used].copy(), nodes[:used].copy()
+        self._tree = TriangleTree.of(mesh)
+        self._normals = _feature_normals(mesh)
 
     def of(self, points_mm: FloatArray, matrix: FloatArray | None = None, *, limit_mm: float = np.inf) -> Nearest:
         """The signed distance of each point.
@@ -82,64 +70,23 @@ class DistanceTo:
         Parameters
         ----------
         points_mm
-            (n, 3). Fast if those that follow each other lie together; see `together`.
+            (n, 3). Fast if those that follow each other lie together; see `shape.order_of`.
         matrix
             4x4, brings the points to the surface's frame; None if they are in it.
         limit_mm
             Points further away are not looked for.
         """
-        from surgitwin.implants.distance_kernels import signed_distances
-
-        points = np.ascontiguousarray(points_mm, dtype=np.float64)
-        pose = np.ascontiguousarray(IDENTITY if matrix is None else matrix, dtype=np.float64)
-        count = len(points)
-        distance, nearest = np.empty(count), np.full((count, 3), np.nan)
-        triangle, feature = np.empty(count, np.int32), np.zeros(count, np.int8)
-
-        def part(start: int, stop: int) -> None:
-            some = slice(start, stop)
-            found = (distance[some], nearest[some], triangle[some], feature[some])
-            surface = (self._corners, self._normals, self._boxes, self._nodes)
-            signed_distances(*surface, points[some], pose, float(limit_mm), *found)
-
-        in_parts(part, count)
-        known = triangle >= 0
-        normal = np.full((count, 3), np.nan)
-        normal[known] = self._normals[triangle[known], feature[known]]
-        numbers = np.where(known, self._order[triangle], -1).astype(np.int32)
-        return Nearest(distance, nearest, numbers, normal)
+        found = self._tree.nearest(points_mm, matrix, limit_mm=limit_mm)
+        here = points_mm if matrix is None else moved(points_mm, matrix)
+        normal = self._normals[found.triangles, found.features].astype(np.float64)
+        normal[found.triangles < 0] = np.nan
+        outside = np.einsum("ij,ij->i", here - found.points_mm, normal) >= 0.0
+        distance = np.where(outside, found.away_mm, -found.away_mm)
+        return Nearest(distance, found.points_mm, found.triangles, normal)
 
     def along(self, points_mm: FloatArray, direction: FloatArray, *, reach_mm: float) -> FloatArray:
         """How far each point, (n, 3), is from the surface along a direction; infinite where it is not met in reach."""
-        from surgitwin.implants.distance_kernels import ray_lengths
-
-        points = np.ascontiguousarray(points_mm, dtype=np.float64)
-        unit = np.ascontiguousarray(direction / np.linalg.norm(direction), dtype=np.float64)
-        length = np.empty(len(points))
-
-        def part(start: int, stop: int) -> None:
-            surface = (self._corners, self._boxes, self._nodes)
-            ray_lengths(*surface, points[start:stop], unit, float(reach_mm), length[start:stop])
-
-        in_parts(part, len(points))
-        return length
-
-    def together(self) -> IntArray:
-        """The mesh's vertices in an order in which those that follow each other lie together."""
-        corners = self.mesh.triangles[self._order].reshape(-1)
-        _, first = np.unique(corners, return_index=True)
-        return np.asarray(corners[np.sort(first)], dtype=np.int32)
-
-
-def in_parts(work: Callable[[int, int], None], count: int) -> None:
-    """Call ``work(start, stop)`` for all of ``count`` things, on two threads where that pays."""
-    if count < _WORTH_THREADS:
-        work(0, count)
-        return
-    cuts = np.linspace(0, count, _THREADS + 1).astype(int)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(cuts)]:
-            done.result()
+        return self._tree.along(points_mm, direction, reach_mm=reach_mm)
 
 
 def usable(mesh: Mesh, name: str, *, closed: bool = True) -> Mesh:

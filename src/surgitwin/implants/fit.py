@@ -95,10 +95,18 @@ class Bone:
         self.name = name
         self.order = order_of(mesh)
         self.ordered = np.ascontiguousarray(mesh.points[self.order], dtype=np.float64)
+        self._columns = np.ascontiguousarray(self.ordered.T)
 
     @property
     def mesh(self) -> Mesh:
         return self.solid.mesh
+
+    def within(self, low: FloatArray, high: FloatArray) -> NDArray[np.intp]:
+        """Which of the ordered points lie in a box, LPS mm."""
+        inside = np.ones(len(self.ordered), np.bool_)
+        for values, least, most in zip(self._columns, low, high, strict=True):
+            inside &= (values >= least) & (values <= most)
+        return np.flatnonzero(inside)
 
 
 class LiveFit:
@@ -150,7 +158,7 @@ class LiveFit:
         bone = self.bone
         around = moved(self.shape.points, pose)
         low, high = around.min(axis=0) - self.reach_mm, around.max(axis=0) + self.reach_mm
-        near = np.flatnonzero(((bone.ordered >= low) & (bone.ordered <= high)).all(axis=1))
+        near = bone.within(low, high)
         found = np.full(len(bone.ordered), np.nan)
         if near.size:
             some = self.shape.solid.of(bone.ordered[near], inverse(pose), limit_mm=self.reach_mm)

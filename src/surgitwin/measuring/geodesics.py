@@ -59,13 +59,13 @@ def shortest_way(mesh: Mesh, points_mm: ArrayLike, closed: bool = False) -> Surf
     BadInput
         If points lie on parts of the surface that are not joined, or the surface is not joined cleanly.
     """
-    from surgitwin.measuring.gaps import MeshTree
+    from surgitwin.core.triangle_tree import TriangleTree
 
     places = np.asarray(points_mm, dtype=np.float64).reshape(-1, 3)
     if len(places) < 2:
         raise BadInput(tr("A way along a surface needs two points or more."))
-    found = MeshTree.of(mesh).nearest(places)
-    triangles, owner = _part_of(mesh, found.triangles)
+    found = TriangleTree.of(mesh).nearest(places)
+    triangles, owner = _part_of(mesh, found.triangles.astype(np.int64))
     grown = _Grown.of(mesh, triangles)
     ends = [
         grown.insert(int(owner[triangle]), point)
