@@ -55,7 +55,8 @@ def tidied(labels: Labels, image: NDArray[np.int16], seeds: Labels, reach: int, 
                 continue
             squared = sum((reach * w * mm) ** 2 for w, mm in zip(way, spacing[::-1], strict=True))
             step = abs(int(image[place]) - int(image[at]))
-            weight = round(256 * math.exp(-squared / (2 * NEAR_MM**2))) * round(64 * math.exp(-step / ALIKE))
+            near_mm, alike = math.exp(-squared / (2 * NEAR_MM**2)), math.exp(-(step**2) / (2 * ALIKE**2))
+            weight = round(256 * near_mm) * round(64 * alike)
             votes[int(labels[place])] = votes.get(int(labels[place]), 0) + weight
         if len(beside) > 1 and not seeds[at]:
             own = int(labels[at])

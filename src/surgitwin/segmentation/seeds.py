@@ -32,7 +32,7 @@ EXPECTED_ROUNDS = 25
 THREADS = min(4, os.cpu_count() or 1)
 REACHES = (3, 2)  # each time that the borders are tidied, voxels that lie so many voxels apart are asked
 NEAR_MM = 4.0  # standard deviation of their weight by distance
-ALIKE = 25.0  # difference in HU by which it falls to 1/e
+ALIKE = 25.0  # and by their difference in HU
 LARGEST = 2**31 - 1
 
 
@@ -226,7 +226,8 @@ def _asked(reach: int, spacing_mm: tuple[float, float, float]) -> NDArray[np.int
 
 def _alike() -> NDArray[np.int32]:
     """What a voxel counts by its difference."""
-    counts = np.rint(64 * np.exp(-np.arange(10 * ALIKE) / ALIKE)).astype(np.int32)
+    steps = np.arange(4 * ALIKE)
+    counts = np.rint(64 * np.exp(-(steps**2) / (2 * ALIKE**2))).astype(np.int32)
     return np.asarray(counts[: np.flatnonzero(counts)[-1] + 1])
 
 
