@@ -65,14 +65,14 @@ def drag(hand: Hand, widget: object, start: QPointF, by: tuple[float, float]) ->
 
 def test_an_implant_is_placed_dragged_in_a_slice_and_measured_and_each_drag_is_one_step(hand: Hand) -> None:
     panel, axial = hand.window.fit, hand.window.stage.axial
-    panel.search.setText("sphere 32")
-    assert "generic, not a product" in panel.item_note.text()
-    hand.click(panel.place_button)
+    panel.library.search.setText("sphere 32")
+    assert "generic, not a product" in panel.library.item_note.text()
+    hand.click(panel.library.place_button)
     hand.wait(lambda: panel.hand.chosen is not None)
     (node,) = implants(hand)
     assert pose_of(node)[:3, 3] == pytest.approx(hand.desk.crosshair)
     hand.choose(panel.onto, "Bone")
-    hand.wait(lambda: panel.contact._value.text() != "not assessed")
+    hand.wait(lambda: panel.numbers.contact._value.text() != "not assessed")
     hand.rest()
     steps = len(hand.desk.session.history.undo_names)
     scale = axial.placement.pixels_per_mm
@@ -81,7 +81,7 @@ def test_an_implant_is_placed_dragged_in_a_slice_and_measured_and_each_drag_is_o
     moved = pose_of(implants(hand)[0])[:3, 3] - pose_of(node)[:3, 3]
     assert moved == pytest.approx(axial.orientation.to_lps((30.0 / scale, 12.0 / scale, 0.0)), abs=0.6 / scale)
     assert len(hand.desk.session.history.undo_names) == steps + 1
-    assert "≈" not in panel.contact._value.text()
+    assert "≈" not in panel.numbers.contact._value.text()
     hand.click(panel.measure_button)
     hand.rest()
     labels = [label for label, _ in panel.result.rows]
@@ -99,8 +99,8 @@ def test_an_implant_is_placed_dragged_in_a_slice_and_measured_and_each_drag_is_o
 
 def test_an_arrow_in_3d_slides_the_implant_along_its_axis(hand: Hand) -> None:
     panel, view = hand.window.fit, hand.window.stage.view3d
-    panel.search.setText("cylinder 8x40")
-    hand.click(panel.place_button)
+    panel.library.search.setText("cylinder 8x40")
+    hand.click(panel.library.place_button)
     hand.wait(lambda: panel.hand.chosen is not None)
     hand.rest()
     before = pose_of(implants(hand)[0])
@@ -120,15 +120,15 @@ def test_a_folder_is_added_its_bad_files_are_told_and_the_panel_holds_its_text(h
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "half.json").write_text(json.dumps({"maker": "Example Works"}))
-    panel.add_folder(folder)
+    panel.library.add_folder(folder)
     hand.rest()
-    hand.wait(lambda: panel.bad.isVisible())
-    assert panel.bad.texts == ["half.json: the key “name” is missing."]
+    hand.wait(lambda: panel.library.bad.isVisible())
+    assert panel.library.bad.texts == ["half.json: the key “name” is missing."]
     assert hand.window.settings.implant_folders == [folder]
-    panel.search.setText("cup 54")
-    hand.click(panel.place_button)
+    panel.library.search.setText("cup 54")
+    hand.click(panel.library.place_button)
     hand.wait(lambda: panel.hand.chosen is not None)
-    hand.choose(panel.side, "Left")
+    hand.choose(panel.conditions.side, "Left")
     assert [words[:12] for _, words in panel.angles.rows[:1]] == ["inclination "]
     assert panel.angles.rows[0][0] == "radiographic, CT table, left"
     hand.window.resize(900, 480)

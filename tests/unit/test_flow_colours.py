@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from surgitwin.render.colour_scale import MISSING, VIRIDIS, ColourScale
 from surgitwin.render.content import SceneContent, SurfaceContent, TreeContent
 from surgitwin.render.flow_colours import (
     FAINT,
-    NO_FLOW,
-    SCALE,
-    FlowScale,
     branch_values,
     changes_text,
     flow_scale,
@@ -53,15 +51,15 @@ def tree() -> VesselTree:
 def test_the_ends_of_the_scale_have_its_first_and_last_colour_and_the_middle_the_middle_one() -> None:
     scale = flow_scale(DETAILS, "flow")
 
-    assert [scale.colour(value) for value in (0.0, 500.0, 1000.0)] == [SCALE[0], SCALE[2], SCALE[4]]
-    assert scale.colour(-5.0) == SCALE[0] and scale.colour(5000.0) == SCALE[4]
-    assert FlowScale("x", "", 3.0, 3.0).colour(3.0) == SCALE[2]
+    assert [scale.colour(value) for value in (0.0, 500.0, 1000.0)] == [VIRIDIS[0], VIRIDIS[2], VIRIDIS[4]]
+    assert scale.colour(-5.0) == VIRIDIS[0] and scale.colour(5000.0) == VIRIDIS[4]
+    assert ColourScale("x", "", 3.0, 3.0).colour(3.0) == VIRIDIS[2]
 
 
 def test_where_nothing_flows_a_branch_is_grey() -> None:
     painted = painted_tree("t", DETAILS, "flow")
 
-    assert painted.colours == {0: SCALE[4], 1: SCALE[0], 2: NO_FLOW}
+    assert painted.colours == {0: VIRIDIS[4], 1: VIRIDIS[0], 2: MISSING}
 
 
 def test_a_branch_has_the_mean_of_the_pressures_at_its_ends() -> None:
@@ -75,7 +73,7 @@ def test_the_painted_tree_is_seen_through_everything_else() -> None:
     content = SceneContent(surfaces=(surface,), trees=(own, other))
 
     shown = with_painted(content, painted_tree("t", DETAILS, "flow"))
-    assert shown.trees[0].colours == (SCALE[4], SCALE[0], NO_FLOW)
+    assert shown.trees[0].colours == (VIRIDIS[4], VIRIDIS[0], MISSING)
     assert not shown.trees[1].visible
     assert shown.surfaces[0].opacity == FAINT
     assert with_painted(content, None) is content

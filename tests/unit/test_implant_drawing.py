@@ -89,20 +89,31 @@ def test_the_3d_view_places_an_implant_by_its_pose_and_keeps_its_mesh() -> None:
     )
 
 
-def test_the_colours_of_a_fit_part_the_implant_by_its_distance_to_the_bone() -> None:
-    from surgitwin.gui.fit_tints import tinted_bone, tinted_parts
+def test_the_colours_of_a_fit_are_those_of_the_distances_between_two_balls() -> None:
+    from surgitwin.gui.fit_tints import FitTints, Tinting
     from surgitwin.implants.fit import LiveFit
+    from surgitwin.render.fit_colours import APART, CONTACT, INSIDE, distance_scale
 
     ball, bone = Sphere(diameter_mm=20.0), Sphere(diameter_mm=40.0)
     pose = aimed(ball.model(), (0.0, 0.0, 28.0))  # 2 mm deep in the bone at most
-    (node,) = scene_with((ball, pose)).of_type(ImplantNode)
     live = LiveFit(ball.mesh(), bone.mesh())
-    fit = live.at(pose)
-    parts = {part.id.partition("/")[2]: part.mesh for part in tinted_parts(node, live.shape.mesh, fit, 1.0)}
-    assert set(parts) == {"contact", "inside", "apart"}
-    assert sum(len(mesh.triangles) for mesh in parts.values()) == len(live.shape.mesh.triangles)
-    away = {name: np.linalg.norm(mesh.points + np.array([0, 0, 28.0]), axis=1) - 20.0 for name, mesh in parts.items()}
-    assert away["inside"].max() < -0.4 and away["apart"].min() > 0.4 and np.abs(away["contact"]).max() < 1.6
-    bones = {part.id.partition("/")[2]: part.mesh for part in tinted_bone(node, live.bone.mesh, fit, 1.0)}
-    assert set(bones) == {"bone-contact", "bone-inside"}
-    assert (bones["bone-inside"].points[:, 2] > 18.0).all()
+    fit, tints = live.at(pose), FitTints(live)
+    implant, around = tints.parts("n", "Ball", 1.0, fit, Tinting())
+    scale = distance_scale(3.0, 1.0)
+    truth = np.linalg.norm(implant.mesh.points + np.array([0, 0, 28.0]), axis=1) - 20.0
+    assert implant.colours is not None and around.colours is not None
+    # A tenth of a millimetre (the bone is of flat triangles) is worth fewer than 14 of 255 steps of colour.
+    assert np.abs(implant.colours.astype(int) - scale.colours(truth)).max() <= 14
+    at_bone = np.linalg.norm(around.mesh.points - np.array([0, 0, 28.0]), axis=1) - 10.0
+    assert at_bone.max() <= 3.01 and at_bone.min() == pytest.approx(-2.0, abs=0.1)
+    assert np.abs(around.colours.astype(int) - scale.colours(at_bone)).max() <= 14
+
+    parts = tints.parts("n", "Ball", 1.0, fit, Tinting("classes"))
+    classes = parts[0].colours
+    assert classes is not None
+    for colour, which in ((INSIDE, truth < -1.1), (CONTACT, np.abs(truth) < 0.9), (APART, truth > 1.1)):
+        assert which.any() and (classes[which] == colour).all()
+    assert parts[0].mesh is implant.mesh
+    assert tints.parts("n", "Ball", 1.0, fit, Tinting("none")) == ()
+    assert [one.id for one in tints.parts("n", "Ball", 1.0, fit, Tinting(where="implant"))] == ["n/fit"]
+    assert [one.id for one in tints.parts("n", "Ball", 1.0, fit, Tinting(where="bone"))] == ["n/bone-fit"]

@@ -1,46 +1,94 @@
-"""The colours of a fit in 3D: what is in contact, deeper inside, and apart, as surfaces of their own."""
+"""The colours of a fit in 3D: the implant and the bone around it, by the signed distance to the other one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.mesh import Mesh
-from surgitwin.gui.implant_gizmo import ON_BONE
-from surgitwin.render.content import Rgb, SurfaceContent
-from surgitwin.scene.nodes import ImplantNode
+from surgitwin.exchange.mesh_out import vertex_normals
+from surgitwin.gui.implant_gizmo import COLOURED, ON_BONE
+from surgitwin.render.colour_scale import ColourScale
+from surgitwin.render.content import SurfaceContent
+from surgitwin.render.fit_colours import APART, class_scale, distance_scale
 
 if TYPE_CHECKING:
-    from surgitwin.implants.fit import Fit
+    from surgitwin.implants.fit import Fit, LiveFit
 
-CONTACT, APART, INSIDE = (108, 198, 138), (168, 178, 193), (229, 99, 106)
-
-
-def tinted_parts(node: ImplantNode, mesh: Mesh, fit: Fit, tolerance_mm: float) -> tuple[SurfaceContent, ...]:
-    """The implant in up to three parts, in its own frame; triangles count by the mean of their corners' distances."""
-    middle = fit.implant_mm[mesh.triangles].mean(axis=1)
-    inside, apart = middle < -tolerance_mm, middle > tolerance_mm
-    wanted = (("contact", ~inside & ~apart, CONTACT), ("inside", inside, INSIDE), ("apart", apart, APART))
-    return tuple(_parts(node, mesh, wanted, node.opacity))
+How = Literal["distance", "classes", "none"]
+Where = Literal["both", "implant", "bone"]
 
 
-def tinted_bone(node: ImplantNode, mesh: Mesh, fit: Fit, tolerance_mm: float) -> tuple[SurfaceContent, ...]:
-    """What of the surface that it is fitted to is in contact with it, and what lies deeper inside it; LPS mm."""
-    corners = fit.bone_mm[mesh.triangles]
-    middle = np.nan_to_num(corners.mean(axis=1), nan=np.inf)
-    contact, inside = np.abs(middle) <= tolerance_mm, middle < -tolerance_mm
-    wanted = ((f"{ON_BONE}contact", contact, CONTACT), (f"{ON_BONE}inside", inside, INSIDE))
-    return tuple(_parts(node, mesh, wanted, 1.0))
+@dataclass(frozen=True)
+class Tinting:
+    """How a fit is coloured.
+
+    Attributes
+    ----------
+    range_mm
+        The distance at both ends of the scale.
+    """
+
+    how: How = "distance"
+    where: Where = "both"
+    range_mm: float = 3.0
+
+    def scale(self, tolerance_mm: float) -> ColourScale | None:
+        """What the colours stand for; None while there are none."""
+        if self.how == "none":
+            return None
+        return (distance_scale if self.how == "distance" else class_scale)(self.range_mm, tolerance_mm)
 
 
-def _parts(
-    node: ImplantNode, mesh: Mesh, wanted: tuple[tuple[str, NDArray[np.bool_], Rgb], ...], opacity: float
-) -> Iterator[SurfaceContent]:
-    for word, which, colour in wanted:
-        if which.any():
-            used, local = np.unique(mesh.triangles[which], return_inverse=True)
-            part = Mesh(mesh.points[used], local.reshape(-1, 3).astype(np.int32))
-            yield SurfaceContent(f"{node.id}/{word}", part, colour, opacity, True, node.name)
+class FitTints:
+    """Colours the surfaces of one `LiveFit`; made once, asked for each step of a drag, on any thread."""
+
+    def __init__(self, live: LiveFit) -> None:
+        self._tolerance_mm = live.tolerance_mm
+        self._implant = _with_normals(live.shape.mesh)
+        self._bone = _with_normals(live.bone.mesh)
+
+    def parts(self, node_id: str, name: str, opacity: float, fit: Fit, tinting: Tinting) -> tuple[SurfaceContent, ...]:
+        """The implant in its own frame, and the bone as far as the scale reaches (LPS mm), in their colours.
+
+        Apart, bone is not coloured in classes: it would be a grey patch.
+        """
+        scale = tinting.scale(self._tolerance_mm)
+        if scale is None:
+            return ()
+        found: list[SurfaceContent] = []
+        if tinting.where != "bone":
+            colours = scale.colours(fit.implant_mm)
+            found.append(
+                SurfaceContent(f"{node_id}/{COLOURED}", self._implant, APART, opacity, True, name, colours=colours)
+            )
+        if tinting.where != "implant":
+            furthest = self._tolerance_mm if scale.stepped else scale.high
+            near = np.nan_to_num(fit.bone_mm, nan=np.inf) <= furthest
+            which: NDArray[np.bool_] = np.asarray(near[self._bone.triangles].all(axis=1))
+            if which.any():
+                part, used = _part(self._bone, which)
+                colours = scale.colours(fit.bone_mm[used])
+                found.append(
+                    SurfaceContent(f"{node_id}/{ON_BONE}{COLOURED}", part, APART, 1.0, True, name, colours=colours)
+                )
+        return tuple(found)
+
+
+def _with_normals(mesh: Mesh) -> Mesh:
+    return Mesh(mesh.points, mesh.triangles, vertex_normals(mesh.points, mesh.triangles))
+
+
+def _part(mesh: Mesh, which: NDArray[np.bool_]) -> tuple[Mesh, NDArray[np.intp]]:
+    """Some triangles with the normals of the whole, and the numbers of the points that they use."""
+    triangles = mesh.triangles[which]
+    is_used = np.zeros(len(mesh.points), np.bool_)
+    is_used[triangles] = True
+    used = np.flatnonzero(is_used)
+    number = np.empty(len(mesh.points), np.int32)
+    number[used] = np.arange(len(used), dtype=np.int32)
+    normals = mesh.normals[used] if mesh.normals is not None else None
+    return Mesh(mesh.points[used], number[triangles], normals), used

@@ -14,6 +14,8 @@ from surgitwin.scene.nodes import ImplantNode
 PREFIX = "gizmo"
 ON_BONE = "bone-"
 """In the id of a coloured part: it lies on what the implant is fitted to, and does not move with it."""
+COLOURED = "fit"
+"""At the end of the id of every coloured part."""
 NAMES = ("x", "y", "z")
 COLOURS: tuple[Rgb, ...] = ((229, 99, 106), (108, 198, 138), (96, 156, 240))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,9 +14,12 @@ from PySide6.QtCore import QObject, Signal
 from surgitwin.commands.implanting import PlaceImplant, surface_source
 from surgitwin.core.errors import SurgitwinError
 from surgitwin.core.ids import NodeId
+from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.gui.desk import Desk
+from surgitwin.gui.fit_tints import FitTints, Tinting
 from surgitwin.gui.views.background import Background
+from surgitwin.render.content import SurfaceContent
 from surgitwin.scene.nodes import ImplantNode, Node
 
 if TYPE_CHECKING:
@@ -32,6 +37,10 @@ class FitShown:
     ----------
     moving
         It is of where the hand has the implant, and nothing of it is stored.
+    parts
+        The implant and what is around it in the colours of the fit; none where they are not wanted.
+    waiting
+        It is being made ready, so nothing is known yet.
     """
 
     fit: Fit | None
@@ -39,6 +48,17 @@ class FitShown:
     onto: str
     moving: bool
     refused: str = ""
+    parts: tuple[SurfaceContent, ...] = ()
+    waiting: bool = False
+
+
+@dataclass(frozen=True)
+class FitAsked:
+    """How the fit is measured while it moves, as in the fit command."""
+
+    tolerance_mm: float = 1.0
+    reach_mm: float = 5.0
+    surface: Literal["facing", "all"] = "facing"
 
 
 class ImplantHand(QObject):
@@ -70,6 +90,9 @@ class ImplantHand(QObject):
         self._wanted = False
         self._key: tuple[Any, ...] | None = None
         self._live: LiveFit | None = None
+        self._tints: FitTints | None = None
+        self._asked = FitAsked()
+        self._tinting = Tinting()
         self._refused = ""
         self._measuring = False
         self._again = False
@@ -192,6 +215,12 @@ class ImplantHand(QObject):
 
     # ---- how it fits -------------------------------------------------------------------------------------------
 
+    def ask(self, asked: FitAsked, tinting: Tinting) -> None:
+        """Measure and colour it like this from now on."""
+        if (asked, tinting) != (self._asked, self._tinting):
+            self._asked, self._tinting = asked, tinting
+            self.measure()
+
     def watch(self, wanted: bool) -> None:
         """Measure the fit from now on, or no more."""
         self._wanted = wanted
@@ -199,46 +228,53 @@ class ImplantHand(QObject):
 
     def measure(self) -> None:
         """Measure the fit where the implant is; a newer place replaces one that waits."""
-        node = self.chosen
-        onto = self._desk.scene.get(node.onto, Node) if node is not None and node.onto is not None else None
+        node, onto = self.chosen, self._onto
         if not self._wanted or node is None or onto is None:
             self.fit_changed.emit(FitShown(None, None, "", False))
             return
+        key = self._now
+        if key != self._key:  # numbers and colours of something else must not stay beside its name
+            self.fit_changed.emit(FitShown(None, None, onto.name, False, waiting=True))
         if self._measuring:
             self._again = True
             return
-        key = (node.id, node.points.id, onto.id, onto.revision)
         try:
             surface = surface_source(self._desk.scene, onto) if key != self._key else None
         except SurgitwinError as error:
             self.fit_changed.emit(FitShown(None, None, onto.name, False, str(error)))
             return
-        if surface is not None:
-            self._live, self._refused = None, ""
         from surgitwin.implants.placement import own_mesh
 
-        mesh, pose, name, live, moving = own_mesh(node), self.pose, onto.name, self._live, self.moving
+        ready = None if surface is not None else (self._live, self._tints)
+        work = partial(
+            _measured, own_mesh(node), node, self.pose, surface, ready, (self._asked, self._tinting),
+            FitShown(None, None, onto.name, self.moving, self._refused),
+        )  # fmt: skip
 
-        def work() -> FitShown:
-            from surgitwin.implants.fit import LiveFit
-
-            try:
-                ready = LiveFit(mesh, surface(Context())) if surface is not None else live
-                assert pose is not None
-                return FitShown(ready.at(pose) if ready is not None else None, ready, name, moving, self._refused)
-            except SurgitwinError as error:
-                return FitShown(None, None, name, moving, str(error))
-
-        def done(shown: FitShown) -> None:
+        def done(found: tuple[FitShown, FitTints | None]) -> None:
+            shown, tints = found
             self._measuring = False
-            self._key, self._live, self._refused = key, shown.live, shown.refused
+            self._key, self._live, self._tints, self._refused = key, shown.live, tints, shown.refused
+            outdated = key != self._now or (self._again and not shown.moving)
             if self._again or self.moving != shown.moving:
                 self._again = False
                 self.measure()
-            self.fit_changed.emit(shown)
+            if not outdated:
+                self.fit_changed.emit(shown)
 
         self._measuring = True
         self.background.submit(work, done)
+
+    @property
+    def _onto(self) -> Node | None:
+        node = self.chosen
+        return self._desk.scene.get(node.onto, Node) if node is not None and node.onto is not None else None
+
+    @property
+    def _now(self) -> tuple[Any, ...] | None:
+        """What a fit is of: it holds for other places as long as this is the same."""
+        node, onto = self.chosen, self._onto
+        return None if node is None or onto is None else (node.id, node.points.id, onto.id, onto.revision)
 
     # ---- the scene ---------------------------------------------------------------------------------------------
 
@@ -254,3 +290,32 @@ class ImplantHand(QObject):
 
     def close(self) -> None:
         self.background.close()
+
+
+def _measured(
+    mesh: Mesh,
+    node: ImplantNode,
+    pose: FloatArray | None,
+    surface: Callable[[Context], Mesh] | None,
+    ready: tuple[LiveFit | None, FitTints | None] | None,
+    wished: tuple[FitAsked, Tinting],
+    blank: FitShown,
+) -> tuple[FitShown, FitTints | None]:
+    """How an implant fits in a pose, on a worker; with a ``surface`` everything is made ready for it first."""
+    from surgitwin.implants.fit import LiveFit
+
+    asked, tinting = wished
+    live, tints = ready if ready is not None else (None, None)
+    try:
+        if surface is not None:
+            live, tints = LiveFit(mesh, surface(Context()), **vars(asked)), None
+        if live is None or pose is None:
+            return blank, None
+        if FitAsked(live.tolerance_mm, live.reach_mm, live.surface) != asked:
+            live, tints = LiveFit(live.shape, live.bone, **vars(asked)), None
+        tints = tints if tints is not None else FitTints(live)
+        fit = live.at(pose)
+        parts = tints.parts(node.id, node.name, node.opacity, fit, tinting)
+        return replace(blank, fit=fit, live=live, refused="", parts=parts), tints
+    except SurgitwinError as error:
+        return replace(blank, refused=str(error)), None

@@ -14,7 +14,7 @@ from surgitwin.commands.loading import LoadingImage
 from surgitwin.core.ids import NodeId
 from surgitwin.core.mesh import Mesh
 from surgitwin.gui.desk import APART_MS, Desk
-from surgitwin.gui.implant_gizmo import ON_BONE, Gizmo, extent_of
+from surgitwin.gui.implant_gizmo import COLOURED, ON_BONE, Gizmo, extent_of
 from surgitwin.gui.implant_gizmo import PREFIX as GIZMO
 from surgitwin.gui.implant_hand import ImplantHand
 from surgitwin.gui.live_plan import LivePlan
@@ -224,7 +224,7 @@ class Stage(QWidget):
         """Draw the chosen implant by these parts of it, in the colours of its fit."""
         if parts or self._tinted:
             self._tinted = parts
-            self._later_3d.start(0)
+            self._show_implant()
 
     def _implant_moved(self) -> None:
         """For every step of a drag: only the implant is drawn elsewhere."""
@@ -233,6 +233,9 @@ class Stage(QWidget):
         outlines = implant_outlines(self._desk.scene, self._implants, self._hand.held)
         for number, view in enumerate(self._in_order()):
             view.set_content(replace(view.content, outlines=outlines), number * APART_MS)
+        self._show_implant()
+
+    def _show_implant(self) -> None:
         content = self.view3d.content
         self.view3d.set_content(replace(content, surfaces=self._with_implant(content.surfaces)))
 
@@ -247,8 +250,8 @@ class Stage(QWidget):
             replace(part, visible=node.visible, matrix=None if f"/{ON_BONE}" in part.id else matrix)
             for part in self._tinted
         ]
-        shown = node.visible and not tinted
-        kept = [one for one in surfaces if not one.id.startswith((f"{GIZMO}:", f"{node.id}/"))]
+        shown = node.visible and all(part.id != f"{node.id}/{COLOURED}" for part in tinted)
+        kept = [one for one in surfaces if not one.id.startswith(f"{GIZMO}:") and one.colours is None]
         kept = [replace(one, matrix=matrix, visible=shown) if one.id == node.id else one for one in kept]
         handles = self._gizmo.surfaces(node, matrix, extent_of(self._implants.own(node)))
         return (*(self._behind(node, one) for one in kept), *tinted, *handles)

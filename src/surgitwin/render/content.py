@@ -152,6 +152,9 @@ class SurfaceContent:
         Drawn with dark stripes, as tissue that loses its blood.
     matrix
         16 numbers, row by row: LPS mm = matrix @ the mesh's own mm, for what is moved as a whole; None: it is in LPS.
+    colours
+        (n, 3), uint8: a colour for each point in the place of ``colour``, between which it runs evenly. For what
+        changes with each step of a drag: it is drawn at once, as it is.
     """
 
     id: str
@@ -163,6 +166,11 @@ class SurfaceContent:
     offset_mm: Vec3 = (0.0, 0.0, 0.0)
     hatched: bool = False
     matrix: tuple[float, ...] | None = None
+    colours: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        if self.colours is not None and self.colours.shape != (len(self.mesh.points), 3):
+            raise BadInput(f"A surface of {len(self.mesh.points)} points has colours of shape {self.colours.shape}.")
 
 
 class MarginClass(IntEnum):
@@ -306,7 +314,7 @@ class SceneContent:
 
 def _look(surface: SurfaceContent) -> tuple[object, ...]:
     look = surface.colour, surface.opacity, surface.visible, surface.offset_mm, surface.hatched, surface.matrix
-    return surface.id, id(surface.mesh), *look
+    return surface.id, id(surface.mesh), id(surface.colours), *look
 
 
 def _tree_look(content: TreeContent) -> tuple[str, int, tuple[Rgb, ...], int | None, bool]:

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from surgitwin.core.text import tr
+from surgitwin.render.colour_scale import MISSING, ColourScale
 from surgitwin.render.content import Rgb, SceneContent, TreeContent
 
-# Five places of viridis (CC0, Smith and van der Walt), which colour-blind people tell apart and which prints in grey.
-SCALE: tuple[Rgb, ...] = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
-NO_FLOW: Rgb = (110, 110, 110)
 FAINT = 0.12
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "flow": ("flow_ml_min",),
@@ -22,37 +20,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class FlowScale:
-    """What colours stand for.
-
-    Attributes
-    ----------
-    low, high
-        The values at the ends of `SCALE`.
-    """
-
-    title: str
-    unit: str
-    low: float
-    high: float
-
-    def colour(self, value: float | None) -> Rgb:
-        """The colour of a value; grey where nothing flows."""
-        if value is None or not np.isfinite(value):
-            return NO_FLOW
-        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
-        place = float(np.clip(share, 0.0, 1.0)) * (len(SCALE) - 1)
-        left = min(int(place), len(SCALE) - 2)
-        part = place - left
-        red, green, blue = (round(a + (b - a) * part) for a, b in zip(SCALE[left], SCALE[left + 1], strict=True))
-        return red, green, blue
-
-
-def flow_scale(details: Mapping[str, Any], shown: str) -> FlowScale:
+def flow_scale(details: Mapping[str, Any], shown: str) -> ColourScale:
     """The scale of one quantity: the same before and after something is clamped or stented."""
     points = details["points"][shown]
-    return FlowScale(points["title"], points["unit"], points["low"], points["high"])
+    return ColourScale(points["title"], points["unit"], points["low"], points["high"])
 
 
 def branch_values(details: Mapping[str, Any], shown: str) -> dict[int, float | None]:
@@ -94,7 +65,7 @@ def with_painted(content: SceneContent, painted: Painted | None) -> SceneContent
 
 def _trees(trees: Sequence[TreeContent], painted: Painted) -> tuple[TreeContent, ...]:
     return tuple(
-        replace(one, colours=tuple(painted.colours.get(branch.id, NO_FLOW) for branch in one.tree.branches))
+        replace(one, colours=tuple(painted.colours.get(branch.id, MISSING) for branch in one.tree.branches))
         if one.id == painted.tree
         else replace(one, visible=False)
         for one in trees

@@ -12,7 +12,8 @@ import numpy as np
 
 from surgitwin.render.bounds import content_bounds, unmeasured
 from surgitwin.render.camera import CameraState, Side, camera_from, millimetres_per_pixel
-from surgitwin.render.content import PatchContent, SceneContent, Vec3
+from surgitwin.render.coloured_surface import ColouredSurfaceActor
+from surgitwin.render.content import PatchContent, SceneContent, SurfaceContent, Vec3
 from surgitwin.render.figure import OrientationFigure, font_size, style_text
 from surgitwin.render.measure_props import MeasureActors
 from surgitwin.render.notes3d import FlatNotes
@@ -71,7 +72,7 @@ class Scene3D:
         self.front.InteractiveOff()
         self.figure = OrientationFigure(tokens)
         self.notes = FlatNotes(tokens)
-        self._surfaces: dict[str, SurfaceActor] = {}
+        self._surfaces: dict[str, SurfaceActor | ColouredSurfaceActor] = {}
         self._leaving: list[Any] = []
         self._planes: dict[str, PlaneActors] = {}
         self._cuts: dict[tuple[str, bool], CutSurfaceActors] = {}
@@ -264,7 +265,7 @@ class Scene3D:
             self._focus_data.SetPoints(_cross_points(self.content.focus, FOCUS_PX * scale))
         self.renderer.ResetCameraClippingRange()
 
-    def _waiting(self) -> Iterator[tuple[SurfaceActor, Piece]]:
+    def _waiting(self) -> Iterator[tuple[SurfaceActor | ColouredSurfaceActor, Piece]]:
         """What is not uploaded yet; every stand-in comes before the first fine piece."""
         for coarse in (True, False):
             for surface in self._surfaces.values():
@@ -277,7 +278,7 @@ class Scene3D:
         VTK does that when it first draws them, so they are drawn without leaving a trace.
         """
         state = self._window.GetState()
-        done: dict[int, SurfaceActor] = {}
+        done: dict[int, SurfaceActor | ColouredSurfaceActor] = {}
         triangles = 0
         for surface, piece in self._waiting():
             if done and triangles + piece.triangles > UPLOAD_TRIANGLES:
@@ -297,15 +298,20 @@ class Scene3D:
 
     def _update_surfaces(self) -> None:
         wanted = {surface.id: surface for surface in self.content.surfaces}
-        for gone in self._surfaces.keys() - wanted.keys():
+        for gone in [key for key, known in self._surfaces.items() if not _draws(known, wanted.get(key))]:
             self._leaving += self._surfaces.pop(gone).close()
         if not self._gradual:
             self.tidy()
         for key, content in wanted.items():
             if key not in self._surfaces:
-                self._surfaces[key] = SurfaceActor(content, self.meshes, self.renderer)
+                self._surfaces[key] = (
+                    SurfaceActor(content, self.meshes, self.renderer)
+                    if content.colours is None
+                    else ColouredSurfaceActor(content, self.renderer)
+                )
                 self._surfaces[key].set_moving(self._moving)
-        new = sum(len(c.mesh.triangles) for key, c in wanted.items() if self._surfaces[key].wants(c))
+        plain = [(key, c) for key, c in wanted.items() if c.colours is None]
+        new = sum(len(c.mesh.triangles) for key, c in plain if self._surfaces[key].wants(c))
         for key, content in wanted.items():
             known = self._surfaces[key]
             if known.content is not content or known.wants(content):
@@ -414,6 +420,11 @@ class Scene3D:
             self.renderer.RemoveVolume(self._volume.volume)
             self._volume.volume.GetMapper().ReleaseGraphicsResources(self._window)
             self._volume = None
+
+
+def _draws(actor: SurfaceActor | ColouredSurfaceActor, content: SurfaceContent | None) -> bool:
+    """True if the actor is of the kind that draws such content."""
+    return content is not None and isinstance(actor, ColouredSurfaceActor) == (content.colours is not None)
 
 
 def _cross(tokens: Tokens) -> tuple[Any, Any]:

@@ -63,15 +63,8 @@ class SurfaceActor:
     """The actors of one `SurfaceContent` in a renderer; empty until the first `update`."""
 
     def __init__(self, content: SurfaceContent, store: MeshStore, renderer: Any) -> None:
-        from vtkmodules.vtkRenderingCore import vtkProperty
-
         self._store, self._renderer = store, renderer
-        self._look = look = vtkProperty()
-        look.SetInterpolationToPhong()
-        look.SetAmbient(AMBIENT)
-        look.SetDiffuse(DIFFUSE)
-        look.SetSpecular(SPECULAR)
-        look.SetSpecularPower(SPECULAR_POWER)
+        self._look = surface_look()
         self.content = content
         self._drawing: _Drawing | None = None
         self._next: _Drawing | None = None
@@ -169,8 +162,7 @@ class SurfaceActor:
             self._hatching = texture(bands())
         for drawing in (self._drawing, self._next):
             for piece in drawing.all if drawing is not None else ():
-                piece.actor.SetPosition(*self.content.offset_mm)
-                _set_matrix(piece.actor, self.content.matrix)
+                place_actor(piece.actor, self.content)
                 piece.set_hatching(self._hatching if self.content.hatched else None)
 
     def _replace(self, drawing: _Drawing) -> None:
@@ -193,14 +185,28 @@ class SurfaceActor:
             piece.actor.SetVisibility(self.shown and not coarse and drawing.fine_ready)
 
 
-def _set_matrix(actor: Any, matrix: tuple[float, ...] | None) -> None:
+def surface_look() -> Any:
+    """The vtkProperty that all surfaces share."""
+    from vtkmodules.vtkRenderingCore import vtkProperty
+
+    look = vtkProperty()
+    look.SetInterpolationToPhong()
+    look.SetAmbient(AMBIENT)
+    look.SetDiffuse(DIFFUSE)
+    look.SetSpecular(SPECULAR)
+    look.SetSpecularPower(SPECULAR_POWER)
+    return look
+
+
+def place_actor(actor: Any, content: SurfaceContent) -> None:
     """Place an actor as a whole; its triangles stay where they are drawn from."""
-    if matrix is None:
+    actor.SetPosition(*content.offset_mm)
+    if content.matrix is None:
         if actor.GetUserMatrix() is not None:
             actor.SetUserMatrix(None)
         return
     from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
     placed = vtkMatrix4x4()
-    placed.DeepCopy(matrix)
+    placed.DeepCopy(content.matrix)
     actor.SetUserMatrix(placed)

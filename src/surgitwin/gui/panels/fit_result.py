@@ -70,7 +70,7 @@ def fit_rows(document: Document) -> Rows:
     rows = [
         (
             tr("Contact"),
-            _with(document["contact_percent"], "%", 0) + tr(" within {mm:g} mm").format(mm=document["tolerance_mm"]),
+            _with(document["contact_percent"], "%", 0) + tr(" within {mm:.1f} mm").format(mm=document["tolerance_mm"]),
         ),
         (tr("Gap"), _spread(document["gap_mm"], document["gap_ml"])),
         (tr("Inside"), _spread(document["penetration_mm"], document["penetration_ml"])),
@@ -82,27 +82,49 @@ def fit_rows(document: Document) -> Rows:
         tre = _with(found["tre_mm"], "mm", 1)
         rows.append((tr("Registration"), words.format(rms=found["rms_mm"], p95=found["p95_mm"], tre=tre)))
     rows += [(one["name"], _collision(one)) for one in document["collisions"]]
+    rows += _beside(document)
     for frame in (document["cup"] or {}).get("frames", ()):
         rows += cup_rows(frame)
     if document["screw"] is not None:
         rows.append((tr("Gertzbein-Robbins"), _screw(document["screw"])))
-        rows += screw_rows(document)
+        rows += hu_rows(document["screw"])
     return rows
 
 
-def screw_rows(document: Document) -> Rows:
-    """Canal, vessels and the path's HU; a fit that was kept before these were measured has none of them."""
-    canal, vessels, hu = document.get("canal"), document.get("vessels"), document["screw"].get("hu")
-    rows = [(tr("Spinal canal"), tr("not assessed") if canal is None else f"{canal['name']}: {_collision(canal)}")]
-    told = [f"{one['name']}: {_collision(one)}" for one in vessels or ()]
-    rows.append((tr("Vessels"), "; ".join(told) or tr("not assessed")))
-    label = tr("HU along the path (information only)")
+def _beside(document: Document) -> Rows:
+    """Canal and vessels: for a pedicle screw also that they were not given, as by a fit that was kept before."""
+    canal, vessels, screw = document.get("canal"), document.get("vessels"), document["screw"] is not None
+    rows = []
+    if canal is not None or screw:
+        told = tr("not assessed: not chosen") if canal is None else f"{canal['name']}: {_collision(canal)}"
+        rows.append((tr("Spinal canal"), told))
+    if vessels is not None:
+        rows += [(tr("Vessel {name}").format(name=one["name"]), _collision(one)) for one in vessels]
+    elif screw:
+        rows.append((tr("Vessels"), tr("not assessed: none chosen")))
+    return rows
+
+
+def hu_rows(screw: Document) -> Rows:
+    """The path's HU, how much of the screw they are of, and the published number that is of a path too."""
+    hu, label = screw.get("hu"), tr("HU along the path (information only)")
     if hu is None:
-        why = document["screw"].get("hu_not_assessed")
-        return [*rows, (label, tr("not assessed") + (f": {why}" if why else ""))]
-    words = tr("mean {mean:.0f} ± {sd:.0f} HU, {voxels} voxels of “{image}”. {limits}")
-    keys = ("mean", "sd", "voxels", "image", "limits")
-    return [*rows, (label, words.format(**{key: hu[key] for key in keys}))]
+        why = screw.get("hu_not_assessed")
+        return [(label, tr("not assessed") + (f": {why}" if why else ""))]
+    words = tr(
+        "mean {mean:.0f} ± {sd:.0f} HU, {voxels} voxels of “{image}”, {in_bone_percent:.0f} % of the screw in the bone"
+    )
+    text = words.format(**hu)
+    if hu["in_image_percent"] < 100.0:
+        text += tr("; only {percent:.0f} % of that is in the image").format(percent=min(hu["in_image_percent"], 99.0))
+    rows = [(label, text)]
+    told = tr("{hu:.1f} HU for {outcome}: {population}; {limits}")
+    rows += [
+        (tr("Published threshold"), told.format(**one))
+        for one in screw.get("hu_cutoffs", ())
+        if one["of"] == "screw path"
+    ]
+    return [*rows, (tr("Mind"), hu["limits"])]
 
 
 def cup_rows(frame: Document) -> Rows:

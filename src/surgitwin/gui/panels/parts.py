@@ -96,12 +96,7 @@ class Panel(QScrollArea):
 
     def buttons(self, *buttons: QPushButton) -> None:
         """A row of buttons that starts at the left."""
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        for button in buttons:
-            row.addWidget(button)
-        row.addStretch(1)
-        self.column.addLayout(row)
+        self.column.addLayout(button_row(*buttons))
 
     def showEvent(self, event: QShowEvent) -> None:
         self.align_forms()
@@ -122,6 +117,25 @@ class Panel(QScrollArea):
         width = min(max((label.sizeHint().width() for label in labels), default=0), LABEL_WIDTH)
         for label in labels:
             label.setMinimumWidth(width)
+
+
+def button_row(*buttons: QPushButton) -> QHBoxLayout:
+    """Buttons in a row that starts at the left."""
+    row = QHBoxLayout()
+    row.setSpacing(8)
+    for one in buttons:
+        row.addWidget(one)
+    row.addStretch(1)
+    return row
+
+
+def plain_form(wrap: bool = False) -> QFormLayout:
+    """A form without a margin; ``wrap`` puts a long field below its label."""
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    if wrap:
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+    return form
 
 
 def button(text: str, slot: Callable[[], object], role: str = "plain", tip: str = "") -> QPushButton:

@@ -250,7 +250,8 @@ class View3D(QWidget):
         """Hand what is large and not prepared yet to the background, in pieces that a frame can take up."""
         self._measure_missing()
         store = self.scene.meshes
-        missing = [s.mesh for s in self.content.surfaces if s.visible and s.mesh not in store]
+        plain = [s.mesh for s in self.content.surfaces if s.visible and s.colours is None]
+        missing = [mesh for mesh in plain if mesh not in store]
         missing = [mesh for mesh in missing if id(mesh) not in self._preparing]
         if sum(len(mesh.triangles) for mesh in missing) > AT_ONCE_TRIANGLES:
             for batch in _batches(missing):

@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 
-from surgitwin.gui.implant_gizmo import NAMES, PREFIX
+from surgitwin.gui.implant_gizmo import COLOURED, NAMES, PREFIX
 from surgitwin.gui.implant_hand import ImplantHand
 from surgitwin.render.camera import millimetres_per_pixel, screen_axes, to_screen
 
@@ -44,7 +44,7 @@ class ImplantHand3D:
         if node is None:
             return False
         found = self._under(event.position())
-        if found == node.id or found.startswith(f"{node.id}/"):
+        if found in (node.id, f"{node.id}/{COLOURED}"):
             turns = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
             self._grip = ("spin" if turns else "carry", 0)
         elif found.startswith(PREFIX):
