@@ -13,7 +13,7 @@ import pytest
 from pydicom.uid import JPEG2000Lossless
 
 from imaging_phantoms import ramp, to_lossless_jpeg, write_series
-from surgitwin.commands.images import _load
+from surgitwin.commands.loading import load_images
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Cancelled, Context, Progress
 from surgitwin.imaging import DecodePool, decode_pool, dicom_pixels, list_series, load_series, open_series
@@ -64,7 +64,7 @@ def test_a_process_starts_with_the_headers_and_decodes_the_slices(folder: Path, 
     assert started.running == 0
 
 
-@pytest.mark.parametrize("load", [load_series, lambda path: _load(path, None, Context())], ids=["library", "command"])
+@pytest.mark.parametrize("load", [load_series, lambda path: load_images(path, None, Context())], ids=["library", "command"])
 def test_loading_ends_the_processes_that_it_started(folder: Path, started: Started, load: object) -> None:
     assert np.array_equal(load(folder).voxels, VOXELS)  # type: ignore[operator]
     assert len(started) == 1
