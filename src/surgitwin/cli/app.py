@@ -149,15 +149,22 @@ def _run(kind: type[Command], case: Path | None, values: dict[str, Any], as_json
     if as_json:
         print_json(kind.printed(document))
     else:
-        from surgitwin.cli.show import show
-
-        show(kind.name, document)
+        _show(kind.name, document)
     for notice in notices:
         extras.say(notice.message)
     complaint = kind.complaint(document)
     if complaint:
         raise BadInput(complaint)
     return 0
+
+
+def _show(name: str, document: Document) -> None:
+    from surgitwin.cli.show_files import shown_plainly
+
+    if not shown_plainly(name, document):
+        from surgitwin.cli.show import show
+
+        show(name, document)
 
 
 def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Document, tuple[Notice, ...]]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from surgitwin.cli.show_export import show_labels, show_preset
+from surgitwin.cli.show_files import grid, show_files, show_quick, warning_lines
 from surgitwin.cli.show_fit import show_fit, show_mark, show_sweep
 from surgitwin.cli.show_implants import show_implant, show_implants
 from surgitwin.cli.show_measuring import show_measured, show_measurements
@@ -24,57 +25,26 @@ from surgitwin.cli.wording import number, shortened
 from surgitwin.core.text import tr
 
 Document = dict[str, Any]
-SHOWN_OF_A_KIND = 3
 
 
 def show(name: str, document: Document) -> None:
     """Print a command's document for a person."""
     out = Console(highlight=False)
     _SHOWN.get(name, _show_plain)(document, out)
-    _show_warnings(_warnings(document))
+    _show_warnings(document)
 
 
-def _warnings(document: Document) -> list[dict[str, Any]]:
-    found = document.get("warnings")
-    return [w for w in found if isinstance(w, dict) and "message" in w] if isinstance(found, list) else []
-
-
-def _show_warnings(warnings: list[dict[str, Any]]) -> None:
-    """Each warning in a line; many of one kind are summed up."""
+def _show_warnings(document: Document) -> None:
     err = Console(stderr=True, highlight=False)
-    by_code: dict[str, list[dict[str, Any]]] = {}
-    for warning in warnings:
-        by_code.setdefault(warning["code"], []).append(warning)
-    for code, alike in by_code.items():
-        for sentence in _summed_up(code, alike):
-            err.print(f"⚠ {sentence}", style="yellow", markup=False)
-
-
-def _summed_up(code: str, alike: list[dict[str, Any]]) -> list[str]:
-    messages = [warning["message"] for warning in alike]
-    if len(messages) <= SHOWN_OF_A_KIND:
-        return messages
-    if code == "cut-off":
-        text = tr(
-            "{count} segments reach the image's edge and are cut off there, volumes are of the part in view: {names}."
-        )
-        names = shortened([str(warning.get("segment", "")) for warning in alike])
-        return [text.format(count=len(alike), names=names)]
-    more = tr("… and {count} more like this; --json lists them all.").format(count=len(messages) - SHOWN_OF_A_KIND)
-    return [*messages[:SHOWN_OF_A_KIND], more]
-
-
-def _grid(document: Document) -> str:
-    size = " × ".join(str(n) for n in document["size_ijk"])
-    spacing = " × ".join(f"{s:.2f}" for s in document["spacing_mm"])
-    return tr("{size} voxels of {spacing} mm").format(size=size, spacing=spacing)
+    for sentence in warning_lines(document):
+        err.print(sentence, style="yellow", markup=False)
 
 
 def _show_series(document: Document, out: Console) -> None:
     if not document["series"]:
         out.print(tr("No images were found there."))
     for series in document["series"]:
-        shape = _grid(series) if series.get("size_ijk") and series.get("spacing_mm") else ""
+        shape = grid(series) if series.get("size_ijk") and series.get("spacing_mm") else ""
         facts = (series["modality"], series["kind"], series["study_date"], series["acquisition_time"], series["phase"])
         out.print(series["description"] or tr("(no description)"), style="bold", markup=False)
         for line in ("  ".join(str(fact) for fact in facts if fact), shape):
@@ -90,7 +60,7 @@ def _show_series(document: Document, out: Console) -> None:
 def _show_new(document: Document, out: Console) -> None:
     case, volume = document["nodes"]
     out.print(tr("Made {path}: {name}.").format(path=document["case"], name=case["name"]), markup=False)
-    out.print(f"  {volume['name']}: {_grid(document)}", markup=False)
+    out.print(f"  {volume['name']}: {grid(document)}", markup=False)
 
 
 def _show_added(document: Document, out: Console) -> None:
@@ -226,35 +196,6 @@ def _show_united(document: Document, out: Console) -> None:
     out.print(text.format(name=name, ml=ml, added=added), markup=False)
 
 
-def _show_files(document: Document, out: Console) -> None:
-    for file in document["files"]:
-        out.print(tr("Wrote {path}").format(path=file), markup=False, soft_wrap=True)
-    check = document.get("check")
-    if check is not None:
-        closed = tr("closed and manifold") if check["closed"] and check["manifold"] else tr("NOT closed everywhere")
-        facts = [closed, tr("{count} triangles").format(count=check["triangles"])]
-        error = check["volume_error_percent"]
-        if error is not None:
-            facts.append(tr("largest volume error {error:.2f} %").format(error=error))
-        if check.get("min_wall_mm") is not None:
-            facts.append(tr("thinnest wall {wall:.2f} mm").format(wall=check["min_wall_mm"]))
-        if check.get("size_mm") is not None:
-            facts.append(" × ".join(f"{value:.1f}" for value in check["size_mm"]) + " mm")
-        facts += [tr("unit {unit}").format(unit=check["unit"]), check["frame"]]
-        out.print("  " + ", ".join(facts), markup=False, soft_wrap=True)
-    if document.get("preset") is not None:
-        show_preset(document["preset"], out)
-    if document.get("labels") is not None:
-        show_labels(document["labels"], out)
-
-
-def _show_quick(document: Document, out: Console) -> None:
-    out.print(f"{document['image']}: {_grid(document)}", markup=False)
-    text = tr("In the range: {volume} ml ({voxels} voxels).")
-    out.print("  " + text.format(volume=number(document["volume_ml"]), voxels=document["voxels"]), markup=False)
-    _show_files(document, out)
-
-
 def _show_surfaces(document: Document, out: Console) -> None:
     table = Table(box=SIMPLE_HEAD)
     table.add_column(tr("Surface"))
@@ -271,6 +212,14 @@ def _show_surfaces(document: Document, out: Console) -> None:
             tr("closed") if surface["closed"] else tr("NOT closed"),
         )
     out.print(table)
+
+
+def _show_exported(document: Document, out: Console) -> None:
+    show_files(document, out)
+    if document.get("preset") is not None:
+        show_preset(document["preset"], out)
+    if document.get("labels") is not None:
+        show_labels(document["labels"], out)
 
 
 def _show_verdict(document: Document, out: Console) -> None:
@@ -345,7 +294,7 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "print": show_print,
     "series": _show_series,
     "new": _show_new,
-    "quick": _show_quick,
+    "quick": show_quick,
     "add": _show_added,
     "tree": _show_tree,
     "stats": _show_stats,
@@ -378,10 +327,10 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "mark": show_mark,
     "fit": show_fit,
     "sweep": show_sweep,
-    "export": _show_files,
-    "copy": _show_files,
-    "snapshot": _show_files,
-    "report": _show_files,
+    "export": _show_exported,
+    "copy": _show_exported,
+    "snapshot": _show_exported,
+    "report": _show_exported,
     "verify": _show_verdict,
     "edit": _show_changed,
     "image": _show_changed,
