@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from surgitwin.cli.main import main as run_command_line
@@ -9,6 +10,8 @@ from surgitwin.cli.main import main as run_command_line
 
 def main() -> int:
     """Run ``surgitwin`` with the process's own words and return its exit status."""
+    # pydantic would look through everything that is installed for plugins that change what values pass; none may.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     return run_command_line(open_window=_open_window)
 
 

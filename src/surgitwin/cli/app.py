@@ -13,18 +13,13 @@ from surgitwin import __version__
 from surgitwin.cli import extras
 from surgitwin.cli.batch import batch
 from surgitwin.cli.extras import OpenWindow
-from surgitwin.cli.progress import terminal_progress
-from surgitwin.cli.streams import output_kept_clean, print_json
+from surgitwin.cli.running import run_command
 from surgitwin.cli.words import sort_words
 from surgitwin.commands import COMMANDS
-from surgitwin.commands.base import Command, Document, arg_of, build, is_many, option_name
-from surgitwin.core.errors import BadInput
-from surgitwin.core.notices import Notice
-from surgitwin.core.progress import Context
+from surgitwin.commands.base import Command, arg_of, is_many, option_name
 from surgitwin.core.text import tr
 
 CASE_HELP = tr("the case file, .twin")
-NO_CASE = "-"
 
 
 def make_app(open_window: OpenWindow, words: Sequence[str] = ()) -> App:
@@ -69,7 +64,7 @@ def _function_for(kind: type[Command]) -> Callable[..., int]:
         case = values.pop("case", None)
         as_json = bool(values.pop("json", False))
         values.pop("no_progress", None)
-        return _run(kind, case, values, as_json)
+        return run_command(kind, case, values, as_json)
 
     signature = _signature(kind)
     call.__signature__ = signature  # type: ignore[attr-defined]
@@ -124,68 +119,3 @@ def _parameter(
 def _negative(annotation: Any) -> tuple[str, ...] | None:
     """Only a yes-or-no that may also be left open has a ``--no-`` form."""
     return None if bool in get_args(annotation) else ()
-
-
-def _settings(kind: type[Command], values: dict[str, Any]) -> dict[str, Any]:
-    """Split ``k=v`` options into dictionaries."""
-    for name, field in kind.model_fields.items():
-        if get_origin(field.annotation) is dict and name in values:
-            pairs: dict[str, str] = {}
-            for text in values[name]:
-                key, equals, value = str(text).partition("=")
-                if not equals or not key.strip():
-                    raise BadInput(tr("A setting is written k=v, not “{text}”.").format(text=text))
-                if key.strip() in pairs:
-                    raise BadInput(tr("The setting “{key}” is given twice.").format(key=key.strip()))
-                pairs[key.strip()] = value.strip()
-            values[name] = pairs
-    return values
-
-
-def _run(kind: type[Command], case: Path | None, values: dict[str, Any], as_json: bool) -> int:
-    command = build(kind, _settings(kind, values))
-    with output_kept_clean(), terminal_progress(kind.title, quiet=as_json) as ctx:
-        document, notices = _perform(command, case, ctx)
-    if as_json:
-        print_json(kind.printed(document))
-    else:
-        _show(kind.name, document)
-    for notice in notices:
-        extras.say(notice.message)
-    complaint = kind.complaint(document)
-    if complaint:
-        raise BadInput(complaint)
-    return 0
-
-
-def _show(name: str, document: Document) -> None:
-    from surgitwin.cli.show_files import shown_plainly
-
-    if not shown_plainly(name, document):
-        from surgitwin.cli.show import show
-
-        show(name, document)
-
-
-def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Document, tuple[Notice, ...]]:
-    """The command's document, and what only closing the case has shown."""
-    from surgitwin.session import Session
-
-    known: tuple[Notice, ...] = ()
-    if command.case == "none" or (command.caseless and str(case) == NO_CASE):
-        with Session() as session:
-            document = session.perform(command, ctx)
-    elif command.case == "create":
-        assert case is not None
-        extras.refuse_existing(case)
-        with Session() as session:
-            document = session.perform(command, ctx)
-            session.save_as(case)
-            session.log(command)
-        document["case"] = str(case)
-    else:
-        assert case is not None
-        with Session.open(case, read_only=command.case == "read") as session:
-            document = session.perform(command, ctx)
-            known = session.notices
-    return document, tuple(notice for notice in session.notices if notice not in known)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from surgitwin.cli.extras import say
 from surgitwin.cli.progress import terminal_progress
+from surgitwin.cli.running import say
 from surgitwin.cli.streams import output_kept_clean, print_json
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr

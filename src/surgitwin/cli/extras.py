@@ -21,24 +21,6 @@ OpenWindow = Callable[[Path | None], int]
 _Json = Annotated[bool, Parameter(name="--json", help=tr("print one JSON document"), negative="")]
 
 
-def say(sentence: str) -> None:
-    """A line for the person at the terminal."""
-    sys.stderr.write(sentence + "\n")
-
-
-def refuse_existing(case: Path) -> None:
-    """Refuse before any long work if the case cannot be written there.
-
-    Raises
-    ------
-    BadInput
-        If the file exists or its folder does not, or may not be written to.
-    """
-    from surgitwin.storage.files import refuse_existing as refuse
-
-    refuse(case)
-
-
 def window_command(open_window: OpenWindow) -> Callable[..., int]:
     """The command that opens the window."""
 

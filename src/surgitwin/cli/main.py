@@ -54,6 +54,9 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[Path | None]
 
 
 def _run(words: list[str], open_window: Callable[[Path | None], int]) -> int:
+    status = _run_plainly(words)
+    if status is not None:
+        return status
     from cyclopts import CycloptsError
 
     from surgitwin.cli.app import make_app, prepare
@@ -64,6 +67,22 @@ def _run(words: list[str], open_window: Callable[[Path | None], int]) -> int:
     except CycloptsError as error:
         return _complain(USAGE, tr("{what} See “surgitwin --help”.").format(what=str(error).strip()))
     return status if isinstance(status, int) else DONE
+
+
+def _run_plainly(words: list[str]) -> int | None:
+    """The exit status of a command that is written in the plainest way; None if the parser is to read it."""
+    from surgitwin.cli.plain_words import plain_values
+    from surgitwin.commands import COMMANDS
+
+    if not words or words[0] not in COMMANDS:
+        return None
+    found = plain_values(COMMANDS[words[0]], words[1:])
+    if found is None:
+        return None
+    from surgitwin.cli.running import run_command
+
+    values, as_json = found
+    return run_command(COMMANDS[words[0]], None, values, as_json)
 
 
 def _status_of(stop: SystemExit) -> int:
