@@ -57,11 +57,11 @@ def check_meshes(
 
 def _extent(meshes: Sequence[Mesh]) -> list[float] | None:
     """Along x, y and z, of all meshes together."""
-    points = [mesh.points.astype(np.float64) for mesh in meshes if len(mesh.points)]
+    points = [mesh.points for mesh in meshes if len(mesh.points)]
     if not points:
         return None
-    low = np.min([one.min(axis=0) for one in points], axis=0)
-    high = np.max([one.max(axis=0) for one in points], axis=0)
+    low = np.min([one.min(axis=0) for one in points], axis=0).astype(np.float64)
+    high = np.max([one.max(axis=0) for one in points], axis=0).astype(np.float64)
     return [float(value) for value in high - low]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,15 +132,26 @@ def write_meshes(
     """
     from surgitwin.exchange.mesh_out import MeshItem, export_meshes
 
-    check = check_document(meshes, ctx.part(0.0, 0.75), crossings_up_to=crossings_up_to)
     items = [MeshItem(m.name, m.mesh, m.color, m.opacity, m.remark) for m in meshes]
     if check_only:
+        check = check_document(meshes, ctx.part(0.0, 0.75), crossings_up_to=crossings_up_to)
         # The format says in which unit and axes it is, and refuses what it cannot hold.
         with tempfile.TemporaryDirectory(prefix="surgitwin-check-") as folder:
             written = export_meshes(items, Path(folder) / f"check{out.suffix.lower()}")
     else:
-        ctx.progress(0.75, tr("Writing {name}").format(name=out.name))
-        written = export_meshes(items, out)
+        # The file is made ready beside the check, and gets its name only when that has come to its end.
+        verdict: Future[Document] = Future()
+        with ThreadPoolExecutor(1, "writing") as pool:
+            writing = pool.submit(export_meshes, items, out, allow=verdict.result)
+            try:
+                check = check_document(meshes, ctx.part(0.0, 0.75), crossings_up_to=crossings_up_to)
+                ctx.progress(0.75, tr("Writing {name}").format(name=out.name))
+                ctx.check()
+            except BaseException as error:
+                verdict.set_exception(error)
+                raise
+            verdict.set_result(check)
+            written = writing.result()
     warnings = [cut_off_warning(m.name) for m in meshes if m.cut_off]
     warnings += [notice.as_json() for notice in written.notices]
     files = [] if check_only else [str(file) for file in written.files]

@@ -13,15 +13,22 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 
 Writer = Callable[[Path], None]
+Allow = Callable[[], object]
+"""Waited for before a file gets its name: what it raises, the file does not get it."""
 _LONGEST_SUFFIX = 16
 
 
-def write_atomically(path: Path, write: Writer) -> Path:
+def write_atomically(path: Path, write: Writer, allow: Allow | None = None) -> Path:
     """Call ``write`` with the path of a temporary file beside ``path``, then put that file in ``path``'s place.
 
     The temporary file keeps the suffix, because some writers choose their format by it. It is synced before it
     replaces the old file; on failure it is removed and the old file stays as it was. Where another program holds the
     old file for a moment (virus scanners on Windows do), replacing is tried again for about four seconds.
+
+    Parameters
+    ----------
+    allow
+        Called before the file gets its name, and waited for: what it raises, the old file stays as it was.
 
     Raises
     ------
@@ -33,6 +40,8 @@ def write_atomically(path: Path, write: Writer) -> Path:
     try:
         write(temporary)
         sync_file(temporary)
+        if allow is not None:
+            allow()
         replace_patiently(temporary, path)
     except OSError as error:
         raise _failed(path, error) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.notices import Notice
 from surgitwin.core.text import tr
+from surgitwin.exchange.atomic import Allow
 from surgitwin.exchange.names import plain_text
 
 Color = tuple[int, int, int]
@@ -76,50 +77,70 @@ class ExportResult:
         }
 
 
-def export_meshes(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()) -> ExportResult:
+def export_meshes(
+    items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = (), allow: Allow | None = None
+) -> ExportResult:
     """Write all surfaces into one file, by the suffix of ``path``: one of `MESH_SUFFIXES`; OBJ has its MTL beside it.
 
     Parameters
     ----------
     remarks
         What a reader must know of the whole file; they stand in its header or metadata, those of the items behind them.
+    allow
+        Waited for before anything stands under the file's name; an STL is made ready meanwhile.
 
     Raises
     ------
     BadInput
         If the suffix is another one, there is nothing to write, a surface is empty, or the file cannot be written.
     """
-    from surgitwin.exchange.glb import write_glb
-    from surgitwin.exchange.obj import write_obj
-    from surgitwin.exchange.ply import write_ply
-    from surgitwin.exchange.stl import write_stl
-    from surgitwin.exchange.threemf import write_3mf
-    from surgitwin.exchange.usdz import write_usdz
-    from surgitwin.exchange.vtp import write_vtp
-
-    writers = {
-        ".stl": write_stl,
-        ".glb": write_glb,
-        ".ply": write_ply,
-        ".obj": write_obj,
-        ".3mf": write_3mf,
-        ".usdz": write_usdz,
-        ".vtp": write_vtp,
-    }
     suffix = path.suffix.lower()
-    writer = writers.get(suffix)
-    if writer is None:
+    if suffix not in MESH_SUFFIXES:
         message = tr("Surfaces cannot be written to {file}; its name should end in {known}.")
         raise BadInput(message.format(file=path.name, known=", ".join(MESH_SUFFIXES)))
     require_surfaces(items, path)
     plain = [replace(item, name=plain_text(item.name), remark=plain_text(item.remark)) for item in items]
-    result = writer(plain, path, all_remarks(plain, remarks))
+    said = all_remarks(plain, remarks)
+    if suffix == ".stl":
+        from surgitwin.exchange.stl import write_stl
+
+        return write_stl(plain, path, said, allow)  # an STL holds no names
+    if allow is not None:
+        allow()
+    result = _writer(suffix)(plain, path, said)
     changed = [new.name for old, new in zip(items, plain, strict=True) if old.name != new.name]
-    if not changed or suffix == ".stl":  # an STL holds no names
+    if not changed:
         return result
     message = tr("Line ends and control characters in names were replaced, as {kind} files cannot hold them: {names}.")
     text = message.format(kind=suffix[1:].upper(), names=", ".join(f"“{name}”" for name in changed))
     return replace(result, notices=(*result.notices, Notice("names-changed", text, {"names": changed})))
+
+
+def _writer(suffix: str) -> Callable[[Sequence[MeshItem], Path, Sequence[str]], ExportResult]:
+    """What writes files of this kind; the libraries of the others are not imported."""
+    if suffix == ".glb":
+        from surgitwin.exchange.glb import write_glb
+
+        return write_glb
+    if suffix == ".obj":
+        from surgitwin.exchange.obj import write_obj
+
+        return write_obj
+    if suffix == ".ply":
+        from surgitwin.exchange.ply import write_ply
+
+        return write_ply
+    if suffix == ".3mf":
+        from surgitwin.exchange.threemf import write_3mf
+
+        return write_3mf
+    if suffix == ".usdz":
+        from surgitwin.exchange.usdz import write_usdz
+
+        return write_usdz
+    from surgitwin.exchange.vtp import write_vtp
+
+    return write_vtp
 
 
 def all_remarks(items: Sequence[MeshItem], remarks: Sequence[str]) -> list[str]:
