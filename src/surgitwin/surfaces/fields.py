@@ -43,6 +43,11 @@ class Field:
         counts = np.ceil(size / spacing).astype(int) + 1
         return Field(low, spacing, np.full(tuple(counts[::-1]), np.inf, np.float32))
 
+    @property
+    def box_mm(self) -> tuple[FloatArray, FloatArray]:
+        """The first and the last node."""
+        return self.origin_mm, self.origin_mm + self.spacing_mm * (np.array(self.values.shape[::-1]) - 1)
+
     def points(self, chosen: NDArray[np.bool_]) -> FloatArray:
         """Where the chosen nodes lie, shape (n, 3)."""
         places = np.argwhere(chosen)[:, ::-1]
@@ -70,7 +75,9 @@ def distances(mesh: Mesh, grid: Field, levels: tuple[float, ...] = (0.0,), ctx: 
     for level in levels:
         near |= np.abs(values - level) <= _BAND * grid.spacing_mm
     ctx.check()
-    exact = _unsigned(mesh, grid.points(near), grid.spacing_mm)
+    # Where the nearest triangles of these nodes are: what lies further off the grid need not be looked at.
+    around = max(abs(level) for level in levels) + 2.0 * _BAND * grid.spacing_mm
+    exact = _unsigned(cropped(mesh, grid, around), grid.points(near), grid.spacing_mm)
     values[near] = np.where(within[near], -exact, exact)
     return grid.with_values(values)
 
@@ -87,6 +94,19 @@ def unsigned(mesh: Mesh, grid: Field, level: float) -> Field:
     values = np.full(len(everywhere), reach)
     values[near] = np.minimum(_unsigned(mesh, everywhere[near], grid.spacing_mm), reach)
     return grid.with_values(values.reshape(grid.values.shape))
+
+
+def cropped(mesh: Mesh, grid: Field, margin_mm: float) -> Mesh:
+    """The triangles, of the same points, that come within ``margin_mm`` of a grid's box; all if none does."""
+    margin = np.float32(margin_mm)
+    low, high = grid.box_mm
+    near = np.ones(len(mesh.triangles), bool)
+    for axis in range(3):
+        along = np.ascontiguousarray(mesh.points[:, axis])
+        below, above = along < np.float32(low[axis]) - margin, along > np.float32(high[axis]) + margin
+        a, b, c = mesh.triangles.T
+        near &= ~((below[a] & below[b] & below[c]) | (above[a] & above[b] & above[c]))
+    return Mesh(mesh.points, np.ascontiguousarray(mesh.triangles[near])) if near.any() else mesh
 
 
 def from_mask(within: NDArray[np.bool_], grid: Field) -> Field:
@@ -108,10 +128,13 @@ def inside(mesh: Mesh, grid: Field) -> NDArray[np.bool_]:
     from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
 
     nk, nj, ni = grid.values.shape
+    triangles = _sliced(mesh, grid)
+    if not len(triangles):
+        return np.zeros(grid.values.shape, np.bool_)
     arrays: Any = numpy_support
     points, cells, body = vtkPoints(), vtkCellArray(), vtkPolyData()
     points.SetData(arrays.numpy_to_vtk(np.ascontiguousarray(mesh.points - grid.origin_mm), deep=True))
-    cells.SetData(3, arrays.numpy_to_vtkIdTypeArray(mesh.triangles.astype(np.int64).reshape(-1), deep=True))
+    cells.SetData(3, arrays.numpy_to_vtkIdTypeArray(triangles.astype(np.int64).reshape(-1), deep=True))
     body.SetPoints(points)
     body.SetPolys(cells)
     stencil = vtkPolyDataToImageStencil()
@@ -128,6 +151,14 @@ def inside(mesh: Mesh, grid: Field) -> NDArray[np.bool_]:
     image.Update()
     found = arrays.vtk_to_numpy(image.GetOutput().GetPointData().GetScalars())
     return np.asarray(found, np.bool_).reshape(nk, nj, ni)
+
+
+def _sliced(mesh: Mesh, grid: Field) -> NDArray[np.int32]:
+    """The triangles that slices of the grid can cut: each slice is filled by itself."""
+    (_, _, low), (_, _, high) = grid.box_mm
+    height = mesh.points[:, 2][mesh.triangles]
+    near = (height.max(axis=1) >= low - 1.0) & (height.min(axis=1) <= high + 1.0)
+    return np.asarray(mesh.triangles[near], np.int32)
 
 
 def surface(field: Field, level: float = 0.0, name: str = "part") -> Mesh:
@@ -149,6 +180,14 @@ def body(field: Field, level: float = 0.0, name: str = "part") -> Solid:
     BadInput
         If that is nothing.
     """
+    mesh = contour(field, level)
+    if mesh.empty:
+        raise BadInput(tr("Nothing is left of “{name}”.").format(name=name))
+    return Solid.of(mesh, name)
+
+
+def contour(field: Field, level: float = 0.0) -> Mesh:
+    """The triangles where a field has a value, closed also at the grid's border; which way they look is not settled."""
     from skimage import measure
 
     measuring: Any = measure
@@ -156,12 +195,11 @@ def body(field: Field, level: float = 0.0, name: str = "part") -> Solid:
     # A node that lies exactly on the surface makes triangles without area.
     values[np.abs(values) < 1e-4 * field.spacing_mm] = 1e-4 * field.spacing_mm
     if not (values < 0).any():
-        raise BadInput(tr("Nothing is left of “{name}”.").format(name=name))
+        return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
     points, triangles, _, _ = measuring.marching_cubes(values, 0.0, allow_degenerate=False)
-    lps = field.origin_mm + (points[:, ::-1].astype(np.float64) - 1.0) * field.spacing_mm
     # Rows of [k, j, i] turned to x, y, z are a mirror image, which `Solid.of` turns the right way out.
-    mesh = Mesh(np.ascontiguousarray(lps, np.float32), np.ascontiguousarray(triangles, np.int32))
-    return Solid.of(mesh, name)
+    lps = field.origin_mm + (points[:, ::-1].astype(np.float64) - 1.0) * field.spacing_mm
+    return Mesh(np.ascontiguousarray(lps, np.float32), np.ascontiguousarray(triangles, np.int32))
 
 
 def offset(mesh: Mesh, by_mm: float, *, spacing_mm: float | None = None, ctx: Context | None = None) -> Mesh:
@@ -193,8 +231,12 @@ def samples(mesh: Mesh, step_mm: float) -> tuple[FloatArray, NDArray[np.int64]]:
     # Rows along the longest side, so that slivers do not get as many points as squares of their length.
     parts = np.maximum(np.ceil(np.column_stack((longest, height)) / step_mm).astype(int), 1)
     points, owner = [], []
-    for along, rows in np.unique(parts, axis=0):
-        chosen = np.flatnonzero((parts[:, 0] == along) & (parts[:, 1] == rows))
+    base_of = int(parts[:, 1].max(initial=0)) + 1
+    kinds = parts[:, 0] * base_of + parts[:, 1]
+    order = np.argsort(kinds, kind="stable")
+    starts = np.flatnonzero(np.diff(kinds[order], prepend=-1))
+    for chosen in np.split(order, starts[1:]):
+        along, rows = parts[chosen[0]]
         t, f = (one.ravel() for one in np.meshgrid((np.arange(along) + 0.5) / along, (np.arange(rows) + 0.5) / rows))
         weights = np.column_stack(((1 - f) * (1 - t), (1 - f) * t, f))
         three = np.stack((base[chosen], apex[chosen], tip[chosen]), axis=1)

@@ -1,4 +1,8 @@
-"""A patch for a skull defect: the healthy side mirrored, less what is there of the skull and a gap around it."""
+"""A patch for a skull defect: the healthy side mirrored, less what is there of the skull and a gap around it.
+
+Only in the opening that the defect leaves (`opening`) and a rim around it: beyond, what the sides differ in is no
+defect.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.implants.custom.made import FloatArray, Made, Notes, triple, worded
+from surgitwin.implants.custom.opening import COARSE_MM, find_defect, opening_of
 from surgitwin.implants.custom.symmetry import MirrorPlane, refitted
 from surgitwin.implants.distance import DistanceTo
-from surgitwin.surfaces.fields import Field, body, distances, grid_around, regrown
+from surgitwin.surfaces.fields import Field, body, contour, cropped, distances, grid_around, regrown, samples
 from surgitwin.surfaces.lettering import Place
 from surgitwin.surfaces.solids import Solid, cylinder, difference, standing, unit
 
@@ -30,11 +34,14 @@ class PatchSettings:
     refit_mm
         The mirrored bone is moved onto the bone in a ring so wide around the defect; 0 leaves it where it fell.
     sliver_mm
-        What is thinner is taken for a difference between the sides and not for a defect.
+        Mirrored bone nearer to the skull's is taken for a difference between the sides and not for a defect.
+    rim_mm
+        How far the patch may reach beyond the opening, over bevelled edges.
     fill_mm
         Cavities of the mirrored bone, such as its spongy middle, are filled up to twice this width.
     thinnest_mm
-        A patch that is thinner somewhere gets a warning.
+        Where the mirrored bone is thinner the patch is so thick, half of what is added to each side; one that is
+        thinner all the same gets a warning.
     hole_mm, hole_every_mm
         Perforations; none while ``hole_mm`` is 0.
     """
@@ -42,6 +49,7 @@ class PatchSettings:
     gap_mm: float = 0.5
     refit_mm: float = 25.0
     sliver_mm: float = 3.0
+    rim_mm: float = 3.0
     fill_mm: float = 2.5
     thinnest_mm: float = 2.0
     hole_mm: float = 0.0
@@ -49,8 +57,12 @@ class PatchSettings:
     spacing_mm: float = 0.6
 
 
-_COARSE_MM = 1.25
-_LEAST_ML = 0.5
+# Of the gap that was asked for, so much may be missing without a word.
+_GAP_SHORT_MM = 0.05
+_MORE_GAP = 3
+_ROUND_MM = 0.3
+# What the smoothing and rounding take of a thin sheet.
+_LOST_MM = 0.1
 
 
 def make_patch(skull: Mesh, plane: MirrorPlane, settings: PatchSettings, at_mm: ArrayLike | None, ctx: Context) -> Made:
@@ -63,31 +75,34 @@ def make_patch(skull: Mesh, plane: MirrorPlane, settings: PatchSettings, at_mm: 
     """
     notes = Notes()
     ctx.progress(0.1, tr("Looking for the defect"))
-    mirrored = Mesh(
-        np.asarray(plane.mirrored(skull.points), np.float32), np.ascontiguousarray(skull.triangles[:, ::-1])
-    )
-    wanted = _defect(skull, mirrored, settings, at_mm, notes, ctx)
-    moved_mm = 0.0
+    wanted = find_defect(skull, plane, settings.sliver_mm, at_mm, notes, ctx)
+    margin = settings.rim_mm + settings.sliver_mm + COARSE_MM + 3.0
+    grid = Field.over(wanted.min(axis=0) - margin, wanted.max(axis=0) + margin, settings.spacing_mm)
+    mirrored, moved_mm = _mirrored(skull, plane, grid, settings.refit_mm + 8.0), 0.0
     if settings.refit_mm > 0:
         mirrored, moved_mm = refitted(mirrored, skull, wanted, settings.refit_mm)
     ctx.progress(0.4, tr("Shaping the patch"))
-    whole = _shaped(skull, mirrored, settings, wanted, ctx)
+    around = DistanceTo(cropped(skull, grid, settings.gap_mm + 5.0), closed=False, name=tr("skull"))
+    whole = _shaped(skull, mirrored, grid, settings, wanted, around, ctx)
     out = _outwards(skull, whole)
     ctx.progress(0.8, tr("Finishing and measuring"))
     marked = worded(whole, out, 0.5, notes)
     holes = _perforations(whole, out, settings, marked.place)
     mesh = difference(marked.solid, holes).called(tr("patch")).mesh()
     outer = _outer_points(whole.mesh(), out)
-    off = np.abs(DistanceTo(mirrored, name=tr("mirrored skull")).of(outer).distance_mm)
+    off = np.abs(DistanceTo(mirrored, closed=False, name=tr("mirrored skull")).of(outer).distance_mm)
     thick = _thickness(whole.mesh())
     if thick[0] < settings.thinnest_mm:
         message = tr("The patch is {mm:.1f} mm thick at its thinner places; {least:g} mm were asked for.")
         notes.say("patch-thin", message.format(mm=thick[0], least=settings.thinnest_mm), thickness_mm=thick[0])
-    gap = DistanceTo(skull, name=tr("skull")).of(mesh.points.astype(np.float64)).distance_mm
+    gap = _smallest_gap(mesh, around, settings.gap_mm)
+    if gap < settings.gap_mm - _GAP_SHORT_MM:
+        message = tr("The patch comes within {mm:.2f} mm of the skull; {asked:g} mm were asked for.")
+        notes.say("patch-gap", message.format(mm=gap, asked=settings.gap_mm), gap_mm=gap)
     numbers: dict[str, object] = {
         "volume_ml": mesh.volume_ml,
         "thickness_mm": {"p05": thick[0], "median": thick[1], "max": thick[2]},
-        "gap_mm": {"min": float(gap.min()), "asked": settings.gap_mm},
+        "gap_mm": {"min": gap, "asked": settings.gap_mm},
         "refit_moved_mm": moved_mm,
         "to_mirrored_mm": {"mean": float(off.mean()), "max": float(off.max())},
         "holes": len(holes),
@@ -97,75 +112,91 @@ def make_patch(skull: Mesh, plane: MirrorPlane, settings: PatchSettings, at_mm: 
     return Made(mesh, numbers, {"centre": triple((low + high) / 2)}, {"main": triple(out)}, tuple(notes.found))
 
 
-def _fields(skull: Mesh, twin: Mesh, grid: Field, fill_mm: float, gap_mm: float, ctx: Context) -> tuple[Field, Field]:
-    """Distances to the skull, and to its mirror image with narrow cavities filled."""
-    own = distances(skull, grid, (gap_mm, 0.0), ctx)
-    mirrored = distances(twin, grid, (0.0,), ctx)
-    if fill_mm <= 0:
-        return own, mirrored
-    grown = mirrored.values <= fill_mm
+def _mirrored(skull: Mesh, plane: MirrorPlane, grid: Field, margin_mm: float) -> Mesh:
+    """The skull's mirror image around a grid."""
+    points = np.asarray(plane.mirrored(skull.points), np.float32)
+    return cropped(Mesh(points, np.ascontiguousarray(skull.triangles[:, ::-1])), grid, margin_mm)
+
+
+def _filled(mirrored: Field, fill_mm: float) -> Field:
+    """Distances with narrow cavities filled."""
     from scipy.ndimage import distance_transform_edt
 
-    kept = np.asarray(distance_transform_edt(grown, sampling=grid.spacing_mm), np.float32)
-    # Where growing and shrinking again adds nothing the exact distance stays.
-    closed = np.where(mirrored.values > 0, np.minimum(mirrored.values, fill_mm - kept), mirrored.values)
-    return own, grid.with_values(closed)
+    if fill_mm <= 0:
+        return mirrored
+    grown = mirrored.values <= fill_mm
+    kept = np.asarray(distance_transform_edt(grown, sampling=mirrored.spacing_mm), np.float32)
+    # Nodes are counted, up to a spacing too deep. Where growing and shrinking again adds nothing the distance stays.
+    kept -= np.float32(mirrored.spacing_mm)
+    return mirrored.with_values(
+        np.where(mirrored.values > 0, np.minimum(mirrored.values, fill_mm - kept), mirrored.values)
+    )
 
 
-def _defect(
-    skull: Mesh, twin: Mesh, settings: PatchSettings, at_mm: ArrayLike | None, notes: Notes, ctx: Context
-) -> FloatArray:
-    """Points of the defect, about a grid's step apart."""
-    from scipy.ndimage import distance_transform_edt, label
+def _thickened(mirrored: Field, least_mm: float) -> Field:
+    """Distances to bone that is nowhere thinner than ``least_mm``."""
+    from scipy.ndimage import maximum_filter
 
-    grid = grid_around(skull, _COARSE_MM, 3.0)
-    own, mirrored = _fields(skull, twin, grid, settings.fill_mm, settings.gap_mm, ctx)
-    missing = (mirrored.values < 0) & (own.values > settings.gap_mm)
-    step = grid.spacing_mm
-    core = distance_transform_edt(missing, sampling=step) > settings.sliver_mm / 2
-    parts, count = label(core, np.ones((3, 3, 3)))
-    if not count:
-        raise BadInput(tr("No defect was found: nothing is missing on one side of the plane that the other side has."))
-    sizes = np.bincount(parts.ravel())[1:] * step**3 / 1000.0
-    chosen = int(np.argmax(sizes)) + 1
-    if at_mm is not None:
-        points = grid.points(core)
-        nearest = int(np.argmin(np.linalg.norm(points - np.asarray(at_mm, np.float64), axis=1)))
-        chosen = int(parts[core][nearest])
-        if np.linalg.norm(points[nearest] - np.asarray(at_mm, np.float64)) > 15.0:
-            raise BadInput(tr("No defect was found within 15 mm of that place."))
-    elif count > 1 and np.sort(sizes)[-2] > 0.4 * sizes.max():
-        message = tr("Several places could be the defect; the largest was taken. Name another one with its place.")
-        notes.say("defect-unsure", message)
-    if sizes[chosen - 1] < _LEAST_ML * 0.2:
-        raise BadInput(tr("No defect was found: what the two sides differ in is smaller than 0.1 ml."))
-    return grid.points(parts == chosen)
+    reach = 2 * round(least_mm / mirrored.spacing_mm) + 1
+    deep = maximum_filter(-mirrored.values, reach)
+    short = np.where(deep > 0, np.maximum(least_mm / 2 + _LOST_MM - deep, 0.0), 0.0)
+    return mirrored.with_values(mirrored.values - short)
 
 
-def _shaped(skull: Mesh, twin: Mesh, settings: PatchSettings, defect: FloatArray, ctx: Context) -> Solid:
+def _shaped(
+    skull: Mesh,
+    twin: Mesh,
+    grid: Field,
+    settings: PatchSettings,
+    defect: FloatArray,
+    around: DistanceTo,
+    ctx: Context,
+) -> Solid:
     from scipy.ndimage import distance_transform_edt, gaussian_filter
     from scipy.spatial import cKDTree
 
-    margin = settings.sliver_mm + 6.0
-    low, high = defect.min(axis=0) - margin, defect.max(axis=0) + margin
-    grid = Field.over(low, high, settings.spacing_mm)
-    own, mirrored = _fields(skull, twin, grid, settings.fill_mm, settings.gap_mm, ctx)
-    everywhere = grid.points(np.ones(grid.values.shape, bool))
-    reach = settings.sliver_mm / 2 + _COARSE_MM + 1.0
-    away, _ = cKDTree(defect).query(everywhere, distance_upper_bound=2 * reach)
-    near = np.minimum(away, 2 * reach).reshape(grid.values.shape) - reach
-    missing = np.maximum(np.maximum(mirrored.values, near), settings.gap_mm - own.values)
-    # Slivers go where no ball of a third of their limit fits.
+    gap = settings.gap_mm
+    own = distances(skull, grid, (gap, 0.0), ctx)
+    mirrored = _filled(distances(twin, grid, (0.0,), ctx), settings.fill_mm)
+    mirrored = _thickened(mirrored, settings.thinnest_mm)
+    ctx.check()
+    reach = settings.sliver_mm + settings.rim_mm + COARSE_MM
+    shape = grid.values.shape
+    close = (mirrored.values < settings.fill_mm + 2.0) | (own.values < 0)
+    away, _ = cKDTree(defect).query(grid.points(close), distance_upper_bound=reach + 2.0)
+    near = np.full(shape, 2.0)
+    near[close] = np.minimum(away - reach, 2.0)
+    opening = opening_of(defect, grid, own, mirrored, near < 0)
+    outside = np.full(shape, 2.0)
+    outside[near < 2.0] = opening.of(grid.points(near < 2.0))
+    beyond = np.maximum(near, outside - settings.rim_mm)
+    missing = np.maximum(np.maximum(mirrored.values, beyond), gap - own.values)
+    # Over the rim slivers go, where no ball of a third of their limit fits; bone in the opening may be as thin.
     r = settings.sliver_mm / 3
     core = distance_transform_edt(missing < 0, sampling=grid.spacing_mm) > r
     opened = distance_transform_edt(~core, sampling=grid.spacing_mm) - r - 0.5 * grid.spacing_mm
-    smooth = gaussian_filter(np.maximum(mirrored.values, opened), 1.0)
-    field = grid.with_values(np.maximum(smooth, settings.gap_mm - own.values))
+    opened = np.minimum(opened, outside + r)
+    smooth = gaussian_filter(np.maximum(np.maximum(mirrored.values, beyond), opened), 1.0)
+    field = grid.with_values(np.maximum(smooth, gap - own.values))
     # Rounded edges: shrunk and grown again.
     ctx.check()
-    field = regrown(field, -0.5)
-    pieces = body(field, 0.5, tr("patch")).pieces()
-    return pieces[0]
+    field = regrown(field, -_ROUND_MM)
+    # Between the grid's nodes, at edges of the skull, a surface comes nearer than at them.
+    kept, asked = field.values - np.float32(_ROUND_MM), gap
+    for _ in range(_MORE_GAP):
+        field = field.with_values(np.maximum(kept, asked - own.values))
+        short = gap - _smallest_gap(contour(field), around, gap)
+        if short <= _GAP_SHORT_MM / 2:
+            break
+        asked += short
+    return body(field, 0.0, tr("patch")).pieces()[0]
+
+
+def _smallest_gap(mesh: Mesh, around: DistanceTo, asked_mm: float) -> float:
+    """The smallest distance of a surface to the skull; the gap asked for and a millimetre where it is larger."""
+    limit = asked_mm + 1.0
+    found = around.of(samples(mesh, 0.4)[0], limit_mm=limit).distance_mm
+    return float(np.nanmin(found, initial=limit))
 
 
 def _outwards(skull: Mesh, patch: Solid) -> FloatArray:

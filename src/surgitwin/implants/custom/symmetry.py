@@ -17,6 +17,9 @@ from surgitwin.surfaces.solids import unit
 # Beyond this a point counts as one that the other side lacks, such as those of the defect.
 _UNLIKE_MM = 5.0
 _POINTS = 6000
+_TARGETS = 200_000
+# The simplex has settled when it is so small a part of the reach it began with.
+_SETTLED = 0.005
 _STEP_MM = 1.5
 
 
@@ -48,7 +51,9 @@ def symmetry_plane(mesh: Mesh, start_normal: ArrayLike = (1.0, 0.0, 0.0)) -> Mir
     from scipy.optimize import minimize
     from scipy.spatial import cKDTree
 
-    points, tree = _sampled(mesh), cKDTree(samples(mesh, _STEP_MM)[0])
+    whole = samples(mesh, _STEP_MM)[0]
+    places = {most: _some(whole, count) for most, count in ((20.0, _POINTS // 4), (_UNLIKE_MM, _POINTS))}
+    tree = cKDTree(_some(whole, _TARGETS))
     middle = (mesh.points.min(axis=0) + mesh.points.max(axis=0)).astype(np.float64) / 2
     first = unit(start_normal)
     side = unit(np.cross(first, np.eye(3)[int(np.argmin(np.abs(first)))]))
@@ -60,17 +65,19 @@ def symmetry_plane(mesh: Mesh, start_normal: ArrayLike = (1.0, 0.0, 0.0)) -> Mir
 
     def unlike(values: FloatArray, most: float) -> float:
         at, normal = plane(values)
+        points = places[most]
         there = points - 2.0 * ((points - at) @ normal)[:, None] * normal
-        away, _ = tree.query(there, distance_upper_bound=4 * most)
+        away, _ = tree.query(there, distance_upper_bound=most)
         return float(np.minimum(away, most).mean())
 
     best = np.zeros(3)
     for most, reach in ((20.0, 0.15), (_UNLIKE_MM, 0.05), (_UNLIKE_MM, 0.01)):
         corners = np.vstack([best, best + reach * np.eye(3)])
-        found = minimize(unlike, best, args=(most,), method="Nelder-Mead", options={"initial_simplex": corners})
+        options = {"initial_simplex": corners, "xatol": _SETTLED * reach, "fatol": 1e-4}
+        found = minimize(unlike, best, args=(most,), method="Nelder-Mead", options=options)
         best = np.asarray(found.x, np.float64)
     at, normal = plane(best)
-    return judged(mesh, at, normal, automatic=True)
+    return _judged(whole, at, normal, automatic=True)
 
 
 def plane_of_landmarks(mesh: Mesh, landmarks_mm: ArrayLike) -> MirrorPlane:
@@ -93,12 +100,16 @@ def plane_of_landmarks(mesh: Mesh, landmarks_mm: ArrayLike) -> MirrorPlane:
 
 def judged(mesh: Mesh, point_mm: ArrayLike, normal: ArrayLike, *, automatic: bool) -> MirrorPlane:
     """A plane with how like the surface is to its mirror image."""
+    return _judged(samples(mesh, _STEP_MM)[0], point_mm, normal, automatic=automatic)
+
+
+def _judged(points: FloatArray, point_mm: ArrayLike, normal: ArrayLike, *, automatic: bool) -> MirrorPlane:
     from scipy.spatial import cKDTree
 
     plane = MirrorPlane(np.asarray(point_mm, np.float64), unit(normal), 0.0, 0.0, 0.0, automatic)
-    there = plane.mirrored(_sampled(mesh))
-    away, _ = cKDTree(samples(mesh, _STEP_MM)[0]).query(there)
-    like = away[away <= _UNLIKE_MM]
+    there = plane.mirrored(_some(points, _POINTS))
+    away, _ = cKDTree(points).query(there, distance_upper_bound=_UNLIKE_MM)
+    like = away[np.isfinite(away)]
     if not len(like):
         raise BadInput(tr("The two sides of the plane have nothing in common: the mirror plane is elsewhere."))
     return MirrorPlane(
@@ -111,9 +122,9 @@ def judged(mesh: Mesh, point_mm: ArrayLike, normal: ArrayLike, *, automatic: boo
     )
 
 
-def _sampled(mesh: Mesh) -> FloatArray:
-    points = samples(mesh, _STEP_MM)[0]
-    chosen = np.linspace(0, len(points) - 1, min(_POINTS, len(points))).astype(int)
+def _some(points: FloatArray, most: int) -> FloatArray:
+    """At most so many of the points, spread evenly over their order."""
+    chosen = np.linspace(0, len(points) - 1, min(most, len(points))).astype(int)
     return np.asarray(points[chosen], np.float64)
 
 
@@ -129,7 +140,7 @@ def refitted(twin: Mesh, mesh: Mesh, around_mm: FloatArray, ring_mm: float) -> t
     own, source = samples(mesh, 1.5)[0], samples(twin, 2.5)[0]
     target = cKDTree(own[defect.query(own, distance_upper_bound=ring_mm + 5.0)[0] < np.inf])
     away = defect.query(source, distance_upper_bound=ring_mm)[0]
-    points = source[(away > 6.0) & np.isfinite(away)]
+    points = _some(source[(away > 6.0) & np.isfinite(away)], _POINTS)
     turn, move = np.eye(3), np.zeros(3)
     if len(points) < 200 or target.n < 200:
         return twin, 0.0
