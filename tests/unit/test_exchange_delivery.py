@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+import time
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,12 +13,17 @@ import numpy as np
 import pytest
 import trimesh
 
-from surgitwin.commands.export_presets import check_preset, shares
-from surgitwin.core.errors import BadInput
+from surgitwin.commands.export_presets import check_preset, largest_first, shares
+from surgitwin.commands.mesh_files import NamedMesh
+from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.mesh import Mesh
+from surgitwin.core.progress import Context
 from surgitwin.exchange.atomic import write_together
 from surgitwin.exchange.mesh_in import read_surface_file
 from surgitwin.exchange.mesh_out import MeshItem, export_meshes
+from surgitwin.surfaces import decimate
+from surgitwin.surfaces.decimate import bending_mm
+from surgitwin.surfaces.deviation import deviation
 
 PLANNING = "planning model, not for use in a patient"
 CORE = "{http://schemas.microsoft.com/3dmanufacturing/core/2015/02}"
@@ -157,11 +164,53 @@ def test_of_files_that_belong_together_all_are_replaced_or_none(tmp_path: Path) 
 
 
 def test_small_structures_keep_their_triangles_when_large_ones_are_reduced() -> None:
-    counts = np.array([1_000_000, 500_000, 1_500, 40])
-    kept = shares(counts, 299_999)
+    counts = [1_000_000, 500_000, 1_500, 40]
+    kept = shares(counts, [2_000.0, 1_000.0, 1.0, 1.0], 299_999)
     assert sum(kept) <= 299_999 and kept[2:] == [1_500, 40]
     assert kept[0] == pytest.approx(2 * kept[1], rel=0.01)
-    assert shares(counts[2:], 299_999) == [1_500, 40]
+    assert shares(counts[2:], [1.0, 1.0], 299_999) == [1_500, 40]
+
+
+def test_a_structure_that_bends_more_keeps_more_and_none_gets_more_than_it_has() -> None:
+    assert shares([90_000, 90_000], [3.0, 1.0], 40_000) == [30_000, 10_000]
+    kept = shares([90_000, 8_000], [1.0, 9.0], 40_000)
+    assert kept[1] == 8_000 and 31_990 <= kept[0] <= 32_000
+
+
+def test_a_thin_vessel_is_no_further_off_than_the_organ_around_it() -> None:
+    organ = trimesh.creation.icosphere(subdivisions=6, radius=80.0)
+    vessel = trimesh.creation.torus(60.0, 2.5, major_sections=900, minor_sections=40)
+    meshes = [
+        NamedMesh(
+            name, Mesh(shape.vertices.astype(np.float32), shape.faces.astype(np.int32)), (0, 0, 0), 1.0, None, False
+        )
+        for name, shape in (("organ", organ), ("vessel", vessel))
+    ]
+    needs = [bending_mm(one.mesh) for one in meshes]
+    kept = shares([len(one.mesh.triangles) for one in meshes], needs, 12_000)
+    off = [deviation(decimate(m.mesh, n, Context()), m.mesh).p95_mm for m, n in zip(meshes, kept, strict=True)]
+    assert off[1] < 1.5 * off[0] < 0.2
+
+
+def test_meshes_are_reduced_in_any_order_and_handed_back_in_theirs() -> None:
+    told: list[str] = []
+    ctx = Context(lambda progress: told.append(progress.message))
+    assert largest_first(lambda place, _: 10 * place, [5, 9, 1, 7], list("abcd"), ctx) == [0, 10, 20, 30]
+    assert told == ["Reducing b", "Reducing d", "Reducing a", "Reducing c"]
+
+
+def test_reducing_stops_when_it_is_cancelled_also_what_is_under_way() -> None:
+    ctx, stopped = Context(), threading.Event()
+
+    def work(place: int, quiet: Context) -> None:
+        ctx.cancel()
+        while not quiet.cancelled:
+            time.sleep(0.01)
+        stopped.set()
+
+    with pytest.raises(Cancelled):
+        largest_first(work, [2, 1], ["one", "two"], ctx)
+    assert stopped.is_set()
 
 
 def test_a_preset_refuses_a_kind_of_file_that_its_device_does_not_open() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import trimesh
 
 from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.geometry import Geometry
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.surfaces import check_mesh, decimate, is_closed, mask_surface, merge_vertices
+from surgitwin.surfaces.decimate import bending_mm
 
 
 def ball(radius: float = 14.0) -> Mesh:
@@ -75,3 +77,11 @@ def test_decimation_can_be_cancelled() -> None:
     ctx.cancel()
     with pytest.raises(Cancelled):
         decimate(ball(4.0), 50, ctx)
+
+
+def test_the_bending_of_a_ball_and_of_a_pipe_is_their_curvature_times_their_area() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=5, radius=20.0).apply_translation((300, -900, 40))
+    ring = trimesh.creation.torus(60.0, 2.0, major_sections=800, minor_sections=48)
+    for shape, expected in ((ball, 4 * np.pi * 20.0), (ring, 2 * np.pi * (2 * np.pi * 60.0))):
+        mesh = Mesh(shape.vertices.astype(np.float32), shape.faces.astype(np.int32))
+        assert bending_mm(mesh) == pytest.approx(expected, rel=0.02)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from surgitwin.scene.scene import Scene
 if TYPE_CHECKING:
     from surgitwin.commands.mesh_files import NamedMesh
 
+Result = TypeVar("Result")
 Preset = Literal["hololens", "mobile", "web"]
 # Fewer triangles than this in all. HoloLens 2 and mobile: ScopeAR's limits for a scene; web: our own choice, a file of
 # about 7 MB.
@@ -79,16 +82,20 @@ def within_budget(meshes: list[NamedMesh], preset: Preset, ctx: Context) -> tupl
     BadInput
         If the budget cannot be met.
     """
-    counts = np.array([len(named.mesh.triangles) for named in meshes])
-    quotas = shares(counts, BUDGETS[preset] - 1)
-    lighter: list[NamedMesh] = []
-    rows: list[Document] = []
-    for number, (named, quota) in enumerate(zip(meshes, quotas, strict=True)):
-        part = ctx.part(number / len(meshes), (number + 1) / len(meshes))
-        part.progress(0.0, tr("Reducing {name}").format(name=named.name))
-        mesh, row = _reduced(named.mesh, int(quota), part)
-        lighter.append(replace(named, mesh=mesh))
-        rows.append({"name": named.name, "triangles_before": len(named.mesh.triangles), **row})
+    from surgitwin.surfaces.decimate import bending_mm
+
+    counts = [len(named.mesh.triangles) for named in meshes]
+    quotas = shares(counts, [bending_mm(named.mesh) for named in meshes], BUDGETS[preset] - 1)
+
+    def reduced(place: int, quiet: Context) -> tuple[Mesh, Document]:
+        return _reduced(meshes[place].mesh, quotas[place], quiet)
+
+    found = largest_first(reduced, counts, [named.name for named in meshes], ctx)
+    lighter = [replace(named, mesh=mesh) for named, (mesh, _) in zip(meshes, found, strict=True)]
+    rows = [
+        {"name": named.name, "triangles_before": count, **row}
+        for named, count, (_, row) in zip(meshes, counts, found, strict=True)
+    ]
     left = sum(len(named.mesh.triangles) for named in lighter)
     if left >= BUDGETS[preset]:
         message = tr(
@@ -99,17 +106,57 @@ def within_budget(meshes: list[NamedMesh], preset: Preset, ctx: Context) -> tupl
     return lighter, {"name": preset, "budget_triangles": BUDGETS[preset], "triangles": left, "meshes": rows}
 
 
-def shares(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], budget: int) -> list[int]:
-    """How many triangles each mesh may keep: in proportion to what it has, small ones no fewer than a floor."""
-    if counts.sum() <= budget:
-        return [int(count) for count in counts]
-    floor = max(4, min(_FLOOR, budget // len(counts)))
-    low, high = 0.0, 1.0
+def shares(counts: Sequence[int], needs: Sequence[float], budget: int) -> list[int]:
+    """How many triangles each mesh may keep: in proportion to what it needs, but small ones no fewer than a floor.
+
+    Parameters
+    ----------
+    counts
+        How many each has; nothing gets more.
+    needs
+        How much each bends, so that a thin vessel is as little off as a large organ; see `decimate.bending_mm`.
+    """
+    if sum(counts) <= budget:
+        return list(counts)
+    have, need = np.array(counts, np.float64), np.maximum(np.array(needs, np.float64), 1e-9)
+    floor = max(4, min(_FLOOR, budget // len(have)))
+    low, high = 0.0, float((have / need).max())
     for _ in range(60):
         scale = (low + high) / 2
-        wanted = np.minimum(counts, np.maximum(floor, np.floor(scale * counts)))
+        wanted = np.minimum(have, np.maximum(floor, np.floor(scale * need)))
         low, high = (scale, high) if wanted.sum() <= budget else (low, scale)
-    return [int(n) for n in np.minimum(counts, np.maximum(floor, np.floor(low * counts)))]
+    return [int(n) for n in np.minimum(have, np.maximum(floor, np.floor(low * need)))]
+
+
+def largest_first(
+    work: Callable[[int, Context], Result], sizes: Sequence[int], names: Sequence[str], ctx: Context
+) -> list[Result]:
+    """``work(place, quiet)`` for every place, on all processors, the largest first; results in order of the places.
+
+    Raises
+    ------
+    Cancelled
+        If ``ctx`` was cancelled; what is under way then stops by its ``quiet``.
+    """
+    from surgitwin.surfaces.extract import available_threads
+
+    found: dict[int, Result] = {}
+    quiet, whole, done = Context(), max(sum(sizes), 1), 0
+    with ThreadPoolExecutor(available_threads(), "reducing") as pool:
+        order = sorted(range(len(sizes)), key=lambda place: -sizes[place])
+        waiting = [(place, pool.submit(work, place, quiet)) for place in order]
+        try:
+            for place, result in waiting:
+                ctx.progress(done / whole, tr("Reducing {name}").format(name=names[place]))
+                while place not in found:
+                    ctx.check()
+                    with suppress(TimeoutError):
+                        found[place] = result.result(timeout=0.1)
+                done += sizes[place]
+        finally:
+            quiet.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
+    return [found[place] for place in range(len(sizes))]
 
 
 def _reduced(mesh: Mesh, quota: int, ctx: Context) -> tuple[Mesh, Document]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surgitwin.commands.export_presets import BUDGETS, shares
+from surgitwin.commands.export_presets import BUDGETS, largest_first, shares
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
@@ -40,37 +40,41 @@ def lighter(surfaces: Sequence[tuple[str, str, Mesh]], ctx: Context, *, budget: 
     -------
     In the same order. More triangles than ``budget`` are left where fewer would move a surface beyond its limit.
     """
-    counts = np.array([len(mesh.triangles) for _, _, mesh in surfaces], np.int64)
-    if counts.sum() <= budget:
+    from surgitwin.surfaces.decimate import bending_mm
+
+    counts = [len(mesh.triangles) for _, _, mesh in surfaces]
+    if sum(counts) <= budget:
         return [Lighter(mesh) for _, _, mesh in surfaces]
-    found: list[Lighter] = []
-    quotas = shares(counts, budget)
-    for place, ((group, name, mesh), quota) in enumerate(zip(surfaces, quotas, strict=True)):
-        ctx.progress(0.8 * place / len(surfaces), tr("Reducing {name}").format(name=name))
-        found.append(_within(mesh, quota, LIMITS_MM.get(group, LIMIT_MM)))
-        ctx.check()
+    limits = [LIMITS_MM.get(group, LIMIT_MM) for group, _, _ in surfaces]
+    needs = [bending_mm(mesh) / limit for (_, _, mesh), limit in zip(surfaces, limits, strict=True)]
+    quotas = shares(counts, needs, budget)
+
+    def within(place: int, quiet: Context) -> Lighter:
+        return _within(surfaces[place][2], quotas[place], limits[place], quiet)
+
+    found = largest_first(within, counts, [name for _, name, _ in surfaces], ctx.part(0.0, 0.8))
     return _give_way(surfaces, found, budget, ctx.part(0.8, 1.0))
 
 
-def _within(mesh: Mesh, quota: int, limit_mm: float) -> Lighter:
+def _within(mesh: Mesh, quota: int, limit_mm: float, ctx: Context) -> Lighter:
     """At least ``quota`` triangles, and so many more that it is not off by more than the limit."""
     from surgitwin.surfaces import is_closed
 
     if quota >= len(mesh.triangles) or not is_closed(mesh):
         return Lighter(mesh)
     while quota < len(mesh.triangles):
-        made = _reduced(mesh, mesh, quota)
+        made = _reduced(mesh, mesh, quota, ctx)
         if made.deviation_mm is not None and made.deviation_mm <= limit_mm:
             return made
         quota = 2 * quota
     return Lighter(mesh)
 
 
-def _reduced(mesh: Mesh, start: Mesh, quota: int) -> Lighter:
+def _reduced(mesh: Mesh, start: Mesh, quota: int, ctx: Context) -> Lighter:
     from surgitwin.surfaces import decimate
     from surgitwin.surfaces.deviation import deviation
 
-    made = decimate(start, quota, Context())
+    made = decimate(start, quota, ctx)
     return Lighter(made, deviation(made, mesh).max_mm)
 
 
@@ -93,7 +97,7 @@ def _give_way(
         count = len(one.mesh.triangles)
         if one.deviation_mm is None or count <= _FLOOR:
             continue
-        made = _reduced(surfaces[place][2], one.mesh, max(_FLOOR, count // 2, count - over))
+        made = _reduced(surfaces[place][2], one.mesh, max(_FLOOR, count // 2, count - over), Context())
         if made.deviation_mm is not None and made.deviation_mm <= limits[place]:
             found[place] = made
     return found

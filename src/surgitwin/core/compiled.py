@@ -21,6 +21,7 @@ KERNELS = (
     "surgitwin.vessels.territory_kernels",
     "surgitwin.simulators.portal_pressure.kernels",
     "surgitwin.exchange.mesh_kernels",
+    "surgitwin.surfaces.decimation_kernels",
 )
 """The modules that hold compiled loops."""
 

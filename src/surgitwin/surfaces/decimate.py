@@ -15,7 +15,9 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.surfaces.check import is_closed
-from surgitwin.surfaces.quadrics import Floats, Ints, best_places, errors_at, triangle_normals, vertex_quadrics
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # Normals of the triangles around a collapsing edge may turn by at most about 75 degrees.
 _LEAST_COSINE = 0.25
@@ -64,14 +66,35 @@ def decimate(mesh: Mesh, triangles: int, ctx: Context) -> Mesh:
     return work.result(mesh.volume_mm3)
 
 
+def bending_mm(mesh: Mesh) -> float:
+    """How much a surface bends: its larger curvature, without a sign, summed over its area.
+
+    About so many triangles are needed for the same deviation: those of a ball of radius r are 4 pi r, of a pipe of the
+    same radius and length l 2 pi l.
+    """
+    from surgitwin.surfaces.decimation_kernels import bending
+
+    points, triangles = np.ascontiguousarray(mesh.points, np.float32), np.ascontiguousarray(mesh.triangles, np.int32)
+    return float(bending(points, triangles, np.zeros(points.shape)))
+
+
+def _triangle_normals(points: Floats, triangles: Ints) -> Floats:
+    """Normals whose length is twice the triangle's area."""
+    a, b, c = (points[triangles[:, corner]] for corner in range(3))
+    return np.asarray(np.cross(b - a, c - a))
+
+
 class _Work:
     """A mesh on its way down. Points keep their numbers; those that were merged away are just not used any more."""
 
     def __init__(self, mesh: Mesh) -> None:
+        from surgitwin.surfaces.decimation_kernels import add_planes
+
         self._origin = mesh.points.mean(axis=0, dtype=np.float64)
         self._points = mesh.points.astype(np.float64) - self._origin
         self.triangles: Ints = mesh.triangles.astype(np.int64)
-        self._quadrics = vertex_quadrics(self._points, self.triangles)
+        self._quadrics = np.zeros((len(self._points), 10))
+        add_planes(self._points, self.triangles, self._quadrics)
         self._refused: Ints = np.zeros(0, np.int64)
 
     def collapse_some(self, wanted: int) -> bool:
@@ -103,11 +126,11 @@ class _Work:
 
     def _costs(self, edges: Ints) -> tuple[Floats, Floats]:
         """The best place for each edge's merged vertex, and its cost there."""
-        a, b = edges.T
-        quadrics = self._quadrics[a] + self._quadrics[b]
-        length = np.linalg.norm(self._points[a] - self._points[b], axis=1)
-        places = best_places(quadrics, (self._points[a] + self._points[b]) / 2, length)
-        return places, errors_at(quadrics, places) + _LENGTH_WEIGHT * length**4
+        from surgitwin.surfaces.decimation_kernels import weigh_edges
+
+        places, costs = np.empty((len(edges), 3)), np.empty(len(edges))
+        weigh_edges(self._points, self._quadrics, edges, _LENGTH_WEIGHT, places, costs)
+        return places, costs
 
     def _apart(self, edges: Ints, order: Ints) -> Ints:
         """Edges out of ``order``, cheap ones first, of which no two have ends that are equal or neighbours."""
@@ -147,19 +170,12 @@ class _Work:
 
     def _keeps_sides(self, edges: Ints, places: Floats) -> NDArray[np.bool_]:
         """True where no triangle beside a collapse turns over or loses its area."""
+        from surgitwin.surfaces.decimation_kernels import mark_turned
+
         owner = np.full(len(self._points), -1)
         owner[edges.T] = np.arange(len(edges))
-        corner_owner = owner[self.triangles]
-        collapse = corner_owner.max(axis=1)
-        at = np.flatnonzero((collapse >= 0) & (np.count_nonzero(corner_owner >= 0, axis=1) == 1))
-        moved = self._points.copy()
-        moved[edges] = places[:, None, :]
-        before = triangle_normals(self._points, self.triangles[at])
-        after = triangle_normals(moved, self.triangles[at])
-        lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-        bad = np.einsum("td,td->t", before, after) <= _LEAST_COSINE * lengths
         fine = np.ones(len(edges), np.bool_)
-        fine[collapse[at[bad]]] = False
+        mark_turned(self._points, self.triangles, owner, places, _LEAST_COSINE, fine)
         return fine
 
     def _collapse(self, edges: Ints, places: Floats) -> None:
@@ -177,7 +193,7 @@ class _Work:
         used, numbers = np.unique(self.triangles, return_inverse=True)
         points, triangles = self._points[used], numbers.reshape(-1, 3)
         for _ in range(_VOLUME_STEPS):
-            normals = triangle_normals(points, triangles)
+            normals = _triangle_normals(points, triangles)
             volume = float(np.einsum("td,td->", points[triangles].mean(axis=1), normals)) / 6
             area = float(np.linalg.norm(normals, axis=1).sum()) / 2
             if abs(volume / volume_mm3 - 1) < _VOLUME_TOLERANCE:

@@ -11,7 +11,8 @@ from surgitwin.core.geometry import Box, Geometry
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.surfaces.rays import Tree, spread_over
+from surgitwin.core.triangle_tree import TriangleTree
+from surgitwin.surfaces.rays import spread_over
 
 SAMPLES = 20_000
 
@@ -72,8 +73,9 @@ def deviation(mesh: Mesh, reference: Mesh, *, samples: int = SAMPLES, ctx: Conte
     ctx.progress(0.0, tr("Comparing with the segment"))
     places, _, spacing = spread_over(mesh, samples)
     others, _, wider = spread_over(reference, samples)
-    here = Tree(reference).distances(places, ctx.part(0.0, 0.5))
-    there = Tree(mesh).distances(others, ctx.part(0.5, 1.0))
+    here = TriangleTree.of(reference).nearest(places).away_mm
+    ctx.progress(0.5, tr("Comparing with the segment"))
+    there = TriangleTree.of(mesh).nearest(others).away_mm
     both, where = np.concatenate((here, there)), np.concatenate((places, others))
     worst = int(np.argmax(both))
     x, y, z = (float(value) for value in where[worst])

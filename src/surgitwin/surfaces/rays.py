@@ -1,4 +1,4 @@
-"""Rays through a mesh and nearest places on it, by VTK's tree of cells."""
+"""Rays through a mesh by VTK's tree of cells, and places spread over it."""
 
 from __future__ import annotations
 
@@ -62,21 +62,6 @@ class Tree:
                 lengths[row] = far * share.get()
                 met[row] = cell.get()
         return lengths, met
-
-    def distances(self, places: FloatArray, ctx: Context) -> FloatArray:
-        """How far each place, shape (n, 3), LPS mm, lies from the mesh, without a sign."""
-        from vtkmodules.vtkCommonCore import mutable
-
-        number: Any = mutable
-        cell, part, square = number(0), number(0), number(0.0)
-        nearest = [0.0, 0.0, 0.0]
-        result = np.empty(len(places))
-        for row, place in enumerate(places - self.centre):
-            if row % _AT_ONCE == 0:
-                ctx.progress(row / len(places))
-            self._locator.FindClosestPoint(place, nearest, cell, part, square)
-            result[row] = square.get()
-        return np.sqrt(result)
 
 
 def spread_over(mesh: Mesh, count: int) -> tuple[FloatArray, NDArray[np.int64], float]:
