@@ -13,6 +13,8 @@ from surgitwin.core.geometry import Geometry, lps_to_ras
 from surgitwin.core.progress import Context
 from surgitwin.exchange import labelmap_out
 from surgitwin.exchange.labelmap_out import write_labels, write_mask, write_volume
+from surgitwin.imaging.files import FileRef
+from surgitwin.imaging.nifti import open_nifti
 from surgitwin.segmentation.labelmaps import read_labelmap
 
 ANGLE = np.deg2rad(31)
@@ -50,6 +52,27 @@ def test_nrrd_and_metaimage_keep_every_digit_of_the_affine(tmp_path: Path, grid:
         assert np.allclose(image.GetOrigin(), geometry.origin_mm, rtol=0, atol=1e-9)
         assert np.allclose(image.GetSpacing(), geometry.spacing_mm, rtol=0, atol=1e-9)
         assert np.allclose(np.array(image.GetDirection()).reshape(3, 3), geometry.direction, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("grid", list(GRIDS))
+def test_nifti_of_an_image_whose_side_is_unknown_claims_no_scanner_coordinates(tmp_path: Path, grid: str) -> None:
+    geometry = GRIDS[grid]
+    path = write_volume(tmp_path / "ct.nii.gz", values(), geometry, side_known=False)
+    image = nib.load(path)
+    assert int(image.header["qform_code"]) == 0 and int(image.header["sform_code"]) in (0, 2)
+    assert b"SIDE UNKNOWN" in bytes(image.header["descrip"])
+    read = open_nifti(FileRef(path.name, path, path.stat().st_size))
+    assert not read.side_known and [notice.code for notice in read.notices] == ["unknown-side"]
+    assert np.allclose(read.geometry.affine_lps, geometry.affine_lps, atol=1e-3)
+
+
+def test_a_plain_nifti_whose_side_is_unknown_goes_out_without_codes_as_it_came(tmp_path: Path) -> None:
+    plain = Geometry.from_affine((9, 7, 5), lps_to_ras(np.diag([0.7, 0.8, 1.5, 1.0])))
+    path = write_mask(tmp_path / "mask.nii", np.ones((5, 7, 9), bool), plain, "Liver", side_known=False)
+    header = nib.load(path).header
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (0, 0)
+    read = open_nifti(FileRef(path.name, path, path.stat().st_size))
+    assert not read.side_known and np.allclose(read.geometry.affine_lps, plain.affine_lps, atol=1e-6)
 
 
 @pytest.mark.parametrize("grid", list(GRIDS))

@@ -23,7 +23,7 @@ _SLAB_VOXELS = 8_000_000
 
 
 def export_label_map(
-    inputs: Sequence[SegmentInput], out: Path, table: Path, said: Sequence[Document] = ()
+    inputs: Sequence[SegmentInput], out: Path, table: Path, said: Sequence[Document] = (), *, side_known: bool = True
 ) -> Work[Any]:
     """Write the segments into one label map and its table, both files or none.
 
@@ -57,7 +57,7 @@ def export_label_map(
             Label(value, e.segment.name.strip(), e.segment.color, layer_of[e.segment.layer])
             for e, value in zip(inputs, values, strict=True)
         ]
-        files = write_label_map(out, table, layers, first.geometry, labels, ctx.part(0.5, 1.0))
+        files = write_label_map(out, table, layers, first.geometry, labels, ctx.part(0.5, 1.0), side_known=side_known)
         rows = [{"value": label.value, "name": label.name, "layer": label.layer} for label in labels]
         return {"files": [str(file) for file in files], "check": None, "labels": rows, "warnings": [*said, *warnings]}
 

@@ -197,7 +197,7 @@ class ExportCase(Command):
         wanted = [scene.resolve(name, SegmentNode) for name in self.segment] or scene.of_type(SegmentNode)
         wanted = list({segment.id: segment for segment in wanted}.values())
         said = side_warnings(scene, wanted)
-        return export_label_map(freeze_segments(scene, wanted), self.out, table, said)
+        return export_label_map(freeze_segments(scene, wanted), self.out, table, said, side_known=not said)
 
     def _print(self) -> Command:
         """The print command, which the preset stands for."""
@@ -284,7 +284,8 @@ class ExportCase(Command):
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
             segment, mask = entry.segment, entry.labels == entry.segment.value
-            written = write_mask(self.out, mask, entry.geometry, segment.name, segment.color, ctx.part(0.2, 1.0))
+            part, sure = ctx.part(0.2, 1.0), not said
+            written = write_mask(self.out, mask, entry.geometry, segment.name, segment.color, part, side_known=sure)
             return {"files": [str(written)], "check": None, "warnings": said}
 
         return Work(compute, lambda document: document)
@@ -296,7 +297,8 @@ class ExportCase(Command):
             from surgitwin.exchange.labelmap_out import write_volume
 
             ctx.progress(0.2, tr("Writing {name}").format(name=self.out.name))
-            written = write_volume(self.out, voxels, volume.geometry, ctx.part(0.2, 1.0))
+            part = ctx.part(0.2, 1.0)
+            written = write_volume(self.out, voxels, volume.geometry, part, side_known=volume.side_known)
             return {"files": [str(written)], "check": None, "warnings": said}
 
         return Work(compute, lambda document: document)

@@ -1,7 +1,9 @@
 """Masks, label maps and volumes out, on their own grid: NIfTI, NRRD and MetaImage.
 
 The affine is written to the last digit in NRRD and MetaImage; NIfTI holds it in single precision, with the codes of
-sform and qform both set, so that every program takes the same one.
+sform and qform both set, so that every program takes the same one. Where left and right are not certain NIfTI does not
+claim the scanner's coordinates: a plain grid is written without codes, as it came; one that has an origin or is turned
+as "aligned", which keeps it on the image; and the description says SIDE UNKNOWN, which our own reader heeds.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from surgitwin.exchange.names import plain_text
 
 Color = tuple[int, int, int]
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+SIDE_UNKNOWN = "SIDE UNKNOWN: left and right are not certain"
 _LEVEL = 1  # larger levels take many times as long for a few percent: see the measurements in the peers' issues
 _NIFTI_LARGEST = 32767
 _GREY = (200, 200, 200)
@@ -58,6 +61,8 @@ def write_mask(
     name: str = "",
     color: Color | None = None,
     ctx: Context | None = None,
+    *,
+    side_known: bool = True,
 ) -> Path:
     """Write one segment's mask ([k, j, i]) as 0 and 1.
 
@@ -69,7 +74,8 @@ def write_mask(
     if not mask.any():
         raise BadInput(tr("The segment '{name}' is empty; nothing was written.").format(name=name or path.name))
     names = {1: name} if name else {}
-    return write_labels(path, mask.astype(np.uint8), geometry, names, {1: color} if color else {}, ctx)
+    colors = {1: color} if color else {}
+    return write_labels(path, mask.astype(np.uint8), geometry, names, colors, ctx, side_known=side_known)
 
 
 def write_labels(
@@ -79,10 +85,12 @@ def write_labels(
     names: Mapping[int, str] | None = None,
     colors: Mapping[int, Color] | None = None,
     ctx: Context | None = None,
+    *,
+    side_known: bool = True,
 ) -> Path:
     """Write a label map; names and colours go into the header, where NIfTI and NRRD have a place for them."""
     known = [Label(value, name, (colors or {}).get(value, _GREY)) for value, name in (names or {}).items()]
-    return write_atomically(path, _writer(path, labels, geometry, known, ctx or Context()))
+    return write_atomically(path, _writer(path, labels, geometry, known, ctx or Context(), side_known))
 
 
 def write_label_map(
@@ -92,6 +100,8 @@ def write_label_map(
     geometry: Geometry,
     labels: Sequence[Label],
     ctx: Context | None = None,
+    *,
+    side_known: bool = True,
 ) -> list[Path]:
     """Write a label map and the table of its values (JSON), both or none.
 
@@ -101,6 +111,8 @@ def write_label_map(
         [k, j, i], of one type; more than one only for a name that ends in ``.seg.nrrd``.
     labels
         Each value once, over all layers.
+    side_known
+        False where left and right of the image were never confirmed.
 
     Raises
     ------
@@ -115,7 +127,7 @@ def write_label_map(
     text = f'{{"labels": [\n{lines}\n]}}\n'
     return write_together(
         {
-            path: _writer(path, voxels, geometry, labels, ctx or Context()),
+            path: _writer(path, voxels, geometry, labels, ctx or Context(), side_known),
             table: lambda temporary: _write_text(temporary, text),
         }
     )
@@ -130,7 +142,14 @@ def _write_text(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8"))
 
 
-def write_volume(path: Path, voxels: NDArray[Any], geometry: Geometry, ctx: Context | None = None) -> Path:
+def write_volume(
+    path: Path,
+    voxels: NDArray[Any],
+    geometry: Geometry,
+    ctx: Context | None = None,
+    *,
+    side_known: bool = True,
+) -> Path:
     """Write an image ([k, j, i]) in its own number type.
 
     Raises
@@ -138,7 +157,7 @@ def write_volume(path: Path, voxels: NDArray[Any], geometry: Geometry, ctx: Cont
     BadInput
         If the suffix is not known, the type has no place in the format or the file cannot be written.
     """
-    return write_atomically(path, _writer(path, voxels, geometry, [], ctx or Context()))
+    return write_atomically(path, _writer(path, voxels, geometry, [], ctx or Context(), side_known))
 
 
 def volume_suffix(path: Path) -> str:
@@ -151,7 +170,9 @@ def volume_suffix(path: Path) -> str:
     raise BadInput(message.format(file=path.name, known=", ".join(VOLUME_SUFFIXES)))
 
 
-def _writer(path: Path, voxels: NDArray[Any], geometry: Geometry, labels: Sequence[Label], ctx: Context) -> Writer:
+def _writer(
+    path: Path, voxels: NDArray[Any], geometry: Geometry, labels: Sequence[Label], ctx: Context, side_known: bool
+) -> Writer:
     suffix = volume_suffix(path)
     if voxels.shape[:3] != geometry.shape_kji:
         raise BadInput(tr("The voxels and their geometry have different sizes."))
@@ -160,7 +181,7 @@ def _writer(path: Path, voxels: NDArray[Any], geometry: Geometry, labels: Sequen
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
             if suffix.startswith(".nii"):
-                _write_nifti(file, stored, geometry, labels, suffix.endswith(".gz"), ctx)
+                _write_nifti(file, stored, geometry, labels, suffix.endswith(".gz"), ctx, side_known)
             elif suffix == ".nrrd":
                 _write_nrrd(file, stored, geometry, labels, ctx)
             else:
@@ -200,6 +221,7 @@ def _write_nifti(
     labels: Sequence[Label],
     packed: bool,
     ctx: Context,
+    side_known: bool,
 ) -> None:
     import nibabel
 
@@ -212,10 +234,15 @@ def _write_nifti(
     header.set_zooms(geometry.spacing_mm)
     header.set_xyzt_units("mm")
     header.set_slope_inter(1, 0)
-    header.set_sform(affine, code="scanner")
     axes = geometry.direction
-    if np.allclose(axes.T @ axes, np.eye(3), atol=1e-4):  # a qform cannot hold a shear
+    if not side_known:
+        header["descrip"] = SIDE_UNKNOWN
+        plain = np.allclose(affine, np.diag([*geometry.spacing_mm, 1.0]), atol=1e-6)
+        header.set_sform(affine, code="unknown" if plain else "aligned")
+    elif np.allclose(axes.T @ axes, np.eye(3), atol=1e-4):  # a qform cannot hold a shear
         header.set_qform(affine, code="scanner", strip_shears=False)
+        header.set_sform(affine, code="scanner")
+    else:
         header.set_sform(affine, code="scanner")
     if labels:
         header["intent_code"] = 1002  # NIFTI_INTENT_LABEL

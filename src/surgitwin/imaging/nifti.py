@@ -21,6 +21,8 @@ from surgitwin.imaging.volume import Voxels
 
 # What reading a damaged file raises, by way of nibabel, gzip and numpy.
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, OverflowError, zlib.error)
+# How such a file was written that its sides are not certain although it has an orientation (`labelmap_out`).
+SIDE_UNKNOWN = b"SIDE UNKNOWN"
 _MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 
 
@@ -103,6 +105,9 @@ def _orientation(header: Any, file: FileRef) -> tuple[NDArray[np.float64], bool,
     except (ValueError, TypeError) as error:
         raise BadInput(tr("'{file}' has a damaged orientation.").format(file=file.name)) from error
     chosen = sform if s_code > 0 else qform
+    if SIDE_UNKNOWN in bytes(header["descrip"]):
+        message = tr("'{file}' says of itself that left and right are not certain.").format(file=file.name)
+        return lps_to_ras(scale @ chosen), False, [Notice("unknown-side", message)]
     if s_code == 0 or q_code == 0:
         return lps_to_ras(scale @ chosen), True, []
     apart = _corner_distance(sform, qform, header.get_data_shape()) * unit
