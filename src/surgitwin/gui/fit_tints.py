@@ -50,6 +50,7 @@ class FitTints:
         self._tolerance_mm = live.tolerance_mm
         self._implant = _with_normals(live.shape.mesh)
         self._bone = _with_normals(live.bone.mesh)
+        self._corners = np.ascontiguousarray(live.bone.mesh.triangles.T)
 
     def parts(self, node_id: str, name: str, opacity: float, fit: Fit, tinting: Tinting) -> tuple[SurfaceContent, ...]:
         """The implant in its own frame, and the bone as far as the scale reaches (LPS mm), in their colours.
@@ -68,7 +69,8 @@ class FitTints:
         if tinting.where != "implant":
             furthest = self._tolerance_mm if scale.stepped else scale.high
             near = np.nan_to_num(fit.bone_mm, nan=np.inf) <= furthest
-            which: NDArray[np.bool_] = np.asarray(near[self._bone.triangles].all(axis=1))
+            a, b, c = self._corners
+            which: NDArray[np.bool_] = near[a] & near[b] & near[c]
             if which.any():
                 part, used = _part(self._bone, which)
                 colours = scale.colours(fit.bone_mm[used])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgitwin.core.mesh import Mesh
+from surgitwin.render.bounds import mesh_bounds
 from surgitwin.render.content import Rgb, SurfaceContent
 from surgitwin.scene.nodes import ImplantNode
 
@@ -61,7 +62,8 @@ class Gizmo:
 
 def extent_of(mesh: Mesh) -> float:
     """Half the largest extent, no more than 40 mm so that the handles stay on the screen."""
-    return float(min(np.ptp(mesh.points, axis=0).max() / 2, 40.0))
+    low, high = mesh_bounds(mesh)
+    return float(min((high - low).max() / 2, 40.0))
 
 
 def _ring(radius: float, thick: float, around: int = 64, across: int = 12) -> Mesh:

@@ -41,6 +41,8 @@ class FitShown:
         The implant and what is around it in the colours of the fit; none where they are not wanted.
     waiting
         It is being made ready, so nothing is known yet.
+    pose
+        4x4: where it was measured.
     """
 
     fit: Fit | None
@@ -50,6 +52,7 @@ class FitShown:
     refused: str = ""
     parts: tuple[SurfaceContent, ...] = ()
     waiting: bool = False
+    pose: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -306,6 +309,7 @@ def _measured(
 
     asked, tinting = wished
     live, tints = ready if ready is not None else (None, None)
+    blank = replace(blank, pose=pose)
     try:
         if surface is not None:
             live, tints = LiveFit(mesh, surface(Context()), **vars(asked)), None

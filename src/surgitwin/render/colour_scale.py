@@ -12,6 +12,8 @@ from surgitwin.render.content import Rgb
 # Five places of viridis (CC0, Smith and van der Walt), which colour-blind people tell apart and which prints in grey.
 VIRIDIS: tuple[Rgb, ...] = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 MISSING: Rgb = (110, 110, 110)
+STEPS = 3072
+"""How finely a scale is divided; all stops of scales with up to five, seven and nine of them are hit."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,13 @@ class ColourScale:
         if self.stepped:
             found[known] = table[np.searchsorted(self.bands, given[known], side="left")]
             return found
+        # Looked up, because it is asked for tens of thousands of points at each step of a drag.
+        places = np.linspace(0.0, 1.0, len(table))
+        steps = np.linspace(0.0, 1.0, STEPS + 1)
+        colours = np.stack([np.rint(np.interp(steps, places, channel)) for channel in table.T], axis=1).astype(np.uint8)
         span = self.high - self.low
         share = (given[known] - self.low) / span if span > 0 else np.full(int(known.sum()), 0.5)
-        places = np.linspace(0.0, 1.0, len(table))
-        for channel in range(3):
-            found[known, channel] = np.rint(np.interp(share, places, table[:, channel]))
+        found[known] = colours[np.rint(np.clip(share, 0.0, 1.0) * STEPS).astype(np.intp)]
         return found
 
     def colour(self, value: float | None) -> Rgb:

@@ -154,30 +154,35 @@ def _chains(links: IntArray, nodes: int) -> list[tuple[list[int], list[int]]]:
 
     Where more than two links meet in a node, lines end there.
     """
-    at: list[list[int]] = [[] for _ in range(nodes)]
-    pairs = links.tolist()
-    for number, (a, b) in enumerate(pairs):
-        at[a].append(number)
-        at[b].append(number)
-    used = [False] * len(pairs)
+    # Walked for every slice at each step of a drag: the other link of a node, and the other node of a link, are what is
+    # left of both when the one that is known is taken away.
+    incident = np.argsort(links.reshape(-1), kind="stable") // 2
+    degree = np.bincount(links.reshape(-1), minlength=nodes)
+    starts = np.concatenate([[0], np.cumsum(degree)])
+    passes = degree == 2
+    both_links = np.zeros(nodes, np.int64)
+    both_links[passes] = incident[starts[:-1][passes]] + incident[starts[:-1][passes] + 1]
+    after, both_nodes, through = both_links.tolist(), links.sum(axis=1).tolist(), passes.tolist()
+    used = [False] * len(links)
     found: list[tuple[list[int], list[int]]] = []
-    ends = [node for node in range(nodes) if len(at[node]) != 2]
-    for start in (*ends, *range(nodes)):
-        for first in at[start]:
-            if used[first]:
-                continue
-            way, path, node, link = [start], [], start, first
-            while True:
-                used[link] = True
-                path.append(link)
-                a, b = pairs[link]
-                node = b if node == a else a
-                way.append(node)
-                after = [other for other in at[node] if not used[other]] if len(at[node]) == 2 else []
-                if not after:
-                    break
-                link = after[0]
-            found.append((way, path))
+    ends = np.flatnonzero(~passes)
+    firsts = [(node, link) for node in ends.tolist() for link in incident[starts[node] : starts[node + 1]].tolist()]
+    rings = zip(np.flatnonzero(passes).tolist(), incident[starts[:-1][passes]].tolist(), strict=True)
+    for start, first in (*firsts, *rings):
+        if used[first]:
+            continue
+        way, path, node, link = [start], [], start, first
+        while True:
+            used[link] = True
+            path.append(link)
+            node = both_nodes[link] - node
+            way.append(node)
+            if not through[node]:
+                break
+            link = after[node] - link
+            if used[link]:
+                break
+        found.append((way, path))
     return found
 
 
