@@ -6,6 +6,8 @@ import errno
 import threading
 import time
 import zipfile
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,6 +23,7 @@ from surgitwin.core.progress import Context
 from surgitwin.exchange.atomic import write_together
 from surgitwin.exchange.mesh_in import read_surface_file
 from surgitwin.exchange.mesh_out import MeshItem, export_meshes
+from surgitwin.exchange.packing import plain, rows
 from surgitwin.surfaces import decimate
 from surgitwin.surfaces.decimate import bending_mm
 from surgitwin.surfaces.deviation import deviation
@@ -211,6 +214,44 @@ def test_reducing_stops_when_it_is_cancelled_also_what_is_under_way() -> None:
     with pytest.raises(Cancelled):
         largest_first(work, [2, 1], ["one", "two"], ctx)
     assert stopped.is_set()
+
+
+def unpacked(blocks: Iterable[bytes | memoryview]) -> bytes:
+    """What zlib reads from blocks of one stream; their own ends are whole bytes."""
+    reader = zlib.decompressobj(-zlib.MAX_WBITS)
+    return b"".join(reader.decompress(bytes(block)) for block in blocks)
+
+
+@pytest.mark.parametrize(
+    "kind", ["points", "triangles", "equal lines", "no lines", "noise", "far quotes", "long lines", "one byte"]
+)
+def test_rows_packed_for_3mf_are_read_by_zlib_as_they_were(kind: str) -> None:
+    random = np.random.default_rng(11)
+    points, triangles = random.normal(size=(5_000, 3)) * 900, random.integers(0, 10_000_000, (5_000, 3))
+    text = {
+        "points": "".join(f'<vertex x="{x:.4f}" y="{y:.3g}" z="{z:.0f}"/>\n' for x, y, z in points),
+        "triangles": "".join(f'<triangle v1="{a}" v2="{b}" v3="{c}"/>\n' for a, b, c in triangles),
+        "equal lines": '<triangle v1="1" v2="22" v3="333"/>\n' * 4_000,
+        "no lines": "",
+        "noise": bytes(random.integers(0, 256, 20_000, dtype=np.uint8)).decode("latin-1"),
+        "far quotes": ('"' + "a" * 40_000) * 9,
+        "long lines": ('"' * 3 + "b" * 300) * 50 + '"""' * 500,
+        "one byte": '"',
+    }[kind].encode("latin-1")
+    told, packed = rows(np.frombuffer(text, np.uint8))
+    assert bytes(told) == text
+    assert unpacked([packed, plain(b"after")[1]]) == text + b"after"
+
+
+def test_rows_are_packed_about_as_small_as_zlib_packs_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.3mf"
+    shape = trimesh.creation.icosphere(subdivisions=6, radius=70.0)
+    export_meshes([MeshItem("ball", Mesh(shape.vertices.astype(np.float32), shape.faces.astype(np.int32)))], path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        (model,) = (one for one in archive.infolist() if one.filename.endswith(".model"))
+        by_zlib = len(zlib.compress(archive.read(model), 1))
+    assert model.compress_size < 1.25 * by_zlib
 
 
 def test_a_preset_refuses_a_kind_of_file_that_its_device_does_not_open() -> None:
