@@ -234,3 +234,31 @@ def test_frozen_parts_of_a_label_array_do_not_change_with_later_strokes() -> Non
     for array in (frozen, shown):
         with pytest.raises(ValueError, match="read-only"):
             array[0, 0, 0] = 5
+
+
+def test_lists_of_a_kind_and_of_children_follow_every_change_and_its_undo() -> None:
+    twin = small_twin()
+    old = twin.scene.of_type(LandmarkNode)[0]
+    assert old in twin.scene.children(twin.case.id)
+    before = [node.id for node in twin.scene]
+    new = LandmarkNode(name="New", parent=twin.case.id, position_mm=(0, 0, 0))
+    with twin.editor.transaction("Add") as tx:
+        tx.add(new)
+        assert [node.id for node in twin.scene.of_type(LandmarkNode)][-1] == new.id
+        tx.set(old.id, name="Renamed")
+        assert "Renamed" in [node.name for node in twin.scene.children(twin.case.id)]
+        tx.remove(old.id)
+        assert old.id not in [node.id for node in twin.scene.of_type(LandmarkNode)]
+
+    assert [node.name for node in twin.scene.of_type(LandmarkNode)][-1] == "New"
+    twin.editor.undo()
+    assert [node.id for node in twin.scene] == before
+    assert twin.scene.of_type(LandmarkNode)[0].name == old.name
+    assert twin.scene.children(new.id) == []
+
+
+def test_a_list_that_was_given_out_is_the_callers_own() -> None:
+    twin = small_twin()
+    given = twin.scene.of_type(LandmarkNode)
+    given.clear()
+    assert twin.scene.of_type(LandmarkNode)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from surgitwin.core.errors import Ambiguous, BadInput
 from surgitwin.core.geometry import Box
@@ -46,11 +46,45 @@ class SceneChanged:
     deleted: tuple[NodeId, ...] = ()
 
 
+class _Listed:
+    """The nodes in their order, by kind and by parent: sorted when first asked for, once for each state of the scene.
+
+    A change makes a new one, so that what another thread is still sorting never answers for a later state.
+    """
+
+    def __init__(self, nodes: dict[NodeId, Node]) -> None:
+        self._nodes = nodes
+        self._all: tuple[Node, ...] | None = None
+        self._by_kind: dict[type[Node], tuple[Node, ...]] = {}
+        self._by_parent: dict[NodeId, tuple[Node, ...]] | None = None
+
+    def all(self) -> tuple[Node, ...]:
+        """All nodes by `Node.order`, so that undoing a removal puts a node back in its place."""
+        if self._all is None:
+            self._all = tuple(sorted(self._nodes.values(), key=lambda node: (node.order, node.id)))
+        return self._all
+
+    def of_type(self, kind: type[NodeT]) -> tuple[NodeT, ...]:
+        if kind not in self._by_kind:
+            self._by_kind[kind] = tuple(node for node in self.all() if isinstance(node, kind))
+        return cast("tuple[NodeT, ...]", self._by_kind[kind])
+
+    def children(self, parent: NodeId) -> tuple[Node, ...]:
+        if self._by_parent is None:
+            found: dict[NodeId, list[Node]] = {}
+            for node in self.all():
+                if node.parent is not None:
+                    found.setdefault(node.parent, []).append(node)
+            self._by_parent = {one: tuple(nodes) for one, nodes in found.items()}
+        return self._by_parent.get(parent, ())
+
+
 class Scene:
     """All nodes of one case. Reading is free; changes come from `editor.Editor` only."""
 
     def __init__(self) -> None:
         self._nodes: dict[NodeId, Node] = {}
+        self._listed = _Listed(self._nodes)
 
     def __contains__(self, node_id: object) -> bool:
         return node_id in self._nodes
@@ -59,7 +93,7 @@ class Scene:
         return len(self._nodes)
 
     def __iter__(self) -> Iterator[Node]:
-        return iter(self._ordered())
+        return iter(self._listed.all())
 
     def node(self, node_id: NodeId) -> Node:
         """Return the node.
@@ -88,10 +122,10 @@ class Scene:
 
     def of_type(self, kind: type[NodeT]) -> list[NodeT]:
         """All nodes of a kind, in the order they were added."""
-        return [node for node in self._ordered() if isinstance(node, kind)]
+        return list(self._listed.of_type(kind))
 
     def children(self, node_id: NodeId) -> list[Node]:
-        return [node for node in self._ordered() if node.parent == node_id]
+        return list(self._listed.children(node_id))
 
     def descendants(self, node_id: NodeId) -> list[Node]:
         """Every node below, parents before their children."""
@@ -102,10 +136,6 @@ class Scene:
             found.extend(below)
             waiting.extend(node.id for node in below)
         return found
-
-    def _ordered(self) -> list[Node]:
-        """All nodes by `Node.order`, so that undoing a removal puts a node back in its place."""
-        return sorted(self._nodes.values(), key=lambda node: (node.order, node.id))
 
     @property
     def case(self) -> CaseNode:
@@ -206,6 +236,7 @@ class Scene:
     def load(self, nodes: Iterable[Node]) -> None:
         """Fill an empty scene from a case file; not undoable."""
         self._nodes = {node.id: node for node in nodes}
+        self._listed = _Listed(self._nodes)
 
     def apply(self, edit: Edit) -> None:
         """Carry out one edit; for `editor.Editor` only."""
@@ -218,3 +249,5 @@ class Scene:
                 self._nodes[node_id] = self._nodes[node_id].model_copy(update={name: new})
             case PatchArray(node_id, name, box, _, new):
                 self._nodes[node_id].arrays()[name].write(box, new.array())
+                return  # the same nodes as before
+        self._listed = _Listed(self._nodes)
