@@ -20,6 +20,7 @@ from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.gui.closing import Closer
 from surgitwin.gui.stepping import Stepper
+from surgitwin.gui.unseen import Unseen
 from surgitwin.jobs import Job
 from surgitwin.render.twin import side_known
 from surgitwin.scene.arrays import ArrayData
@@ -78,6 +79,7 @@ class Desk(QObject):
         self.closer = Closer(self)
         self.closer.failed.connect(self.report)
         self.stepper = Stepper(lambda: self.session, self.report)
+        self.unseen = Unseen(self)
         self.arriving: set[Session] = set()  # opened by a job, and not on the desk yet
         self.crosshair: Point = (0.0, 0.0, 0.0)
         self._volume: NodeId | None = None
@@ -136,6 +138,7 @@ class Desk(QObject):
     def _let_go(self) -> Session | None:
         """Take the case off the desk; nothing that it does is heard of any more."""
         self.stepper.stop()
+        self.unseen.clear()
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect = []

@@ -55,7 +55,7 @@ class _Listed:
     def __init__(self, nodes: dict[NodeId, Node]) -> None:
         self._nodes = nodes
         self._all: tuple[Node, ...] | None = None
-        self._by_kind: dict[type[Node], tuple[Node, ...]] = {}
+        self._by_class: dict[type[Node], list[Node]] | None = None
         self._by_parent: dict[NodeId, tuple[Node, ...]] | None = None
 
     def all(self) -> tuple[Node, ...]:
@@ -64,10 +64,16 @@ class _Listed:
             self._all = tuple(sorted(self._nodes.values(), key=lambda node: (node.order, node.id)))
         return self._all
 
-    def of_type(self, kind: type[NodeT]) -> tuple[NodeT, ...]:
-        if kind not in self._by_kind:
-            self._by_kind[kind] = tuple(node for node in self.all() if isinstance(node, kind))
-        return cast("tuple[NodeT, ...]", self._by_kind[kind])
+    def of_type(self, kind: type[NodeT]) -> list[NodeT]:
+        if self._by_class is None:
+            found: dict[type[Node], list[Node]] = {}
+            for node in self.all():
+                found.setdefault(type(node), []).append(node)
+            self._by_class = found
+        classes = [one for one in self._by_class if issubclass(one, kind)]
+        if len(classes) == 1:
+            return cast("list[NodeT]", list(self._by_class[classes[0]]))
+        return [node for node in self.all() if isinstance(node, kind)] if classes else []
 
     def children(self, parent: NodeId) -> tuple[Node, ...]:
         if self._by_parent is None:
@@ -122,7 +128,7 @@ class Scene:
 
     def of_type(self, kind: type[NodeT]) -> list[NodeT]:
         """All nodes of a kind, in the order they were added."""
-        return list(self._listed.of_type(kind))
+        return self._listed.of_type(kind)
 
     def children(self, node_id: NodeId) -> list[Node]:
         return list(self._listed.children(node_id))

@@ -138,7 +138,7 @@ class DeliverPanel(Panel):
         self.column.addStretch(1)
         self._show_files()
         desk.session_changed.connect(lambda _: self._restart())
-        desk.scene_changed.connect(lambda _: self.refresh())
+        desk.scene_changed.connect(lambda _: desk.unseen.refresh(self, self.refresh))
         self.refresh()
 
     def refresh(self) -> None:

@@ -87,8 +87,8 @@ class PlanPanel(Panel):
         self.column.addStretch(1)
         live.numbers_changed.connect(self.show_numbers)
         desk.session_changed.connect(lambda _: self.refresh())
-        desk.scene_changed.connect(lambda _: self.refresh())
-        desk.plan_changed.connect(lambda _: self.refresh())
+        # Told after every change of the scene, too.
+        desk.plan_changed.connect(lambda _: desk.unseen.refresh(self, self.refresh))
         self._say_exactness()
         self.refresh()
         self.show_numbers(PlanNumbers(None, False, False))

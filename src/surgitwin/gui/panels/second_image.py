@@ -70,7 +70,7 @@ class SecondImageBox(Section):
         self.pairs.tool_changed.connect(self.tool_changed)
         self.pairs.hint_changed.connect(self._show_hint)
         desk.session_changed.connect(lambda _: self.refresh())
-        desk.scene_changed.connect(lambda _: self.refresh())
+        desk.scene_changed.connect(lambda _: desk.unseen.refresh(self, self.refresh))
         desk.volume_changed.connect(lambda _: self.refresh())
         self.refresh()
 

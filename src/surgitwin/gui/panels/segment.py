@@ -156,7 +156,7 @@ class SegmentPanel(Panel):
         self.shown.ended.connect(self._show_buttons)
         self.shown.failed.connect(self._complain)
         self._desk.session_changed.connect(lambda _: self.refresh())
-        self._desk.scene_changed.connect(lambda _: self._scene_changed())
+        self._desk.scene_changed.connect(lambda _: self._desk.unseen.refresh(self, self._scene_changed))
 
     # ---- the method --------------------------------------------------------------------------------------------
 
