@@ -7,12 +7,13 @@ import os
 import psutil
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
 from surgitwin.gui.labels import ElidedLabel
 from surgitwin.gui.theme import Theme, set_role
+from surgitwin.gui.widgets.progress import ProgressBar
 from surgitwin.jobs import Job, JobState
 
 GIB = 2**30
@@ -38,9 +39,7 @@ class StatusBar(QWidget):
         self.message.setVisible(False)
         self.job_title = ElidedLabel()
         set_role(self.job_title, "muted")
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setFixedWidth(160)
+        self.bar = ProgressBar(160)
         self.step = ElidedLabel()
         self.step.setMaximumWidth(320)
         self.step.setMinimumWidth(self.fontMetrics().horizontalAdvance("100 %…") + 4)
@@ -131,9 +130,7 @@ class StatusBar(QWidget):
         more = tr("  +{count} more").format(count=waiting) if waiting > 0 else ""
         self.job_title.setText(job.title + more)
         fraction = job.progress.fraction
-        self.bar.setRange(0, 0 if fraction is None else 1000)
-        if fraction is not None:
-            self.bar.setValue(round(fraction * 1000))
+        self.bar.show_fraction(fraction)
         percent = f"{fraction * 100:.0f} %" if fraction is not None else ""
         text = "  ".join(part for part in (percent, job.progress.message) if part)
         self.step.setText(text)

@@ -9,6 +9,28 @@ from surgitwin.core.text import tr
 from surgitwin.gui.theme import Theme, set_role
 
 
+class ProgressBar(QProgressBar):
+    """A bar that is painted with the rest of the window: Qt's own paints at once, twice for each step, and holds it."""
+
+    STEPS = 1000
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.setTextVisible(False)
+        self.setFixedWidth(width)
+
+    def show_fraction(self, fraction: float | None) -> None:
+        """Show how far the work is, 0 to 1; None while it cannot be known."""
+        most = 0 if fraction is None else self.STEPS
+        value = round(self.STEPS * min(max(fraction or 0.0, 0.0), 1.0))
+        if (self.maximum(), self.value()) == (most, value):
+            return
+        self.setUpdatesEnabled(False)
+        self.setRange(0, most)
+        self.setValue(value)
+        self.setUpdatesEnabled(True)  # asks to be painted
+
+
 class ProgressRow(QWidget):
     """Message, bar, per cent and Cancel; emits ``cancelled()`` once."""
 
@@ -19,9 +41,7 @@ class ProgressRow(QWidget):
         self._message = QLabel(title)
         self._message.setFont(theme.font("font-small"))
         set_role(self._message, "muted")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setFixedWidth(132)
+        self._bar = ProgressBar(132)
         self._percent = QLabel()
         self._percent.setFont(theme.font("font-small"))
         self._percent.setFixedWidth(40)
@@ -42,14 +62,8 @@ class ProgressRow(QWidget):
         """Show how far the work is, 0 to 1; None while it cannot be known."""
         if message:
             self._message.setText(message)
-        if fraction is None:
-            self._bar.setRange(0, 0)
-            self._percent.setText("")
-            return
-        percent = round(100 * min(max(fraction, 0.0), 1.0))
-        self._bar.setRange(0, 100)
-        self._bar.setValue(percent)
-        self._percent.setText(f"{percent} %")
+        self._bar.show_fraction(fraction)
+        self._percent.setText(f"{100 * min(max(fraction, 0.0), 1.0):.0f} %" if fraction is not None else "")
 
     def set_cancellable(self, cancellable: bool) -> None:
         self._cancel.setVisible(cancellable)
