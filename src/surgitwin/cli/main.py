@@ -71,18 +71,20 @@ def _run(words: list[str], open_window: Callable[[Path | None], int]) -> int:
 
 def _run_plainly(words: list[str]) -> int | None:
     """The exit status of a command that is written in the plainest way; None if the parser is to read it."""
-    from surgitwin.cli.plain_words import plain_values
-    from surgitwin.commands import COMMANDS
+    from surgitwin.cli.plain_words import QUICK, plain_values
 
-    if not words or words[0] not in COMMANDS:
-        return None
-    found = plain_values(COMMANDS[words[0]], words[1:])
+    found = plain_values(QUICK, words[1:]) if words[:1] == ["quick"] else None
     if found is None:
         return None
-    from surgitwin.cli.running import run_command
+    from surgitwin.commands.quick_surface import LONGEST_NAME, TITLE, QuickRequest
 
     values, as_json = found
-    return run_command(COMMANDS[words[0]], None, values, as_json)
+    request = QuickRequest(**values)
+    if len(request.name_) > LONGEST_NAME:
+        return None
+    from surgitwin.cli.running import answer
+
+    return answer("quick", TITLE, request.checked_and_made, as_json)
 
 
 def _status_of(stop: SystemExit) -> int:

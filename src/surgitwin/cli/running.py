@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
 from surgitwin.cli.progress import terminal_progress
 from surgitwin.cli.streams import output_kept_clean, print_json
-from surgitwin.commands.base import Command, Document, build, perform
 from surgitwin.core.errors import BadInput
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 
 if TYPE_CHECKING:
+    from surgitwin.commands.base import Command, Document
     from surgitwin.scene.editor import Transaction
     from surgitwin.scene.scene import Scene
 
@@ -78,13 +79,12 @@ def _settings(kind: type[Command], values: dict[str, Any]) -> dict[str, Any]:
 
 def run_command(kind: type[Command], case: Path | None, values: dict[str, Any], as_json: bool) -> int:
     """Run a command on the terminal, print what it answers, and return the exit status."""
+    from surgitwin.commands.base import build
+
     command = build(kind, _settings(kind, values))
     with output_kept_clean(), terminal_progress(kind.title, quiet=as_json) as ctx:
         document, notices = _perform(command, case, ctx)
-    if as_json:
-        print_json(kind.printed(document))
-    else:
-        _show(kind.name, document)
+    _say_all(kind.name, kind.printed(document) if as_json else document, as_json)
     for notice in notices:
         say(notice.message)
     complaint = kind.complaint(document)
@@ -93,7 +93,19 @@ def run_command(kind: type[Command], case: Path | None, values: dict[str, Any], 
     return 0
 
 
-def _show(name: str, document: Document) -> None:
+def answer(name: str, title: str, work: Callable[[Context], Document], as_json: bool) -> int:
+    """As `run_command`, for work that needs no command's class."""
+    with output_kept_clean(), terminal_progress(title, quiet=as_json) as ctx:
+        document = work(ctx)
+        ctx.check()
+    _say_all(name, document, as_json)
+    return 0
+
+
+def _say_all(name: str, document: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
     from surgitwin.cli.show_files import shown_plainly
 
     if not shown_plainly(name, document):
@@ -105,6 +117,8 @@ def _show(name: str, document: Document) -> None:
 def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Document, tuple[Notice, ...]]:
     """The command's document, and what only closing the case has shown."""
     if command.case == "none":
+        from surgitwin.commands.base import perform
+
         return perform(command, NoCase(), ctx), ()
     from surgitwin.session import Session
 
@@ -122,7 +136,7 @@ def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Documen
         document["case"] = str(case)
     else:
         assert case is not None
-        with Session.open(case, read_only=command.case == "read") as session:
+        with Session.open(case, read_only=not command.changes_case) as session:
             document = session.perform(command, ctx)
             known = session.notices
     return document, tuple(notice for notice in session.notices if notice not in known)

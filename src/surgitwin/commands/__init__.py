@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING
 
-from surgitwin.commands.base import Command
 from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
+
+if TYPE_CHECKING:
+    from surgitwin.commands.base import Command
 
 # Each command's word, and the module and class behind it.
 _PLACES = {
@@ -65,7 +68,7 @@ _PLACES = {
 }
 
 
-class CommandTable(MutableMapping[str, type[Command]]):
+class CommandTable(MutableMapping[str, "type[Command]"]):
     """Command classes by their word, in the order in which they are listed.
 
     A command's module is imported when its class is asked for: all of them take several times as long as most

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surgitwin.commands.base import Document
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+
+if TYPE_CHECKING:
+    from surgitwin.commands.base import Document  # with it comes pydantic, which not every surface needs
 
 # Rays through all meshes of a file together: many structures must not take long.
 _SAMPLES = 20_000

@@ -7,13 +7,16 @@ import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from surgitwin.commands.base import Document
 from surgitwin.core.errors import BadInput
 from surgitwin.core.mesh import Mesh
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
+
+if TYPE_CHECKING:
+    from surgitwin.commands.base import Document  # with it comes pydantic, which not every surface needs
 
 # The writers' own list costs an import at start-up.
 MESH_SUFFIXES = (".stl", ".glb", ".ply", ".obj", ".3mf", ".usdz", ".vtp")
