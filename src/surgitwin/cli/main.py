@@ -33,6 +33,11 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[Path | None]
         command line.
     """
     use_utf8()
+    if words is None and sys.argv[1:2] == ["quick"]:
+        # The process is ours, ends with this command, and makes one large array after the other.
+        from surgitwin.core.memory import keep_freed_memory
+
+        keep_freed_memory()
     try:
         with quiet_libraries():
             return _run(list(sys.argv[1:] if words is None else words), open_window)

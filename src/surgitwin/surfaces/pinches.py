@@ -94,7 +94,7 @@ class _Splitter:
         # Towards the third vertices of the triangles as they were given, so that the order of splits does not matter.
         tips = [next(v for v in self._given[row].tolist() if v not in (a, b)) for row, _, _ in sides]
         middle = (self._points[:, a] + self._points[:, b]) / 2
-        aside = self._points[:, tips].mean(axis=1) - middle
+        aside = (self._points[:, tips[0]] + self._points[:, tips[1]]) / 2 - middle
         self._added.append((middle + _ASIDE * aside).astype(np.float32))
         self._edges.append((a, b))
         pair = [self._find(*side) for side in sides]
