@@ -1,18 +1,23 @@
 """How far the numbers of the implant fit are from known truth, as a page of tables.
 
-    python -m benchmarks.validate_implants [--out docs/validation/implants.md]
+    python -m benchmarks.validate_implants
+    python -m benchmarks.validate_implants --head Cranium.inv3
 
-The shapes are those of the tests, which hold the same numbers to limits. Takes a minute.
+The shapes are those of the tests, which hold the same numbers to limits. Takes a minute. With ``--head``, a DICOM
+folder or a project of InVesalius, skull defects are cut from that head and restored (`head_defects`), which takes two
+minutes more; without it the page keeps what it says of a head.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.head_defects import head_tables
 from tests.unit.implant_shapes import ball, bone, meshed, pose, socket
 from tests.unit.test_implant_pedicle import HALF_WIDE, OBLIQUE, RADIUS, vertebra
 
@@ -27,24 +32,32 @@ from surgitwin.implants.resting import gap_ml
 from surgitwin.implants.shape import Shape
 from surgitwin.implants.trajectory import CtPart, path_values
 
+_HEAD_TITLE = re.compile(r"^## Skull defects .*", re.MULTILINE | re.DOTALL)
 TARGET = Path(__file__).parent.parent / "docs" / "validation" / "implants.md"
 INTRODUCTION = """# Implants: how far the numbers are from known truth
 
-Made by `python -m benchmarks.validate_implants`; not edited by hand. Everything here is a made shape whose answer
-is known by a formula; the same checks with limits are in `tests/unit/test_implant_fit.py`, `test_implant_resting.py`,
-`test_implant_pedicle.py`, `test_implant_registration.py`, `test_implant_cup.py`, `test_implant_trajectory.py` and,
-through the command, in `tests/integration/test_fit_command.py`. Nothing here says how well a bone was segmented, which
-is the larger error in a patient: half a voxel at best. No implant or screw of a patient was compared.
+Made by `python -m benchmarks.validate_implants`, with `--head` for its last part; not edited by hand. Everything but
+that part is a made shape whose answer is known by a formula; the same checks with limits are in
+`tests/unit/test_implant_fit.py`, `test_implant_resting.py`, `test_implant_pedicle.py`, `test_implant_registration.py`,
+`test_implant_cup.py`, `test_implant_trajectory.py`, `test_custom_implants.py` and, through the command, in
+`tests/integration/test_fit_command.py`. Nothing here says how well a bone was segmented, which is the larger error in a
+patient: half a voxel at best. No implant or screw of a patient was compared.
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=TARGET)
+    parser.add_argument("--head", type=Path, help="the CT of a head: a DICOM folder, or an .inv3 project")
     chosen = parser.parse_args()
     lines = [INTRODUCTION]
     for part in (spheres, screws, recovery, cups, path_hu):
         lines += [*part(), ""]
+    if chosen.head is not None:
+        lines += [*head_tables(chosen.head), ""]
+    elif chosen.out.is_file():
+        kept = next(iter(_HEAD_TITLE.findall(chosen.out.read_text("utf-8"))), "")
+        lines += [kept.rstrip(), ""] if kept else []
     chosen.out.write_text("\n".join(lines), encoding="utf-8")
     print(f"written: {chosen.out}")
 
