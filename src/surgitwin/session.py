@@ -121,7 +121,7 @@ class Session:
         """Run a command here and now; an edit is on disk when this returns."""
         document = perform(command, self, ctx)
         self.log(command)
-        if self.case_file is not None and command.case == "edit":
+        if self.case_file is not None and command.changes_case:
             self.case_file.wait()
         if self.notices and not self._told:
             self._told = True
@@ -173,7 +173,7 @@ class Session:
 
     def log(self, command: Command) -> None:
         """Add a line to the case's log of who did what to which inputs; array data never goes there."""
-        if self.case_file is None or self.read_only or command.case in ("none", "read"):
+        if self.case_file is None or self.read_only or not (command.changes_case or command.case == "create"):
             return
         values = command.model_dump(mode="json", exclude=set(command.unlogged))
         self.case_file.log(command.name, values, self._latest_inputs())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from PIL import Image
 from tests.printing import GEOMETRY, print_case
 
 from surgitwin.commands.printing import PrintModel
+from surgitwin.commands.report_implants import implant_warnings, print_rows
 from surgitwin.core.errors import BadInput
 from surgitwin.core.progress import Context
 from surgitwin.exchange.mesh_out import MeshItem, export_meshes
 from surgitwin.scene.arrays import ArrayData
-from surgitwin.scene.nodes import ImplantModel, ImplantNode
+from surgitwin.scene.nodes import ImplantModel, ImplantNode, PrintedNode
 from surgitwin.session import Session
 from surgitwin.surfaces import solids
 
@@ -67,6 +69,33 @@ def test_what_nobody_accepted_says_so(case: Path, tmp_path: Path) -> None:
     assert done["accepted"] is None
     assert {"print-not-accepted", "draft-print"} <= {warning["code"] for warning in done["warnings"]}
     assert "NOT ACCEPTED" in text_of(tmp_path / "block.pdf")
+
+
+def test_an_acceptance_is_kept_in_the_case_and_is_stale_once_the_segment_changes(case: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.twin"
+    shutil.copyfile(case, mine)
+    with Session.open(mine) as session:
+        out = tmp_path / "block.stl"
+        run_in = {"out": out, "segment": "Block", "process": "SLA"}
+        assert session.run("print", **run_in)["kept"] is None and not session.scene.of_type(PrintedNode)
+        done = session.run("print", **run_in, accept_by="Dr. Test", material="Resin", overwrite=True)
+    with Session.open(mine) as session:
+        kept = session.scene.of_type(PrintedNode)[0]
+        assert kept.id == done["kept"]["id"] and kept.accepted.by == "Dr. Test" and kept.file_name == "block.stl"
+        assert kept.accepted.content_hash == hashlib.sha256(out.read_bytes()).hexdigest()
+        assert (kept.p95_mm, kept.max_mm) == (done["deviation"]["p95_mm"], done["deviation"]["max_mm"])
+        assert not session.scene.is_stale(kept)
+        row = print_rows(session.scene)[0]
+        assert "Dr. Test" in row.accepted and row.sha256 == done["sha256"] and not row.statuses
+        session.run("segment", method="smooth", into="Block", settings={"mm": 2})
+        assert session.scene.is_stale(session.scene.of_type(PrintedNode)[0])
+        assert print_rows(session.scene)[0].statuses and "accepted for print" in str(
+            implant_warnings(session.scene, False)
+        )
+        # The same file, printed and accepted anew, takes the place of the old acceptance.
+        session.run("print", **run_in, accept_by="Dr. Other", overwrite=True, force=True)
+        found = session.scene.of_type(PrintedNode)
+        assert [one.accepted.by for one in found] == ["Dr. Other"] and not session.scene.is_stale(found[0])
 
 
 def test_the_preview_writes_a_picture_alone_and_its_hash_binds_the_acceptance(case: Path, tmp_path: Path) -> None:

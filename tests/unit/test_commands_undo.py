@@ -99,6 +99,18 @@ def steps(label_map: Path) -> list[Step]:
         ("mark", {"name": "Dome", "at": "0,-10,40"}),
         ("mark", {"name": "dome", "at": "1,-10,40"}),
         ("fit", {"implant": "S", "avoid": ["Vein"]}),
+        (
+            "print",
+            {
+                "out": label_map.with_name("part.stl"),
+                "segment": "Liver",
+                "process": "SLA",
+                "accept_by": "Reader",
+                "force": True,
+                "overwrite": True,
+            },
+        ),
+        ("sweep", {"family": "sphere", "onto": "Liver", "at": (0, -10, 40), "keep_best": True, "name": "B"}),
         ("plan", {"name": "P", "organ": "Liver", "plane": plane}),
         ("plan", {"name": "P", "organ": "Liver", "plane": "0,-10,40,-1,0,0"}),
         ("plan", {"name": "P", "organ": "Liver", "margin": "Tumour:4", "wish": 5}),

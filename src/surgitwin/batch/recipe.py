@@ -96,7 +96,7 @@ class Recipe:
     @property
     def edits(self) -> bool:
         """It changes the cases that it is given."""
-        return any(step.command.case in ("create", "edit") for step in self.steps)
+        return any(step.command.case == "create" or step.command.changes_case for step in self.steps)
 
     @property
     def needs_no_case(self) -> bool:

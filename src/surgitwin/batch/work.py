@@ -57,7 +57,7 @@ class CaseTask:
 
     @property
     def edits(self) -> bool:
-        return any(command.case in ("create", "edit") for command in self.commands)
+        return any(command.case == "create" or command.changes_case for command in self.commands)
 
 
 @dataclass(frozen=True)

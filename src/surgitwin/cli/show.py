@@ -72,7 +72,7 @@ def _show_added(document: Document, out: Console) -> None:
 
 def _kind(type_name: str) -> str:
     """What a node's type is called in a sentence."""
-    known = {"volume": tr("image"), "transform": tr("registration")}
+    known = {"volume": tr("image"), "transform": tr("registration"), "printed": tr("accepted print")}
     return known.get(type_name) or tr(type_name.replace("-", " "))
 
 

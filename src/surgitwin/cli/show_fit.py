@@ -66,6 +66,10 @@ def show_sweep(document: Document, out: Console) -> None:
         clash = tr(", COLLIDES") if row["collides"] else ""
         out.print(f"  {row['rank']}  {row['size']}: {words}{clash}", markup=False, soft_wrap=True)
     out.print("  " + tr("ranked by: {rule}").format(rule=document["rule"]), style="dim", markup=False)
+    tried = tr("from {n} starts each, at and around the one that was given").format(n=document["starts"])
+    out.print("  " + tried, style="dim", markup=False)
+    if document["kept"] is not None:
+        out.print(tr("Kept {name}.").format(name=document["kept"]["name"]), markup=False)
 
 
 def _with(value: float | None, unit: str, digits: int) -> str:

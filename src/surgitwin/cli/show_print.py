@@ -40,6 +40,8 @@ def show_print(document: Document, out: Console) -> None:
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
         out.print(f"  {label:<{width}}  {text}", markup=False, soft_wrap=True)
+    if document.get("kept") is not None:
+        out.print("  " + tr("The acceptance is kept in the case; it is stale once a part changes."), markup=False)
     for step in document["repairs"]:
         out.print("  " + tr("Repaired: {what}").format(what=step["message"]), markup=False, soft_wrap=True)
     for problem in document["problems"]:

@@ -110,6 +110,11 @@ class Command(BaseModel):
         """
         raise NotImplementedError
 
+    @property
+    def changes_case(self) -> bool:
+        """Whether it changes the case it runs on, with the values that it has."""
+        return self.case == "edit"
+
     @classmethod
     def printed(cls, document: Document) -> Any:
         """What ``--json`` prints, and scripts get, of the document."""

@@ -253,7 +253,7 @@ def fitted(task: FitTask, *, ctx: Context) -> tuple[FloatArray, Document]:
         "nearest_mm": fit.nearest_mm,
         "overhang_mm": over.overhang_mm if over is not None else None,
         "covered_percent": over.covered_percent if over is not None else None,
-        "registration": _registration(found),
+        "registration": registration_document(found),
         "collisions": [one.as_json() for one in clear],
         "canal": canal.as_json() if canal is not None else None,
         "vessels": [one.as_json() for one in vessels] if vessels is not None else None,
@@ -265,7 +265,8 @@ def fitted(task: FitTask, *, ctx: Context) -> tuple[FloatArray, Document]:
     }
 
 
-def _registration(found: Any) -> Document | None:
+def registration_document(found: Any) -> Document | None:
+    """A registration as documents have it."""
     if found is None:
         return None
     return {

@@ -284,7 +284,7 @@ class PlaceImplant(Command):
         }
         arrays = {"points": ArrayData.of(put.mesh.points), "triangles": ArrayData.of(put.mesh.triangles)}
         if there is None:
-            name = self.name_ or _free_name(scene, f"{put.item.name} {put.item.size}".strip())
+            name = self.name_ or free_implant_name(scene, f"{put.item.name} {put.item.size}".strip())
             node = ImplantNode(name=name, parent=scene.case.id, provenance=made_from, **fields, **arrays)
             with bench.transaction(tr("Place {name}").format(name=name)) as tx:
                 tx.add(node)
@@ -380,7 +380,8 @@ def _kept(there: ImplantNode) -> _Put:
     return _Put(there.item, own_mesh(there), pose_of(there), there.mirrored, there.notices)
 
 
-def _free_name(scene: Scene, wanted: str) -> str:
+def free_implant_name(scene: Scene, wanted: str) -> str:
+    """The name, with a number behind it where an implant has it already."""
     taken = {node.name.casefold() for node in scene.of_type(ImplantNode)}
     name, number = wanted, 2
     while name.casefold() in taken:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from surgitwin.commands.base import Arg, Bench, CaseUse, Command, Document, Work
+from surgitwin.commands.base import Arg, Bench, Command, Document, Work
+from surgitwin.commands.images import describe, provenance
 from surgitwin.commands.mesh_files import check_target, cut_off_warning
 from surgitwin.commands.sharing import SegmentInput, freeze_segments, frozen_scene, meshes_of
 from surgitwin.core.errors import BadInput
@@ -19,7 +20,7 @@ from surgitwin.core.mesh import Mesh
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
-from surgitwin.scene.nodes import ImplantNode, Node, SegmentNode, SignOff, SurfaceNode
+from surgitwin.scene.nodes import ImplantNode, Node, PrintedNode, Provenance, SegmentNode, SignOff, SurfaceNode
 from surgitwin.scene.scene import Scene
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ class PrintModel(Command):
     name: ClassVar[str] = "print"
     title: ClassVar[str] = tr("Print")
     summary: ClassVar[str] = tr("Repair, check and write structures for a 3D printer (STL, 3MF), with a print sheet.")
-    case: ClassVar[CaseUse] = "read"
 
     out: Annotated[Path, Arg(tr("the file to write, .stl or .3mf; the sheet lies beside it as .pdf"), positional=True)]
     segment: Annotated[tuple[str, ...], Arg(tr("segment, surface or implant to print"))] = Field(min_length=1)
@@ -66,6 +66,11 @@ class PrintModel(Command):
     identity: Annotated[bool, Arg(tr("name the patient and the series on the sheet"))] = False
     overwrite: Annotated[bool, Arg(tr("replace files that exist"))] = False
 
+    @property
+    def changes_case(self) -> bool:
+        """An acceptance stays in the case."""
+        return self.accept_by is not None
+
     def start(self, bench: Bench) -> Work[Any]:
         from surgitwin.commands.print_outline import shown_alone
         from surgitwin.commands.print_parts import Limits
@@ -85,6 +90,7 @@ class PrintModel(Command):
         gather = _gathered(scene, wanted)
         limits = Limits(process, self.hole_mm, self.debris_mm3, self.force)
         record = PrintRecord.of(scene, wanted, process, self.material.strip(), self.identity)
+        made_from = provenance(bench, "print", list(wanted), process=process.name, material=self.material.strip())
         still = shown_alone(frozen_scene(scene, self.identity), {node.id for node in wanted})
 
         def compute(ctx: Context) -> Document:
@@ -118,7 +124,47 @@ class PrintModel(Command):
                 "warnings": [cut_off_warning(name) for name in cut_off] + self._warnings(found, record.notices, who),
             }
 
-        return Work(compute, lambda document: document)
+        def commit(document: Document) -> Document:
+            document["kept"] = None
+            if document["accepted"] is not None:
+                try:
+                    document["kept"] = self._keep(bench, wanted, made_from, document)
+                except BadInput as error:
+                    message = tr("The files were written, but the acceptance was not kept in the case: {why}")
+                    found = Notice("print-not-kept", message.format(why=error))
+                    document["warnings"].append(found.as_json())
+            return document
+
+        return Work(compute, commit)
+
+    def _keep(self, bench: Bench, wanted: list[Printable], made_from: Provenance, document: Document) -> Document:
+        """The acceptance in the case; one of the same file is replaced."""
+        scene, deviation = bench.scene, document["deviation"]
+        for node in wanted:
+            if node.id not in scene or scene.node(node.id).revision != made_from.inputs[node.id]:
+                raise BadInput(tr("“{name}” was changed meanwhile; print it again.").format(name=node.name))
+        accepted = document["accepted"]
+        values: dict[str, Any] = {
+            "file_name": self.out.name,
+            "accepted": SignOff(by=accepted["by"], at=accepted["at"], content_hash=accepted["sha256"]),
+            "parts": tuple(node.name for node in wanted),
+            "process": document["process"]["name"],
+            "material": document["material"] or "",
+            "p95_mm": deviation["p95_mm"],
+            "max_mm": deviation["max_mm"],
+            "against": deviation["against"],
+            "forced": document["forced"],
+            "provenance": made_from,
+        }
+        name = tr("Print of {names}").format(names=", ".join(values["parts"]))[:200]
+        old = next((one for one in scene.of_type(PrintedNode) if one.file_name == self.out.name), None)
+        with bench.transaction(tr("Accept the print {file}").format(file=self.out.name)) as tx:
+            if old is not None:
+                tx.set(old.id, name=name, **values)
+                return describe(scene.node(old.id))
+            kept = PrintedNode(name=name, parent=scene.case.id, **values)
+            tx.add(kept)
+        return describe(kept)
 
     @property
     def _writes(self) -> bool:

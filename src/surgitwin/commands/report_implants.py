@@ -1,11 +1,11 @@
-"""What the report says of the implants that were placed."""
+"""What the report says of the implants that were placed, and of the prints that were accepted."""
 
 from __future__ import annotations
 
 from surgitwin.core.anonymous import without_file_names
 from surgitwin.core.text import tr
-from surgitwin.exchange.report_content import ImplantRow, ReportWarning, Status
-from surgitwin.scene.nodes import FitNode, ImplantNode, Node
+from surgitwin.exchange.report_content import ImplantRow, PrintRow, ReportWarning, Status
+from surgitwin.scene.nodes import FitNode, ImplantNode, Node, PrintedNode
 from surgitwin.scene.scene import Scene
 
 
@@ -28,7 +28,32 @@ def implant_warnings(scene: Scene, identity: bool) -> list[ReportWarning]:
         if scene.is_stale(fit):
             message = tr("This fit is stale: implant or anatomy has changed since. Fit it again.")
             found.append(ReportWarning(name, message))
+    for printed in scene.of_type(PrintedNode):
+        if scene.is_stale(printed):
+            message = tr("What was accepted for print has changed since; the file {file} is of an earlier state.")
+            found.append(ReportWarning(printed.name, message.format(file=printed.file_name)))
     return found
+
+
+def print_rows(scene: Scene) -> tuple[PrintRow, ...]:
+    """A row for each print that was accepted."""
+    return tuple(_printed(scene, node) for node in scene.of_type(PrintedNode))
+
+
+def _printed(scene: Scene, node: PrintedNode) -> PrintRow:
+    against = tr("faces of the voxels") if node.against == "voxels" else tr("surface")
+    deviation = tr("p95 {p95:.2f} mm, largest {most:.2f} mm from the {against}")
+    process = ", ".join(text for text in (node.process, node.material, tr("FORCED") if node.forced else "") if text)
+    when = node.accepted.at[:16].replace("T", " ")
+    return PrintRow(
+        node.file_name,
+        ", ".join(node.parts),
+        process,
+        deviation.format(p95=node.p95_mm, most=node.max_mm, against=against),
+        tr("{who}, {when} UTC").format(who=node.accepted.by, when=when),
+        node.accepted.content_hash,
+        (Status.STALE,) if scene.is_stale(node) else (),
+    )
 
 
 def _row(scene: Scene, node: ImplantNode) -> ImplantRow:

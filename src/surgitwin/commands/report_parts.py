@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surgitwin import __version__
 from surgitwin.commands.comparing import compare_document
-from surgitwin.commands.report_implants import implant_rows, implant_warnings
+from surgitwin.commands.report_implants import implant_rows, implant_warnings, print_rows
 from surgitwin.commands.simulated_patient import patient_key
 from surgitwin.core.anonymous import anonymous_name, without_file_names
 from surgitwin.core.ids import NodeId
@@ -89,6 +89,7 @@ def report_content(
         simulations=tuple(_simulation(scene, node) for node in _simulations(scene, plans)),
         measurements=tuple(_measurement(scene, node) for node in scene.of_type(MeasurementNode)),
         implants=implant_rows(scene),
+        prints=print_rows(scene),
         pictures=tuple(picture for group in pictures for picture in group),
         volumes=tuple(_volume(segment, statistics[segment.id]) for segment in segments if segment.id in statistics),
         warnings=(*_warnings(scene, plans, identity), *implant_warnings(scene, identity)),

@@ -143,6 +143,11 @@ class ExportCase(Command):
     check_only: Annotated[bool, Arg(tr("check the surfaces that would be written, and write nothing"))] = False
     overwrite: Annotated[bool, Arg(tr("replace the file if it exists"))] = False
 
+    @property
+    def changes_case(self) -> bool:
+        """An accepted print stays in the case."""
+        return self.preset == "print" and self.accept_by is not None
+
     def start(self, bench: Bench) -> Work[Any]:
         if self.preset == "print":
             return self._print().start(bench)

@@ -88,6 +88,8 @@ def _story(style: Style, content: ReportContent, width: float) -> list[Any]:
         story += [*style.heading(tr("Measurements")), tables.measurement_table(style, content.measurements, width)]
     if content.implants:
         story += [*style.heading(tr("Implants")), tables.implant_table(style, content.implants, width)]
+    if content.prints:
+        story += [*style.heading(tr("Accepted prints")), tables.print_table(style, content.prints, width)]
     if content.pictures:
         rows = picture_rows(style, content.pictures, width)
         story += [_kept([style.paragraph(tr("Pictures"), "h1"), rows[0]]), *rows[1:]]

@@ -267,6 +267,19 @@ class MeasurementRow:
 
 
 @dataclass(frozen=True)
+class PrintRow:
+    """A file for a printer that a person accepted: what is in it, how it is printed, and how far it deviates."""
+
+    file: str
+    parts: str
+    process: str
+    deviation: str
+    accepted: str
+    sha256: str
+    statuses: tuple[Status, ...] = ()
+
+
+@dataclass(frozen=True)
 class ImplantRow:
     """One implant that was placed: what and whose it is, where it lies (LPS), and how it fits.
 
@@ -314,6 +327,7 @@ class ReportContent:
     simulations: tuple[SimulationPart, ...] = ()
     measurements: tuple[MeasurementRow, ...] = ()
     implants: tuple[ImplantRow, ...] = ()
+    prints: tuple[PrintRow, ...] = ()
     pictures: tuple[Picture, ...] = ()
     volumes: tuple[VolumeRow, ...] = ()
     warnings: tuple[ReportWarning, ...] = ()

@@ -12,6 +12,7 @@ from surgitwin.exchange.report_content import (
     PlanLesion,
     PlanLimit,
     PlanPart,
+    PrintRow,
     ProvenanceRow,
     Quantity,
     ReportContent,
@@ -249,6 +250,19 @@ def implant_table(style: Style, rows: Sequence[ImplantRow], width: float) -> Any
         line = [style.paragraph(text, "cell") for text in texts]
         cells.append([*line, style.marked(style.badges(row.statuses), "cell")])
     return quiet_table(style, cells, [width * share for share in (0.22, 0.18, 0.24, 0.22, 0.14)], pad=2.0)
+
+
+def print_table(style: Style, rows: Sequence[PrintRow], width: float) -> Any:
+    """Every accepted print with its file's hash, by which the file can be known."""
+    titles = (tr("File"), tr("Parts, process"), tr("Deviation"), tr("Accepted by"), "")
+    cells = [[style.paragraph(title, "head") for title in titles]]
+    for row in rows:
+        spaced = " ".join(row.sha256[start : start + 16] for start in range(0, len(row.sha256), 16))
+        file = tr("{name}, SHA-256 {hash}").format(name=row.file, hash=spaced)
+        texts = (file, f"{row.parts}; {row.process}", row.deviation, row.accepted)
+        line = [style.paragraph(text, "cell") for text in texts]
+        cells.append([*line, style.marked(style.badges(row.statuses), "cell")])
+    return quiet_table(style, cells, [width * share for share in (0.28, 0.24, 0.20, 0.18, 0.10)], pad=2.0)
 
 
 def quiet_table(

@@ -525,6 +525,35 @@ class FitNode(Node):
     provenance: Provenance | None = None
 
 
+class PrintedNode(Node):
+    """A file for a printer whose outlines a person has accepted; `provenance` holds the parts as they were then.
+
+    Attributes
+    ----------
+    file_name
+        Without its folder, which may name a patient.
+    accepted
+        Who, when, and the SHA-256 of the file.
+    against
+        What the deviation is measured from: ``voxels`` or ``surface``.
+    forced
+        It was written although its check failed.
+    """
+
+    type_name: ClassVar[str] = "printed"
+
+    file_name: str
+    accepted: SignOff
+    parts: tuple[str, ...]
+    process: str
+    material: str = ""
+    p95_mm: float
+    max_mm: float
+    against: Literal["voxels", "surface"]
+    forced: bool = False
+    provenance: Provenance | None = None
+
+
 class LandmarkNode(Node):
     """A named point in LPS mm."""
 
@@ -604,6 +633,7 @@ NODE_TYPES: dict[str, type[Node]] = {
         MeasurementNode,
         ImplantNode,
         FitNode,
+        PrintedNode,
         LandmarkNode,
         TransformNode,
         ReportSettingsNode,
