@@ -141,3 +141,94 @@ def test_a_sphere_has_the_values_of_the_lesion_and_a_ruler_is_placed_on_its_surf
     assert view.tool is None
     assert not view3d.gives_places
     assert SMALL.contains(ruler.points_mm[0])
+
+
+def near_lesion(points: object) -> np.ndarray:
+    return np.linalg.norm(np.asarray(points) - LESION_AT, axis=-1)
+
+
+def test_points_are_on_the_surface_while_they_are_placed_and_where_they_are_taken(hand: Hand) -> None:
+    panel, view = hand.window.measure, hand.window.stage.axial
+    hand.desk.move_crosshair(tuple(float(v) for v in LESION_AT))
+    hand.press_button("Measure")
+    hand.click(panel.kinds["ruler"])
+    panel.snap.setChecked(True)
+    hand.choose(panel.first, "Lesion")
+    inside = np.add(LESION_AT, (-8.0, 0.0, 0.0))
+    hand.move(view, view.pixel_of(tuple(inside)))
+    hand.wait(lambda: near_lesion(panel.tool._shown().points[-1]) > 12.0)
+    shown = panel.tool._shown().points[-1]
+    tap(hand, view.pixel_of(tuple(inside)))
+    assert panel.tool.points[0] == pytest.approx(shown, abs=1e-9)
+    hand.move(view, view.pixel_of(tuple(np.add(LESION_AT, (8.0, 0.0, 0.0)))))
+    ends = panel.tool._shown().points
+    hand.picture("snapped-while-placing")
+    tap(hand, view.pixel_of(tuple(np.add(LESION_AT, (8.0, 0.0, 0.0)))))
+    hand.wait(lambda: measurements(hand))
+    (ruler,) = measurements(hand)
+    assert np.allclose(ruler.points_mm, ends, atol=1e-6)
+    assert near_lesion(ruler.points_mm) == pytest.approx(14.0, abs=2.5)
+
+
+def test_a_ruler_and_an_area_are_placed_by_keys_alone(hand: Hand) -> None:
+    panel, view = hand.window.measure, hand.window.stage.axial
+    x, y, z = float(LESION_AT[0]), float(LESION_AT[1]), 12.5  # on a slice
+    hand.key(Qt.Key.Key_M, modifiers=Qt.KeyboardModifier.ControlModifier)
+    hand.wait(panel.isVisible)
+    hand.key(Qt.Key.Key_Space, panel.kinds["ruler"])
+    view.setFocus()
+    hand.desk.move_crosshair((x, y, z))
+    hand.key(Qt.Key.Key_Return, view)
+    assert panel.tool.points == [(x, y, z)]
+    hand.key(Qt.Key.Key_PageUp, view)  # ten slices of 5 mm
+    hand.key(Qt.Key.Key_Return, view)
+    hand.wait(lambda: measurements(hand))
+    document = measurements(hand)[0].document
+    assert document is not None and document["length_mm"] == pytest.approx(50.0)
+
+    hand.key(Qt.Key.Key_Space, panel.kinds["area"])
+    for corner in ((0, 0, 0), (30, 0, 0), (30, 20, 0), (0, 20, 0)):
+        hand.desk.move_crosshair((x + corner[0], y + corner[1], z))
+        hand.key(Qt.Key.Key_Space, view)
+    assert len(panel.tool.points) == 4
+    hand.key(Qt.Key.Key_Return, view)
+    hand.wait(lambda: len(measurements(hand)) == 2)
+    document = measurements(hand)[1].document
+    assert document is not None and document["area_mm2"] == pytest.approx(600.0)
+
+
+def test_an_area_with_a_structure_is_that_of_its_surface_also_after_a_drag(hand: Hand) -> None:
+    panel, view = hand.window.measure, hand.window.stage.axial
+    hand.press_button("Measure")
+    hand.click(panel.kinds["area"])
+    hand.choose(panel.first, "Lesion")
+    assert not panel.snap.isVisible() and not panel.end_button.isEnabled()
+    height = 14.0 * np.cos(np.radians(60.0))
+    hand.desk.move_crosshair((*(float(v) for v in LESION_AT[:2]), float(LESION_AT[2]) + height))
+    ring = 14.0 * np.sin(np.radians(60.0))
+    places = [
+        np.add(LESION_AT, (ring * np.cos(a), ring * np.sin(a), height)) for a in np.radians(np.arange(0, 360, 45))
+    ]
+    for at in places:
+        hand.desk.move_crosshair(tuple(float(v) for v in at))
+        hand.click(panel.take_button)
+    shown = panel.tool._shown()
+    assert shown is not None and shown.label == "along the surface …"  # no number that would be too small
+    hand.click(panel.end_button)
+    hand.wait(lambda: measurements(hand))
+    hand.rest()
+    (area,) = measurements(hand)
+    cap = 2 * np.pi * 14.0**2 * (1 - np.cos(np.radians(60.0)))
+    assert area.document is not None and area.document["on_surface"]
+    assert area.document["area_mm2"] == pytest.approx(cap, rel=0.15)  # voxels of 4 and 5 mm
+    hand.desk.move_crosshair(tuple(float(v) for v in np.add(LESION_AT, (0, 0, height))))
+    hand.key(Qt.Key.Key_Escape, view)
+    hand.rest()
+    hand.picture("area-on-a-surface")
+    at = view.pixel_of(area.points_mm[0])
+    hand.grab(view, at)
+    hand.move(view, at - QPointF(15, 0))
+    hand.let_go(view, at - QPointF(15, 0))
+    hand.wait(lambda: measurements(hand)[0].points_mm != area.points_mm)
+    again = measurements(hand)[0].document
+    assert again is not None and again["on_surface"]

@@ -201,6 +201,7 @@ def test_measurements_and_volumes_are_written_as_tables(session: Session, tmp_pa
         ({"kind": "ruler", "at": [MIDDLE, MIDDLE], "plane": "axial"}, "Only angles"),
         ({"kind": "angle", "at": [MIDDLE, MIDDLE, MIDDLE]}, "no length"),
         ({"kind": "area", "at": [MIDDLE, MIDDLE + 1, MIDDLE + 2]}, "on a line"),
+        ({"kind": "area", "at": [MIDDLE, MIDDLE + 1, MIDDLE + 2], "of": ["Tumour", "Cyst"]}, "lies on one surface"),
     ],
 )
 def test_what_makes_no_measurement_is_refused_and_nothing_is_kept(
@@ -228,3 +229,38 @@ def test_a_measurement_can_be_renamed_hidden_and_removed_like_any_node(session: 
     assert [n["type"] for n in session.run("tree")["nodes"] if n["name"] == "Width"] == ["measurement"]
     session.run("remove", node="Width")
     assert session.run("measurements")["measurements"] == []
+
+
+def cap_around(polar_deg: float, count: int) -> np.ndarray:
+    """Places on the tumour's sphere of 8 mm around its lowest one."""
+    polar, around = np.radians(polar_deg), np.arange(count) * 2 * np.pi / count
+    ring = np.sin(polar) * np.column_stack([np.cos(around), np.sin(around)])
+    return MIDDLE + 8.0 * np.column_stack([ring, np.full(count, -np.cos(polar))])
+
+
+def test_an_area_of_a_structure_is_that_of_its_surface_within_the_loop() -> None:
+    with balls_session() as session:
+        placed = cap_around(70.0, 24)
+        found = session.run("measure", kind="area", at=placed, of=["Tumour"], name="Cap")
+        assert found["on_surface"] is True and "within the loop" in found["how"]
+        cap = 2 * np.pi * 64.0 * (1 - np.cos(np.radians(70.0)))
+        assert found["area_mm2"] == pytest.approx(cap, rel=0.04)  # voxels of 0.8 to 1.1 mm on a ball of 8 mm
+        assert found["area_mm2"] + found["other_side_mm2"] == pytest.approx(4 * np.pi * 64.0, rel=0.04)
+        assert found["flat_mm2"] == pytest.approx(np.pi * 64.0 * np.sin(np.radians(70.0)) ** 2, rel=0.04)
+        assert np.linalg.norm(np.array(found["points_mm"]) - placed, axis=1).max() < 0.6
+        # Corners that are each half a voxel off: twice the radius of the ring times the sine of one step, each.
+        apart = 2 * 8.0 * np.sin(np.radians(70.0)) * np.sin(2 * np.pi / 24)
+        assert found["uncertainty"] == pytest.approx(0.55 * np.sqrt(24) * apart / 2, rel=0.05)
+        (node,) = session.scene.of_type(MeasurementNode)
+        assert [session.scene.node(one).name for one in node.of] == ["Tumour"]
+        flat = session.run("measure", kind="area", at=placed, of=["Tumour"], snap=True)
+        assert "on_surface" not in flat and flat["area_mm2"] == pytest.approx(found["flat_mm2"], rel=1e-3)
+        session.run("segment", method="smooth", into="Tumour")
+        assert session.scene.is_stale(session.scene.resolve("Cap", MeasurementNode))
+
+
+def test_a_loop_that_halves_a_surface_says_that_the_other_half_is_nearly_as_large() -> None:
+    with balls_session() as session:
+        found = session.run("measure", kind="area", at=cap_around(90.0, 12), of=["Tumour"])
+        assert [one["code"] for one in found["warnings"]] == ["area-either-side"]
+        assert found["area_mm2"] <= found["other_side_mm2"]

@@ -229,6 +229,8 @@ def _off_surface(task: Task, one: Structure, away: FloatArray) -> list[Notice]:
 def _area(task: Task, points: FloatArray, ctx: Context) -> Found:
     from surgitwin.measuring.polygons import outline
 
+    if task.structures and not task.snap_to:
+        return _area_on_surface(task, task.structures[0], points, ctx)
     found = outline(points)
     spread = _spread(task, lambda moved: outline(moved).area_mm2, points)
     notices = []
@@ -236,7 +238,7 @@ def _area(task: Task, points: FloatArray, ctx: Context) -> Found:
     if found.off_plane_mm > limit:
         message = tr(
             "The outline is not flat: points lie up to {away:.1f} mm off its plane. The area is that of its picture on "
-            "the plane, not of a curved surface in it."
+            "the plane, not of a curved surface in it. For that name the surface (--of)."
         )
         notices.append(Notice("area-not-flat", message.format(away=found.off_plane_mm)))
     if found.crosses_itself:
@@ -246,6 +248,36 @@ def _area(task: Task, points: FloatArray, ctx: Context) -> Found:
     return {**_main(found.area_mm2, "mm²", f"{found.area_mm2:.1f} mm²", how, spread), "area_mm2": found.area_mm2,
             "perimeter_mm": found.perimeter_mm, "off_plane_mm": found.off_plane_mm, "uncertainty_mm2": spread,
             "line_mm": _lines(np.concatenate([points, points[:1]]))}, notices  # fmt: skip
+
+
+def _area_on_surface(task: Task, one: Structure, points: FloatArray, ctx: Context) -> Found:
+    """Of the part of a surface within the loop; the flat outline's area stands beside it."""
+    from surgitwin.measuring.polygons import outline
+    from surgitwin.measuring.surface_patches import area_within
+
+    found = area_within(one.surface(ctx), points)
+    placed, area = found.loop.placed_mm, found.area_mm2
+    try:
+        flat = outline(placed).area_mm2
+    except BadInput:  # the points lie on a line in space, though not on the surface
+        flat = None
+    spread = None
+    if task.half_voxel_mm is not None:
+        # A corner that moves across the loop by 1 mm changes the area by half of what its neighbours are apart.
+        apart = np.linalg.norm(np.roll(placed, -1, axis=0) - np.roll(placed, 1, axis=0), axis=1)
+        spread = float(task.half_voxel_mm * np.sqrt((apart**2).sum() / 4.0))
+    notices = _off_surface(task, one, found.loop.away_mm)
+    if area > 0.8 * found.other_mm2:
+        message = tr(
+            "The loop leaves two parts of “{name}” of nearly the same size, {one:.0f} and {other:.0f} mm²; the smaller "
+            "one is reported."
+        )
+        notices.append(Notice("area-either-side", message.format(name=one.name, one=area, other=found.other_mm2)))
+    how = tr("surface of {name} within the loop along it").format(name=one.name)
+    return {**_main(area, "mm²", f"{area:.1f} mm²", how, spread), "area_mm2": area, "flat_mm2": flat,
+            "other_side_mm2": found.other_mm2, "perimeter_mm": found.loop.length_mm, "on_surface": True,
+            "uncertainty_mm2": spread, "line_mm": _lines(found.loop.points_mm),
+            "points_mm": placed}, notices  # fmt: skip
 
 
 def _region(task: Task, points: FloatArray, ctx: Context) -> Found:

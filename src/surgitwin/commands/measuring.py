@@ -71,7 +71,10 @@ class MeasureTwin(Command):
         default=None, min_length=1, max_length=200
     )
     at: Annotated[tuple[str, ...], Arg(tr("a point: x,y,z in LPS mm"), unit="mm")] = ()
-    of: Annotated[tuple[str, ...], Arg(tr("a structure: segment, surface or vessel tree"))] = ()
+    of: Annotated[
+        tuple[str, ...],
+        Arg(tr("a structure: segment, surface or vessel tree; of a curve or an area the one whose surface it lies on")),
+    ] = ()
     on: Annotated[str | None, Arg(tr("the image whose values count; without it the first"))] = None
     radius_mm: Annotated[float | None, Arg(tr("radius of a sphere"), unit="mm")] = Field(default=None, gt=0, le=500)
     size_mm: Annotated[tuple[float, float, float] | None, Arg(tr("size of a box along x, y and z"), unit="mm")] = None
@@ -90,7 +93,7 @@ class MeasureTwin(Command):
         old = self._replaced(scene)
         nodes = [_structure_node(scene, name) for name in self.of]
         volume = self._image(scene, nodes, points)
-        snap_nodes = (nodes or _all_surfaces(scene)) if self.snap else []
+        snap_nodes = (nodes or all_surfaces(scene)) if self.snap else []
         task = self._task(scene, points, nodes, snap_nodes, volume)
         name = self.name_ if self.name_ is not None else free_name(scene, self.kind)
         sided = [*nodes, *([volume] if volume is not None else [])]
@@ -125,6 +128,8 @@ class MeasureTwin(Command):
             raise BadInput(message.format(title=title, count=counts[self.kind], given=len(self.of)))
         if self.kind == "curve" and len(self.of) > 1:
             raise BadInput(tr("A curve runs on one surface; name one with --of."))
+        if self.kind == "area" and len(self.of) > 1 and not self.snap:
+            raise BadInput(tr("An area lies on one surface; name one with --of."))
         if self.plane != "3d" and self.kind not in ("angle", "cobb"):
             raise BadInput(tr("Only angles are measured in a view; leave --plane out."))
         return points
@@ -151,7 +156,7 @@ class MeasureTwin(Command):
     def _task(
         self, scene: Scene, points: Any, nodes: list[Node], snap_nodes: list[Node], volume: VolumeNode | None
     ) -> Task:
-        structures = tuple(_frozen(scene, node, self.kind == "diameter") for node in nodes)
+        structures = tuple(frozen_structure(scene, node, self.kind == "diameter") for node in nodes)
         halves = [one.half_voxel_mm for one in structures if one.half_voxel_mm is not None]
         half = max(halves) if halves else (max(volume.geometry.spacing_mm) / 2.0 if volume is not None else None)
         valued = volume if self.kind in ("sphere", "box") else None
@@ -159,7 +164,7 @@ class MeasureTwin(Command):
             kind=self.kind,
             points=points,
             structures=structures,
-            snap_to=tuple(_frozen(scene, node) for node in snap_nodes),
+            snap_to=tuple(frozen_structure(scene, node) for node in snap_nodes),
             voxels=valued.voxels.frozen() if valued is not None else None,
             grid=valued.geometry if valued is not None else None,
             in_hu=valued is None or _in_hu(valued),
@@ -257,7 +262,14 @@ def _segment_of(scene: Scene, node: Node) -> SegmentNode | None:
     return None
 
 
-def _all_surfaces(scene: Scene) -> list[Node]:
+def all_surfaces(scene: Scene) -> list[Node]:
+    """Every surface that is not out of date, to snap to.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+    """
     found: list[Node] = [
         one for one in scene.of_type(SurfaceNode) if not scene.is_stale(one) and len(one.triangles.read())
     ]
@@ -266,7 +278,7 @@ def _all_surfaces(scene: Scene) -> list[Node]:
     return found
 
 
-def _frozen(scene: Scene, node: Node, wants_tree: bool = False) -> Structure:
+def frozen_structure(scene: Scene, node: Node, wants_tree: bool = False) -> Structure:
     """A structure with its current surface; a segment whose surface is stale has it made anew for this."""
     tree = tree_of(find_tree(scene, node.id)) if wants_tree and not isinstance(node, SurfaceNode) else None
     segment = _segment_of(scene, node)

@@ -491,6 +491,7 @@ class MainWindow(QMainWindow):
         self.edited.close()
         self.segment.bench.close()
         self.fit.close_hand()
+        self.measure.close_surfaces()
         self.planning.close()
         self.stage.close_views()
         super().closeEvent(event)

@@ -51,6 +51,24 @@ class SurfaceWay:
         return np.concatenate([self.legs[0], *(leg[1:] for leg in self.legs[1:])])
 
 
+@dataclass(frozen=True, eq=False)
+class Routed:
+    """A way with the mesh that it runs on: the part of the surface that holds the points, which are corners of it.
+
+    Attributes
+    ----------
+    points, triangles
+        (n, 3), (m, 3): the same surface as was given.
+    ends
+        The corner that each placed point is.
+    """
+
+    way: SurfaceWay
+    points: FloatArray
+    triangles: IntArray
+    ends: tuple[int, ...]
+
+
 def shortest_way(mesh: Mesh, points_mm: ArrayLike, closed: bool = False) -> SurfaceWay:
     """The shortest way along a mesh through placed points, (n, 3); they are moved onto the nearest triangle first.
 
@@ -59,6 +77,11 @@ def shortest_way(mesh: Mesh, points_mm: ArrayLike, closed: bool = False) -> Surf
     BadInput
         If points lie on parts of the surface that are not joined, or the surface is not joined cleanly.
     """
+    return routed(mesh, points_mm, closed).way
+
+
+def routed(mesh: Mesh, points_mm: ArrayLike, closed: bool = False) -> Routed:
+    """As `shortest_way`, with the mesh that the way runs on."""
     from surgitwin.core.triangle_tree import TriangleTree
 
     places = np.asarray(points_mm, dtype=np.float64).reshape(-1, 3)
@@ -73,7 +96,8 @@ def shortest_way(mesh: Mesh, points_mm: ArrayLike, closed: bool = False) -> Surf
     ]
     pairs = list(zip(ends, [*ends[1:], ends[0]], strict=True))
     legs = _ways(grown, pairs if closed else pairs[:-1])
-    return SurfaceWay(tuple(legs), found.points_mm, found.away_mm)
+    way = SurfaceWay(tuple(legs), found.points_mm, found.away_mm)
+    return Routed(way, grown.all_points, np.asarray(grown.triangles, dtype=np.int64), tuple(ends))
 
 
 def _part_of(mesh: Mesh, wanted: IntArray) -> tuple[IntArray, IntArray]:
@@ -109,6 +133,10 @@ class _Grown:
         used, number = np.unique(triangles, return_inverse=True)
         base = mesh.points[used].astype(np.float64)
         return _Grown([], list(number.reshape(-1, 3).astype(np.int64)), base)
+
+    @property
+    def all_points(self) -> FloatArray:
+        return np.concatenate([self.base, np.asarray(self.points, dtype=np.float64).reshape(-1, 3)])
 
     def corner(self, number: int) -> FloatArray:
         return self.base[number] if number < len(self.base) else self.points[number - len(self.base)]
@@ -162,7 +190,7 @@ class _Grown:
 def _ways(grown: _Grown, pairs: list[tuple[int, int]]) -> list[FloatArray]:
     from potpourri3d import EdgeFlipGeodesicSolver
 
-    points = np.concatenate([grown.base, np.asarray(grown.points).reshape(-1, 3)])
+    points = grown.all_points
     try:
         solver = EdgeFlipGeodesicSolver(points, np.asarray(grown.triangles))
         return [_way(solver, points, start, stop) for start, stop in pairs]

@@ -39,6 +39,7 @@ from surgitwin.core.ids import NodeId
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.gui.desk import Desk
+from surgitwin.gui.measure_snap import SurfaceSnap
 from surgitwin.gui.panels.parts import Choice, Panel, button
 from surgitwin.gui.theme import Theme
 from surgitwin.gui.tools.measure import MeasureTool, Point
@@ -51,7 +52,10 @@ HINTS: dict[MeasurementKind, str] = {
     "angle": tr("Click an end, the apex, and the other end."),
     "cobb": tr("Click two points on one line, then two on the other, both in the same direction."),
     "curve": tr("Click along the curve; Enter or a double click ends it."),
-    "area": tr("Click around the area; Enter or a double click ends it."),
+    "area": tr(
+        "Click around the area; Enter or a double click ends it. With a structure: the area of its surface within the "
+        "loop."
+    ),
     "sphere": tr("Click the centre."),
     "box": tr("Click the centre."),
     "diameter": tr("Choose the vessel, then click a place on it."),
@@ -64,6 +68,8 @@ VIEWS = (
     ("sagittal", tr("as seen in sagittal")),
 )
 FIXED = ("distance",)  # their points follow from the structures
+OF_STRUCTURE = ("distance", "diameter", "curve", "area")
+SNAPPING = ("ruler", "angle", "cobb", "area")
 
 
 class MeasurePanel(Panel):
@@ -77,7 +83,9 @@ class MeasurePanel(Panel):
         super().__init__(theme, tr("Measure"), tr("Measurements"))
         self._desk = desk
         self._kind: MeasurementKind | None = None
-        self.tool = MeasureTool(self._preview, self._movable, self)
+        self._surfaces = SurfaceSnap(desk, self)
+        self.tool = MeasureTool(self._preview, self._movable, self._snapped, lambda: desk.crosshair, self)
+        self._surfaces.ready.connect(self.tool.changed)
         self.tool.placed.connect(self._measure)
         self.tool.dragged.connect(self._measure_again)
         self.tool.progressed.connect(self._show_progress)
@@ -85,7 +93,13 @@ class MeasurePanel(Panel):
         self._show_settings()
         self.hint = self.note()
         self.measure_button = button(tr("Measure distance"), lambda: self._measure([]), "primary")
-        self.buttons(self.measure_button)
+        self.take_button = button(
+            tr("Take the crosshair"),
+            lambda: self.tool.place(desk.crosshair),
+            tip=tr("A point where the crosshair is; in a slice the space bar does that"),
+        )
+        self.end_button = button(tr("End here"), self.tool.finish, tip=tr("Measure with the points so far (Enter)"))
+        self.buttons(self.measure_button, self.take_button, self.end_button)
         self._show_list()
         self.column.addStretch(1)
         desk.session_changed.connect(lambda _: self._restart())
@@ -118,8 +132,10 @@ class MeasurePanel(Panel):
             self.plane.addItem(title, key)
         self.snap = QCheckBox(tr("Snap to the surface"))
         self.snap.setToolTip(tr("Move the points onto the nearest surface; of the structure, if one is chosen"))
+        self.snap.toggled.connect(lambda _: self._show_progress())
         for choice, title in ((self.first, tr("Structure")), (self.second, tr("To")), (self.plane, tr("Angle"))):
             choice.setAccessibleName(title)
+            choice.activated.connect(lambda _: self._show_progress())
             form.addRow(title, choice)
         form.addRow(tr("Radius"), self.radius)
         form.addRow(tr("Edge"), self.edge)
@@ -170,16 +186,19 @@ class MeasurePanel(Panel):
         for key, one in self.kinds.items():
             one.setChecked(key == kind)
         shown = {
-            self.first: kind in ("distance", "diameter", "curve") or (kind is not None and self.snap.isChecked()),
+            self.first: kind in OF_STRUCTURE or (kind in SNAPPING and self.snap.isChecked()),
             self.second: kind == "distance",
             self.plane: kind in ("angle", "cobb"),
             self.radius: kind == "sphere",
             self.edge: kind == "box",
-            self.snap: kind is not None and kind not in ("distance", "diameter", "curve", "sphere", "box"),
+            self.snap: kind in SNAPPING and not (kind == "area" and self.first.currentData()),
         }
         for widget, wanted in shown.items():
             self.form.setRowVisible(widget, wanted)
         self.measure_button.setVisible(kind == "distance")
+        self.take_button.setVisible(self.tool.placing)
+        self.end_button.setVisible(self.tool.placing and self.tool.most == -1)
+        self.end_button.setEnabled(len(self.tool.points) >= self.tool.least)
         count = len(self.tool.points)
         more = tr(" {count} placed; Backspace takes one back, Esc all.").format(count=count) if count else ""
         self.hint.setText(HINTS[kind] + more if kind is not None else tr("Choose what to measure, or drag a handle."))
@@ -187,7 +206,7 @@ class MeasurePanel(Panel):
 
     def _fields(self, kind: MeasurementKind) -> dict[str, Any]:
         chosen = self.first.currentData()
-        of = [chosen] if chosen and (kind in ("distance", "diameter", "curve") or self.snap.isChecked()) else []
+        of = [chosen] if chosen and (kind in OF_STRUCTURE or (kind in SNAPPING and self.snap.isChecked())) else []
         if kind == "distance" and self.second.currentData():
             of.append(self.second.currentData())
         edge = self.edge.value()
@@ -199,8 +218,23 @@ class MeasurePanel(Panel):
             "radius_mm": self.radius.value() if kind == "sphere" else None,
             "size_mm": (edge, edge, edge) if kind == "box" else None,
             "plane": self.plane.currentData() if kind in ("angle", "cobb") else "3d",
-            "snap": self.snap.isChecked() and kind in ("ruler", "angle", "cobb", "area"),
+            # An area of a structure lies along its surface, where its points are moved to anyway.
+            "snap": self.snap.isChecked() and kind in SNAPPING and not (kind == "area" and of),
         }
+
+    def _snapped(self, point: Point, key: str) -> Point:
+        """Where the measure command will move a point."""
+        node = self._desk.scene.get(NodeId(key), MeasurementNode) if key else None
+        if node is not None:
+            fields = _again(node)
+            kind, of, snap = node.kind, fields["of"], fields["snap"]
+        elif self._kind is not None:
+            fields = self._fields(self._kind)
+            kind, of, snap = self._kind, fields["of"], fields["snap"]
+        else:
+            return point
+        along = kind in ("curve", "area") and bool(of)
+        return self._surfaces.placed(point, of) if snap or along else point
 
     def _measure(self, points: list[Point]) -> None:
         kind = self._kind
@@ -214,20 +248,7 @@ class MeasurePanel(Panel):
         node = self._desk.scene.get(NodeId(key), MeasurementNode)
         if node is None:
             return
-        snapped = bool(node.provenance is not None and node.provenance.parameters.get("snapped"))
-        self._run(
-            {
-                "kind": node.kind,
-                "name": node.id,
-                "at": points,
-                "of": list(node.of),
-                "on": node.volume,
-                "radius_mm": node.radius_mm,
-                "size_mm": node.size_mm,
-                "plane": node.plane,
-                "snap": snapped,
-            }
-        )
+        self._run({**_again(node), "at": points})
 
     def _run(self, fields: dict[str, Any]) -> None:
         def done(document: Document) -> None:
@@ -254,6 +275,10 @@ class MeasurePanel(Panel):
         if kind is None:
             return None
         label, document = self._value(kind, points, node)
+        fields = _again(node) if node is not None else self._fields(kind)
+        if kind == "area" and fields["of"] and not fields["snap"]:
+            # The flat outline's area would be too small; that of the surface is known once all points are there.
+            label, document = tr("along the surface …"), {"line_mm": [[*points, points[0]]]}
         if kind in ("sphere", "box"):
             edge = self.edge.value() / 2
             reach = (self.radius.value(),) * 3 if kind == "sphere" else (edge, edge, edge)
@@ -390,6 +415,27 @@ class MeasurePanel(Panel):
         self.tool.stop()
         self.places_wanted.emit(False)
         self.left.emit()
+
+    def close_surfaces(self) -> None:
+        """End what is being made ready to snap to."""
+        self._surfaces.close()
+
+
+def _again(node: MeasurementNode) -> dict[str, Any]:
+    """The fields of the command that measures something once more, without its points."""
+    snapped = bool(node.provenance is not None and node.provenance.parameters.get("snapped"))
+    # A flat area that only names a structure stays flat: naming it now would measure along its surface.
+    flat = node.kind == "area" and not snapped and not (node.document or {}).get("on_surface")
+    return {
+        "kind": node.kind,
+        "name": node.id,
+        "of": [] if flat else list(node.of),
+        "on": node.volume,
+        "radius_mm": node.radius_mm,
+        "size_mm": node.size_mm,
+        "plane": node.plane,
+        "snap": snapped,
+    }
 
 
 def _spin(name: str, value: float) -> QDoubleSpinBox:

@@ -28,6 +28,10 @@ class MeasureTool(SliceTool):
         What the points so far look like, with their value.
     movable
         Whether the handles of a measurement can be dragged.
+    snapped
+        Where a point goes that the hand has here, for a new measurement ("") or one that is dragged (its id).
+    crosshair
+        Where the crosshair is, for those who place points by key.
 
     Signals
     -------
@@ -47,10 +51,12 @@ class MeasureTool(SliceTool):
         self,
         preview: Callable[[list[Point], str], MeasureContent | None],
         movable: Callable[[str], bool],
+        snapped: Callable[[Point, str], Point],
+        crosshair: Callable[[], Point],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.preview, self.movable = preview, movable
+        self.preview, self.movable, self.snapped, self.crosshair = preview, movable, snapped, crosshair
         self.least, self.most = 0, 0  # most 0: nothing is being placed; -1: as many as wanted
         self.points: list[Point] = []
         self._under: Point | None = None
@@ -72,10 +78,10 @@ class MeasureTool(SliceTool):
         self.begin(0, 0)
 
     def place(self, point: Point) -> None:
-        """One more point, from a slice or from 3D."""
+        """One more point, from a slice, from 3D, or where the crosshair is."""
         if not self.placing:
             return
-        self.points.append(point)
+        self.points.append(self.snapped(point, ""))
         if len(self.points) == self.most:
             self.finish()
             return
@@ -104,7 +110,7 @@ class MeasureTool(SliceTool):
     def move(self, view: SliceView, at: QPointF) -> None:
         if self._held is None:
             return
-        self._moved[self._held[1]] = view.point_at(at)
+        self._moved[self._held[1]] = self.snapped(view.point_at(at), self._held[0].id)
         self.changed.emit()
 
     def release(self, view: SliceView, at: QPointF) -> None:
@@ -136,8 +142,11 @@ class MeasureTool(SliceTool):
     # ---- keys --------------------------------------------------------------------------------------------------
 
     def key(self, event: QKeyEvent) -> bool:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.placing:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.placing and self.most == -1:
             return self.finish()
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and self.placing:
+            self.place(self.crosshair())
+            return True
         if event.key() == Qt.Key.Key_Backspace and self.points:
             self.points.pop()
             self.progressed.emit()
@@ -168,7 +177,7 @@ class MeasureTool(SliceTool):
     def _shown(self) -> MeasureContent | None:
         if self._held is not None:
             return self.preview(self._moved, self._held[0].id)
-        points = [*self.points, *([self._under] if self._under is not None else [])]
+        points = [*self.points, *([self.snapped(self._under, "")] if self._under is not None else [])]
         found = self.preview(points, "") if self.placing and points else None
         return None if found is None else replace(found, points=tuple(points))
 

@@ -61,7 +61,8 @@ class MeasureHand3D:
         if held is None or view.measure_tool is None:
             return
         content, number = held
-        self._points[number] = view.pick(at) or self._across(content.points[number], at)
+        place = view.pick(at) or self._across(content.points[number], at)
+        self._points[number] = view.measure_tool.snapped(place, content.id)
         shown = view.measure_tool.preview(self._points, content.id)
         if shown is not None:
             self._show(replace(shown, id=content.id, colour=content.colour))
