@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from surgitwin.cli.show_custom import show_custom, show_shape
 from surgitwin.cli.show_export import show_labels, show_preset
 from surgitwin.cli.show_files import grid, show_files, show_quick, warning_lines
 from surgitwin.cli.show_fit import show_fit, show_mark, show_sweep
@@ -325,6 +326,8 @@ _SHOWN: dict[str, Callable[[Document, Console], None]] = {
     "implants": show_implants,
     "implant": show_implant,
     "mark": show_mark,
+    "custom": show_custom,
+    "shape": show_shape,
     "fit": show_fit,
     "sweep": show_sweep,
     "export": _show_exported,

@@ -70,7 +70,7 @@ class PrintRecord:
             process,
             material,
             drafts,
-            tuple(dict.fromkeys(remark for node in wanted if (remark := _remark(node)))),
+            tuple(dict.fromkeys(remark for node in wanted if (remark := remark_of_node(node)))),
             side_known,
             tuple(notices),
         )
@@ -161,12 +161,20 @@ def _side_known(scene: Scene, node: Node) -> bool:
     return onto is None or _side_known(scene, onto)
 
 
-def _remark(node: Node) -> str:
+def surface_remark(node: SurfaceNode) -> str:
+    """What a file must say of a surface that was shaped from an implant: the same as of the implant."""
+    said = node.provenance.parameters.get("remark") if node.provenance is not None else None
+    return said if isinstance(said, str) else ""
+
+
+def remark_of_node(node: Node) -> str:
+    """What must be said of a part wherever it goes: no product, a planning model, mirrored."""
     from surgitwin.commands.export_presets import remark_of
 
     if isinstance(node, SurfaceNode):
         turned = node.provenance is not None and bool(node.provenance.parameters.get("mirrored"))
-        return tr("MIRRORED: {name}").format(name=node.name) if turned else ""
+        mirrored = tr("MIRRORED: {name}").format(name=node.name) if turned else ""
+        return "; ".join(part for part in (surface_remark(node), mirrored) if part)
     if not isinstance(node, ImplantNode):
         return ""
     mirrored = tr("MIRRORED: {name}").format(name=node.name) if node.mirrored else ""

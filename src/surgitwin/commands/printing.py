@@ -257,11 +257,13 @@ def _part(entry: SegmentInput, named: Any) -> PrintPart:
 def _frozen(node: SurfaceNode | ImplantNode) -> PrintPart:
     from surgitwin.commands.export_presets import implant_mesh, remark_of
     from surgitwin.commands.print_parts import PrintPart
+    from surgitwin.commands.print_record import surface_remark
 
     if isinstance(node, ImplantNode):
         remark = "; ".join(part for part in (remark_of(node.item), "MIRRORED" if node.mirrored else "") if part)
         return PrintPart(node.name, implant_mesh(node), node.color, node.opacity, remark)
-    return PrintPart(node.name, Mesh(node.points.frozen(), node.triangles.frozen()), node.color, node.opacity)
+    mesh = Mesh(node.points.frozen(), node.triangles.frozen())
+    return PrintPart(node.name, mesh, node.color, node.opacity, surface_remark(node))
 
 
 def _write(first: Path, contents: dict[Path, bytes]) -> list[Path]:

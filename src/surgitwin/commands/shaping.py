@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,9 +23,10 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.scene.arrays import ArrayData
-from surgitwin.scene.nodes import PlaneModel, SegmentationNode, SegmentNode, SurfaceNode
+from surgitwin.scene.nodes import ImplantNode, Node, PlaneModel, SegmentationNode, SegmentNode, SurfaceNode
 from surgitwin.scene.scene import Scene
 
+Shapeable = SegmentNode | SurfaceNode | ImplantNode
 Shaped = tuple[list[Mesh], Document, tuple[Notice, ...]]
 
 
@@ -53,7 +55,7 @@ class ShapeForPrint(Command):
     title: ClassVar[str] = tr("Shape for printing")
     summary: ClassVar[str] = tr("Hollow a structure, cut it into parts with pegs, mark it, put it on a base plate.")
 
-    of: Annotated[str, Arg(tr("segment or closed surface"))] = Field(min_length=1)
+    of: Annotated[str, Arg(tr("segment, closed surface, implant or patient-specific part"))] = Field(min_length=1)
     mirror: Annotated[bool, Arg(tr("make its mirror image (left to right); the mark then says MIRRORED"))] = False
     hollow: Annotated[float, Arg(tr("hollow it, with a wall so thick; 0 for solid"), option="hollow-mm", unit="mm")] = (
         Field(default=0.0, ge=0, le=50)
@@ -86,8 +88,8 @@ class ShapeForPrint(Command):
 
     def start(self, bench: Bench) -> Work[Any]:
         scene = bench.scene
-        node = solid_node(scene, self.of)
-        before = isinstance(node, SurfaceNode) and bool(node.provenance and node.provenance.parameters.get("mirrored"))
+        node = shapeable(scene, self.of)
+        before = _mirrored(node)
         mirrored = before != self.mirror
         side, notices = self._side(scene, node)
         order = ShapeOrder(
@@ -104,8 +106,10 @@ class ShapeForPrint(Command):
             side,
             before,
         )
-        source = surface_source(scene, node)
+        source = _source(scene, node)
         settings = self.model_dump(mode="json", exclude={"of", "name_", "mirror"}, exclude_defaults=True)
+        said = _said(node)
+        settings |= {"remark": said} if said else {}
         made_from = provenance(bench, "shape", [node], automatic=True, mirrored=mirrored, **settings)
         known = side_known(scene, node)
 
@@ -145,11 +149,16 @@ class ShapeForPrint(Command):
                             "closed": True,
                         }
                     )
-            return {"surfaces": surfaces, **document, "warnings": [one.as_json() for one in all_found]}
+            return {
+                "of": describe(node),
+                "surfaces": surfaces,
+                **document,
+                "warnings": [one.as_json() for one in all_found],
+            }
 
         return Work(compute, commit)
 
-    def _side(self, scene: Scene, node: SegmentNode | SurfaceNode) -> tuple[str | None, tuple[Notice, ...]]:
+    def _side(self, scene: Scene, node: Shapeable) -> tuple[str | None, tuple[Notice, ...]]:
         """The side to be marked; none while left and right are not certain."""
         words = set(re.split(r"[^a-z]+", node.name.casefold()))
         named = [side for side in ("left", "right") if side in words]
@@ -162,9 +171,52 @@ class ShapeForPrint(Command):
         return wanted, ()
 
 
-def side_known(scene: Scene, node: SegmentNode | SurfaceNode) -> bool:
+def shapeable(scene: Scene, name: str) -> Shapeable:
+    """The segment, the surface or the implant of this name or id.
+
+    Raises
+    ------
+    BadInput
+        If there is none, or more than one.
+    """
+    if any(name == one.id or name.casefold() == one.name.casefold() for one in scene.of_type(ImplantNode)):
+        others = (*scene.of_type(SegmentNode), *scene.of_type(SurfaceNode))
+        if not any(name in (one.id, one.name) for one in others):
+            return scene.resolve(name, ImplantNode)
+    return solid_node(scene, name)
+
+
+def _source(scene: Scene, node: Shapeable) -> Callable[[Context], Mesh]:
+    if not isinstance(node, ImplantNode):
+        return surface_source(scene, node)
+    from surgitwin.commands.export_presets import implant_mesh
+
+    mesh = implant_mesh(node)
+    return lambda ctx: mesh
+
+
+def _mirrored(node: Shapeable) -> bool:
+    if isinstance(node, ImplantNode):
+        return node.mirrored
+    return isinstance(node, SurfaceNode) and bool(node.provenance and node.provenance.parameters.get("mirrored"))
+
+
+def _said(node: Shapeable) -> str:
+    """What goes on with the shape: that it is a planning model, or no product."""
+    from surgitwin.commands.export_presets import remark_of
+    from surgitwin.commands.print_record import surface_remark
+
+    if isinstance(node, ImplantNode):
+        return remark_of(node.item)
+    return surface_remark(node) if isinstance(node, SurfaceNode) else ""
+
+
+def side_known(scene: Scene, node: Shapeable) -> bool:
     if isinstance(node, SurfaceNode):
         return node.side_known
+    if isinstance(node, ImplantNode):
+        onto = scene.get(node.onto, Node) if node.onto is not None else None
+        return side_known(scene, onto) if isinstance(onto, SegmentNode | SurfaceNode) else True
     return node.parent is None or scene.expect(node.parent, SegmentationNode).side_known
 
 

@@ -224,10 +224,15 @@ class ExportCase(Command):
         implants: list[ImplantNode],
         said: list[Document],
     ) -> Work[Any]:
+        from surgitwin.commands.print_record import surface_remark
+
         extra = [
-            NamedMesh(s.name, Mesh(s.points.frozen(), s.triangles.frozen()), s.color, s.opacity, None, False)
+            NamedMesh(
+                s.name, Mesh(s.points.frozen(), s.triangles.frozen()), s.color, s.opacity, None, False,
+                surface_remark(s),
+            )
             for s in loose
-        ]
+        ]  # fmt: skip
         extra += [
             NamedMesh(i.name, implant_mesh(i), i.color, i.opacity, None, False, remark_of(i.item)) for i in implants
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from surgitwin.commands.base import Arg, Bench, Command, Document, Work
 from surgitwin.commands.fitting import FitTask, fitted, registration_document
@@ -52,6 +52,13 @@ class SweepSizes(Command):
     name_: Annotated[str | None, Arg(tr("with --keep-best: its name in the case"), option="name")] = Field(
         default=None, min_length=1, max_length=200
     )
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        """Scripts may give three numbers."""
+        value = value.tolist() if hasattr(value, "tolist") else value
+        return ",".join(repr(float(v)) for v in value) if isinstance(value, list | tuple) else value
 
     @property
     def changes_case(self) -> bool:
