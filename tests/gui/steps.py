@@ -124,9 +124,10 @@ class Hand:
 
     def rest(self) -> None:
         """Until nothing runs and nothing is about to be shown."""
+        stage = self.window.stage
         quiet = 0
         while quiet < 3:
-            self.wait(lambda: not self.desk.active_jobs)
+            self.wait(lambda: not self.desk.active_jobs and not (stage.isVisible() and stage.busy))
             self.qtbot.wait(60)
             quiet = quiet + 1 if not self.desk.active_jobs else 0
         view = self.window.stage.view3d

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from surgitwin.gui.panels.plan import exactness_text
 from surgitwin.gui.theme import Theme, apply_theme, inter, set_role
+from surgitwin.gui.unseen import Unseen
 from surgitwin.gui.warming import Warming
 from surgitwin.gui.widgets.banner import Banner
 from surgitwin.gui.widgets.cards import DecisionCard, Status, StatusBadge, Verdict, VerdictPill, draw_mark
@@ -248,3 +249,47 @@ def test_the_window_says_of_which_cuts_the_numbers_are_exact_while_one_moves() -
         assert "margins are ≈ until the hand rests" in exactness_text((plane, curved), 0)
         assert "margins are ≈ until the hand rests" in exactness_text((territories, curved), 0)
     assert "margins are ≈ until the hand rests" in exactness_text((plane, patch), 1)
+
+
+def test_a_part_on_screen_is_refreshed_at_once_and_a_hidden_one_later_and_once(qtbot: QtBot) -> None:
+    seen, first, second = QWidget(), QWidget(), QWidget()
+    for widget in (seen, first, second):
+        qtbot.addWidget(widget)
+    seen.show()
+    told: list[str] = []
+    unseen = Unseen(seen)
+    unseen.refresh(seen, lambda: told.append("seen"))
+    for _ in range(3):
+        unseen.refresh(first, lambda: told.append("first"))
+    unseen.refresh(second, lambda: told.append("second"))
+
+    assert told == ["seen"]
+    qtbot.waitUntil(lambda: len(told) == 3)
+    qtbot.wait(200)
+    assert told == ["seen", "first", "second"]
+
+
+def test_a_part_that_comes_on_screen_before_its_turn_is_refreshed_once(qtbot: QtBot) -> None:
+    part, parent = QWidget(), QWidget()
+    qtbot.addWidget(part)
+    qtbot.addWidget(parent)
+    told: list[str] = []
+    unseen = Unseen(parent)
+    unseen.refresh(part, lambda: told.append("later"))
+    part.show()
+    unseen.refresh(part, lambda: told.append("now"))
+
+    qtbot.wait(300)
+    assert told == ["now"]
+
+
+def test_what_waits_goes_with_the_case(qtbot: QtBot) -> None:
+    part = QWidget()
+    qtbot.addWidget(part)
+    told: list[str] = []
+    unseen = Unseen(part)
+    unseen.refresh(part, lambda: told.append("of the old case"))
+    unseen.clear()
+
+    qtbot.wait(300)
+    assert told == []

@@ -337,6 +337,11 @@ class Stage(QWidget):
 
     # ---- content -----------------------------------------------------------------------------------------------
 
+    @property
+    def busy(self) -> bool:
+        """True while a change is still to be shown in the slices or in 3D."""
+        return self._later.isActive() or self._later_3d.isActive() or self.view3d.busy
+
     def refresh(self) -> None:
         """Show the scene as it is now, once the event loop is free."""
         self._later.start(0)

@@ -94,7 +94,7 @@ class FitPanel(Panel):
     def _connect(self) -> None:
         desk, hand = self._desk, self.hand
         desk.session_changed.connect(lambda _: self._restart())
-        desk.scene_changed.connect(lambda _: self.refresh())
+        desk.scene_changed.connect(lambda _: desk.unseen.refresh(self, self.refresh))
         hand.placed.connect(self._place_at)
         hand.chosen_changed.connect(self.refresh)
         hand.chosen_changed.connect(lambda: self.sizes.show_rows([], ""))
