@@ -7,7 +7,7 @@ import pytest
 
 from surgitwin.core.mesh import Mesh
 from surgitwin.surfaces import solids
-from surgitwin.surfaces.walls import find_walls, fits_plate
+from surgitwin.surfaces.walls import find_walls, oriented_to_fit
 
 
 def turned() -> np.ndarray:
@@ -67,7 +67,24 @@ def test_a_mesh_that_is_inside_out_or_empty_has_no_wall_instead_of_a_thin_one() 
     assert find_walls(empty).thinnest_mm is None
 
 
-def test_a_part_is_turned_by_quarters_to_fit_on_the_plate() -> None:
-    assert fits_plate((100, 50, 20), (250, 210, 220)) == (0, 1, 2)
-    assert fits_plate((100, 50, 300), (145, 320, 185)) == (0, 2, 1)
-    assert fits_plate((100, 50, 300), (145, 145, 185)) is None
+def box_of(*size: float) -> Mesh:
+    return solids.box((7.0, -20.0, 300.0), (7.0 + size[0], size[1] - 20.0, 300.0 + size[2])).mesh()
+
+
+def test_a_part_fits_as_it_lies_or_with_another_axis_upright_or_not_at_all() -> None:
+    found = oriented_to_fit(box_of(100, 50, 20), (250, 210, 220))
+    assert found is not None and (found.up, found.turned_deg) == (2, 0.0) and np.allclose(found.matrix, np.eye(3))
+    found = oriented_to_fit(box_of(100, 50, 300), (145, 320, 185))
+    assert found is not None and found.up != 2 and found.size_mm[1] == pytest.approx(300.0)
+    assert oriented_to_fit(box_of(100, 50, 300), (145, 145, 185)) is None
+
+
+def test_a_part_longer_than_the_plate_fits_from_corner_to_corner_and_the_matrix_says_how() -> None:
+    # A bar of 10 mm fits a square of 100 mm from corner to corner up to 100 sqrt(2) - 10 mm.
+    bar = box_of(130, 10, 10)
+    found = oriented_to_fit(bar, (100.0, 100.0, 50.0))
+    assert found is not None and found.turned_deg not in (0.0, 90.0)
+    assert np.linalg.det(found.matrix) == pytest.approx(1.0) and np.allclose(found.matrix @ found.matrix.T, np.eye(3))
+    size = np.ptp(bar.points.astype(float) @ found.matrix.T, axis=0)
+    assert size == pytest.approx(found.size_mm, abs=1e-3) and (size <= [100.0, 100.0, 50.0]).all()
+    assert oriented_to_fit(box_of(132.5, 10, 10), (100.0, 100.0, 50.0)) is None

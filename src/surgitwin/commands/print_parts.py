@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.exchange.printers import PrintProcess
+
+if TYPE_CHECKING:
+    from surgitwin.surfaces.walls import Orientation
 
 FORCED = "FORCED: check failed"
 
@@ -94,7 +97,8 @@ def examine(parts: Sequence[PrintPart], file_name: str, limits: Limits, *, ctx: 
     """
     mended, repairs, checks, problems = _mended(parts, file_name, limits, ctx.part(0.0, 0.6))
     check = _combined(checks)
-    problems += _size_problems(check, limits.process)
+    too_large, turned = _plated(check, mended, limits.process)
+    problems += too_large
     forced = bool(problems)
     data, notices = _written(mended, file_name, [FORCED] if forced else [])
     ctx.progress(0.65, tr("Reading {name} back").format(name=file_name))
@@ -108,7 +112,7 @@ def examine(parts: Sequence[PrintPart], file_name: str, limits: Limits, *, ctx: 
         tuple(problems),
         tuple(repairs),
         _deviation(read_back, parts, ctx.part(0.7, 1.0)),
-        notices,
+        (*turned, *notices),
     )
 
 
@@ -230,19 +234,58 @@ def _combined(checks: list[Document]) -> Document:
     }
 
 
-def _size_problems(check: Document, process: PrintProcess) -> list[str]:
-    from surgitwin.surfaces.walls import fits_plate
+def _plated(check: Document, parts: Sequence[PrintPart], process: PrintProcess) -> tuple[list[str], tuple[Notice, ...]]:
+    """How each piece fits on the plate, in the check; problems of those that do not, and what is to be turned.
 
-    check["fits_plate"] = fits_plate(check["size_mm"], process.plate_mm) is not None
-    if check["fits_plate"]:
-        return []
-    message = tr(
-        "The part is {size} mm large and does not fit on the plate of {plate} mm however it is turned by quarters; "
-        "cut it into parts, or choose another process."
-    )
-    size = " × ".join(f"{value:.0f}" for value in check["size_mm"])
+    Pieces that are objects of their own, as in a 3MF file, need not fit on the plate together.
+    """
+    from surgitwin.exchange.mesh_out import MeshItem, merged
+    from surgitwin.surfaces.walls import oriented_to_fit
+
     plate = " × ".join(f"{value:g}" for value in process.plate_mm)
-    return [message.format(size=size, plate=plate)]
+    whole = oriented_to_fit(merged([MeshItem(part.name, part.mesh) for part in parts]), process.plate_mm)
+    problems: list[str] = []
+    notices: list[Notice] = []
+    for one, part in zip(check["meshes"], parts, strict=True):
+        found = whole if len(parts) == 1 else oriented_to_fit(part.mesh, process.plate_mm)
+        size = np.ptp(part.mesh.points.astype(np.float64), axis=0)
+        one["fits_plate"], one["orientation"] = found is not None, _orientation(found)
+        if found is None:
+            message = tr(
+                "“{name}” is {size} mm large and does not fit on the plate of {plate} mm, whichever of its axes is "
+                "upright and however it is turned about it; cut it into parts, or choose another process."
+            )
+            large = " × ".join(f"{value:.0f}" for value in size)
+            problems.append(message.format(name=part.name, size=large, plate=plate))
+        elif found.turned_deg or found.up != 2:
+            message = tr("“{name}” fits on the plate of {plate} mm only when it is turned: {how}.")
+            text = message.format(name=part.name, plate=plate, how=turned_in_words(one["orientation"]))
+            notices.append(Notice("print-turned", text))
+    if whole is None and not problems:
+        message = tr(
+            "The pieces do not fit on the plate of {plate} mm where they lie: print them one by one, or arrange them."
+        )
+        notices.append(Notice("print-pieces", message.format(plate=plate)))
+    check["fits_plate"], check["orientation"] = not problems, _orientation(whole)
+    return problems, tuple(notices)
+
+
+def _orientation(found: Orientation | None) -> Document | None:
+    if found is None:
+        return None
+    return {
+        "matrix": found.matrix.tolist(),
+        "size_mm": list(found.size_mm),
+        "turned_deg": found.turned_deg,
+        "up": ("right-left", "front-back", "feet-head")[found.up],
+    }
+
+
+def turned_in_words(orientation: Document) -> str:
+    """How a part is to be laid on the plate."""
+    axes = {"right-left": tr("right-left"), "front-back": tr("front-back"), "feet-head": tr("feet-head")}
+    words = tr("{axis} upright, turned by {angle:.0f}° about it")
+    return words.format(axis=axes[orientation["up"]], angle=orientation["turned_deg"])
 
 
 def _written(parts: Sequence[PrintPart], name: str, remarks: list[str]) -> tuple[bytes, tuple[Notice, ...]]:

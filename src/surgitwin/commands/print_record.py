@@ -209,9 +209,22 @@ def _checked(check: Document) -> str:
             tr("crossings not assessed") if crossings is None else tr("crossings: {count}").format(count=crossings),
             tr("shells: {count}").format(count=check["shells"]),
             tr("triangles: {count}").format(count=check["triangles"]),
-            tr("fits the plate") if check["fits_plate"] else tr("DOES NOT FIT THE PLATE"),
+            _on_plate(check),
         )
     )
+
+
+def _on_plate(check: Document) -> str:
+    from surgitwin.commands.print_parts import turned_in_words
+
+    if not check["fits_plate"]:
+        return tr("DOES NOT FIT THE PLATE")
+    way = check["orientation"]
+    if way is None:
+        return tr("its pieces fit the plate one by one")
+    if way["up"] == "feet-head" and not way["turned_deg"]:
+        return tr("fits the plate")
+    return tr("fits the plate with {how}").format(how=turned_in_words(way))
 
 
 def _deviated(deviation: Document) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
@@ -73,16 +72,68 @@ def find_walls(
     return Walls(float(across[thinnest]), (x, y, z), len(places), spacing, thin)
 
 
-def fits_plate(size_mm: Sequence[float], plate_mm: Sequence[float]) -> tuple[int, int, int] | None:
-    """Which of the part's axes lie along the plate's x, y and z so that it fits; None if it does in no such way.
+@dataclass(frozen=True, eq=False)
+class Orientation:
+    """How a part is to be turned to fit on a plate.
 
-    Only turns by quarters are tried, the one that changes least first; a part may fit obliquely and be refused here.
+    Attributes
+    ----------
+    matrix
+        3x3, a rotation: plate mm = matrix @ LPS mm, but for a shift.
+    size_mm
+        Of its box along the plate's x, y and z, so turned.
+    turned_deg
+        The angle by which it is turned about the axis that stands upright.
+    up
+        Which of the part's own axes stands upright: 0 right-left, 1 front-back, 2 feet-head.
     """
-    for a, b, c in permutations((0, 1, 2)):
-        order = (a, b, c)
-        if all(size_mm[axis] <= room for axis, room in zip(order, plate_mm, strict=True)):
-            return order
+
+    matrix: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    size_mm: tuple[float, float, float]
+    turned_deg: float
+    up: int
+
+
+_TURN_DEG = 1.0
+
+
+def oriented_to_fit(mesh: Mesh, plate_mm: Sequence[float]) -> Orientation | None:
+    """A way to turn a part so that it fits on a plate, as little as will do; None if none was found.
+
+    As it lies first, then with another of its axes upright, each turned about the upright one by whole degrees. Ways
+    that lean the part are not tried: it would need supports.
+    """
+    points = mesh.points[np.unique(mesh.triangles)].astype(np.float64)
+    angles = np.radians(np.arange(0.0, 180.0, _TURN_DEG))
+    for up in (2, 1, 0):
+        first, second = ((1, 2), (2, 0), (0, 1))[up]
+        if np.ptp(points[:, up]) > plate_mm[2]:
+            continue
+        flat = _hull(points[:, [first, second]])
+        along = flat[:, :1] * np.cos(angles) - flat[:, 1:] * np.sin(angles)
+        across = flat[:, :1] * np.sin(angles) + flat[:, 1:] * np.cos(angles)
+        fits = np.flatnonzero((np.ptp(along, axis=0) <= plate_mm[0]) & (np.ptp(across, axis=0) <= plate_mm[1]))
+        if not len(fits):
+            continue
+        # Quarters before other angles, small ones before large ones.
+        degrees = fits * _TURN_DEG
+        best = int(fits[np.lexsort((degrees, degrees % 90 != 0))[0]])
+        cos, sin = float(np.cos(angles[best])), float(np.sin(angles[best]))
+        matrix = np.zeros((3, 3))
+        matrix[0, [first, second]], matrix[1, [first, second]], matrix[2, up] = (cos, -sin), (sin, cos), 1.0
+        size = (float(np.ptp(along[:, best])), float(np.ptp(across[:, best])), float(np.ptp(points[:, up])))
+        return Orientation(matrix, size, best * _TURN_DEG, up)
     return None
+
+
+def _hull(flat: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The corners of the outline around points in a plane; the points themselves where they lie on a line."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return np.asarray(flat[ConvexHull(flat).vertices], np.float64)
+    except QhullError:
+        return flat
 
 
 def _face_normals(mesh: Mesh) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
