@@ -13,6 +13,7 @@ It needs a display; on Linux without one it starts Xvfb.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import statistics
 import subprocess
@@ -104,6 +105,7 @@ def drag(arguments: argparse.Namespace, folder: Path) -> None:
     hand = open_window(Bot(), app, "drag")  # type: ignore[arg-type]
     dog = Watchdog(arguments.explain)
     Frames(hand.window.stage.view3d, dog)
+    hand.wait(lambda: gc.get_freeze_count() > 0)  # the start page has made ready what it makes ready
     hand.window.opener.open(case)
     hand.wait(lambda: hand.desk.volume is not None)
     hand.wait_for_3d()

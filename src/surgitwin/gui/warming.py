@@ -48,6 +48,8 @@ MODULES = (
     "surgitwin.surfaces",
     "surgitwin.exchange.names",
     "numba",  # compiled loops
+    "surgitwin.core.triangle_kernels",  # the fit of an implant, points that snap
+    "surgitwin.implants.fit",
 )
 
 
