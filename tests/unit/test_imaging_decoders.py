@@ -64,7 +64,9 @@ def test_a_process_starts_with_the_headers_and_decodes_the_slices(folder: Path, 
     assert started.running == 0
 
 
-@pytest.mark.parametrize("load", [load_series, lambda path: load_images(path, None, Context())], ids=["library", "command"])
+@pytest.mark.parametrize(
+    "load", [load_series, lambda path: load_images(path, None, Context())], ids=["library", "command"]
+)
 def test_loading_ends_the_processes_that_it_started(folder: Path, started: Started, load: object) -> None:
     assert np.array_equal(load(folder).voxels, VOXELS)  # type: ignore[operator]
     assert len(started) == 1
