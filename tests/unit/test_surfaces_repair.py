@@ -12,7 +12,9 @@ from surgitwin.core.progress import Context
 from surgitwin.surfaces import mask_surface, solids
 from surgitwin.surfaces.check import check_mesh, is_closed
 from surgitwin.surfaces.deviation import deviation, voxel_faces
+from surgitwin.surfaces.fields import Field
 from surgitwin.surfaces.repair import Repaired, boundary_loops, repair
+from surgitwin.surfaces.winding import winding
 
 BALL = solids.sphere((40.0, -70.0, 300.0), 12.0, sides=40).mesh()
 COS, SIN = np.cos(0.4), np.sin(0.4)
@@ -95,11 +97,51 @@ def test_shells_that_cross_are_united() -> None:
     assert repaired.mesh.volume_mm3 == pytest.approx(expected, rel=0.015)  # of 40 sides
 
 
-def test_a_shell_that_crosses_itself_and_one_that_meets_itself_along_an_edge_are_refused() -> None:
-    pushed = BALL.points.copy()
-    pushed[int(np.argmax(pushed[:, 2])), 2] -= 30.0
-    (problem,) = repair(Mesh(pushed, BALL.triangles)).problems
+def coil(turns_deg: float, size: float = 1.0) -> Mesh:
+    """A closed tube of radius 5 mm bent to a ring of radius 20 mm and on, so that its end lies in its start."""
+    angles, round_ = np.linspace(0, np.radians(turns_deg), 97), np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    s, t = (one.ravel() for one in np.meshgrid(angles, round_, indexing="ij"))
+    points = np.column_stack(((20 + 5 * np.cos(t)) * np.cos(s), (20 + 5 * np.cos(t)) * np.sin(s), 5 * np.sin(t)))
+    points = np.vstack((points, [[20, 0, 0], [20 * np.cos(angles[-1]), 20 * np.sin(angles[-1]), 0]])) * size
+    rows = np.arange(97 * 24).reshape(97, 24)
+    p, q, u, v = rows[:-1], rows[1:], np.roll(rows[1:], -1, axis=1), np.roll(rows[:-1], -1, axis=1)
+    first, last = len(points) - 2, len(points) - 1
+    sides = [np.stack(three, axis=-1).reshape(-1, 3) for three in ((p, q, u), (p, u, v))]
+    ends = zip(rows[0], np.roll(rows[0], -1), rows[-1], np.roll(rows[-1], -1), strict=True)
+    caps = [[[first, a, b], [last, d, c]] for a, b, c, d in ends]
+    triangles = np.concatenate((*sides, np.reshape(caps, (-1, 3)))).astype(np.int32)
+    mesh = Mesh(points.astype(np.float32), triangles)
+    return mesh if mesh.volume_mm3 > 0 else Mesh(mesh.points, np.ascontiguousarray(triangles[:, ::-1]))
+
+
+def test_a_shell_that_crosses_itself_is_made_anew_around_all_that_it_encloses() -> None:
+    crossed = coil(375.0)
+    check = check_mesh(crossed)
+    assert check.closed and check.manifold and check.self_intersections and check.shells == 1
+    repaired = repair(crossed)
+    assert codes(repaired) == ["made-anew"] and repaired.problems == ()
+    assert repaired.check.self_intersections == 0 and repaired.check.shells == 1
+    # What both ends share counts once: a whole torus, V = 2 pi^2 R r^2, here of 24 by 97 sides.
+    outline = 12 * np.sin(2 * np.pi / 24) * 25.0
+    assert repaired.mesh.volume_mm3 == pytest.approx(outline * 2 * np.pi * 20.0, rel=0.01)
+    assert "lies up to 0." in repaired.steps[-1].message
+
+
+def test_a_shell_that_crosses_itself_and_is_too_large_to_be_made_anew_is_refused() -> None:
+    (problem,) = repair(coil(375.0, size=8.0)).problems
     assert "crosses itself" in problem
+
+
+def test_winding_numbers_tell_outside_inside_and_overlap() -> None:
+    both = together(solids.box((0, 0, 0), (10, 10, 10)).mesh(), solids.box((5, 2, 2), (15, 8, 8)).mesh())
+    grid = Field.over((-3.0, -3.0, -3.0), (18.0, 13.0, 13.0), 1.0)
+    points = grid.points(np.ones(grid.values.shape, np.bool_)) + 3e-4
+    expected = sum(((points > low) & (points < high)).all(axis=1).astype(int) for low, high in (
+        ((0, 0, 0), (10, 10, 10)), ((5, 2, 2), (15, 8, 8))))  # fmt: skip
+    assert np.array_equal(winding(both, grid).ravel(), expected)
+
+
+def test_a_surface_that_meets_itself_along_an_edge_is_refused() -> None:
     one, two = solids.box((0, 0, 0), (10, 10, 10)).mesh(), solids.box((10, 10, 0), (20, 20, 10)).mesh()
     problems = repair(together(one, two)).problems
     assert problems and "meets itself along an edge" in problems[0]

@@ -77,7 +77,7 @@ def distances(mesh: Mesh, grid: Field, levels: tuple[float, ...] = (0.0,), ctx: 
     ctx.check()
     # Where the nearest triangles of these nodes are: what lies further off the grid need not be looked at.
     around = max(abs(level) for level in levels) + 2.0 * _BAND * grid.spacing_mm
-    exact = _unsigned(cropped(mesh, grid, around), grid.points(near), grid.spacing_mm)
+    exact = closest_mm(cropped(mesh, grid, around), grid.points(near), grid.spacing_mm)
     values[near] = np.where(within[near], -exact, exact)
     return grid.with_values(values)
 
@@ -92,7 +92,7 @@ def unsigned(mesh: Mesh, grid: Field, level: float) -> Field:
     rough, _ = tree.query(everywhere, distance_upper_bound=reach)
     near = np.isfinite(rough)
     values = np.full(len(everywhere), reach)
-    values[near] = np.minimum(_unsigned(mesh, everywhere[near], grid.spacing_mm), reach)
+    values[near] = np.minimum(closest_mm(mesh, everywhere[near], grid.spacing_mm), reach)
     return grid.with_values(values.reshape(grid.values.shape))
 
 
@@ -255,7 +255,7 @@ def _coarse(within: NDArray[np.bool_], spacing: float) -> NDArray[np.float32]:
     return np.asarray((out - np.sign(out) * 0.5) * spacing, np.float32)
 
 
-def _unsigned(mesh: Mesh, points: FloatArray, step_mm: float) -> FloatArray:
+def closest_mm(mesh: Mesh, points: FloatArray, step_mm: float) -> FloatArray:
     """Distances to the triangles that the six nearest samples lie on."""
     from scipy.spatial import cKDTree
 

@@ -28,8 +28,8 @@ class Step:
     Attributes
     ----------
     code
-        ``merged-points``, ``dropped-faces``, ``turned-faces``, ``filled-holes``, ``dropped-shells``, ``turned-shells``
-        or ``united-shells``.
+        ``merged-points``, ``dropped-faces``, ``turned-faces``, ``filled-holes``, ``dropped-shells``, ``turned-shells``,
+        ``united-shells`` or ``made-anew``.
     count
         Of what the code says.
     """
@@ -83,7 +83,8 @@ def repair(
     Points at one place are joined; triangles without area in the mesh's own terms (a corner twice) and doubled ones go;
     faces are turned to agree; holes up to ``hole_mm`` across are closed by a fan; closed shells below ``debris_mm3``
     go, cavities as well as bodies, but never the largest; each shell is turned outwards, or inwards where it bounds a
-    cavity; shells that cross are united.
+    cavity; shells that cross are united, and one that crosses itself is made anew around all that it encloses, where a
+    grid of 0.6 mm or finer can hold it.
 
     Parameters
     ----------
@@ -110,11 +111,13 @@ def repair(
     _drop_debris(bench, debris_mm3)
     _turn_shells(bench)
     check = check_mesh(bench.mesh, intersections_up_to=intersections_up_to, ctx=ctx.part(0.4, 0.8))
-    if check.self_intersections and check.closed and check.manifold:
-        united = _unite_shells(bench)
-        if united is not None:
-            bench.mesh = united
-            check = check_mesh(united, intersections_up_to=intersections_up_to, ctx=ctx.part(0.8, 1.0))
+    for mend in (_unite_shells, _make_anew):
+        if not (check.self_intersections and check.closed and check.manifold):
+            break
+        mended = mend(bench, check.self_intersections)
+        if mended is not None:
+            bench.mesh = mended
+            check = check_mesh(mended, intersections_up_to=intersections_up_to, ctx=ctx.part(0.8, 1.0))
     return Repaired(bench.mesh, check, tuple(bench.steps), problems_of(bench.mesh, check, hole_mm))
 
 
@@ -353,7 +356,27 @@ def _depths(mesh: Mesh, shell: IntArray) -> IntArray:
     return depths
 
 
-def _unite_shells(bench: _Bench) -> Mesh | None:
+def _make_anew(bench: _Bench, crossings: int) -> Mesh | None:
+    """The surface around all that a shell which crosses itself encloses; None where that does not help."""
+    from surgitwin.core.errors import SurgitwinError
+    from surgitwin.surfaces.winding import made_anew
+
+    try:
+        found = made_anew(bench.mesh)
+    except SurgitwinError:
+        return None  # the crossings stay, and are told
+    if found is None:
+        return None
+    mesh, step, far = found
+    text = tr(
+        "The surface crossed itself in {count} places; it was made anew around all that it encloses, on a grid of "
+        "{step:.2f} mm, and lies up to {far:.2f} mm from where it was."
+    )
+    bench.note("made-anew", crossings, text, step=step, far=far)
+    return mesh
+
+
+def _unite_shells(bench: _Bench, crossings: int) -> Mesh | None:
     """Bodies that overlap as one body; None where that does not help."""
     from surgitwin.core.errors import SurgitwinError
     from surgitwin.surfaces.solids import Solid, difference, union
