@@ -8,6 +8,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,7 +24,7 @@ from surgitwin.core.progress import Context
 from surgitwin.exchange.atomic import write_together
 from surgitwin.exchange.mesh_in import read_surface_file
 from surgitwin.exchange.mesh_out import MeshItem, export_meshes
-from surgitwin.exchange.packing import plain, rows
+from surgitwin.exchange.packing import block, pack
 from surgitwin.surfaces import decimate
 from surgitwin.surfaces.decimate import bending_mm
 from surgitwin.surfaces.deviation import deviation
@@ -222,25 +223,12 @@ def unpacked(blocks: Iterable[bytes | memoryview]) -> bytes:
     return b"".join(reader.decompress(bytes(block)) for block in blocks)
 
 
-@pytest.mark.parametrize(
-    "kind", ["points", "triangles", "equal lines", "no lines", "noise", "far quotes", "long lines", "one byte"]
-)
-def test_rows_packed_for_3mf_are_read_by_zlib_as_they_were(kind: str) -> None:
-    random = np.random.default_rng(11)
-    points, triangles = random.normal(size=(5_000, 3)) * 900, random.integers(0, 10_000_000, (5_000, 3))
-    text = {
-        "points": "".join(f'<vertex x="{x:.4f}" y="{y:.3g}" z="{z:.0f}"/>\n' for x, y, z in points),
-        "triangles": "".join(f'<triangle v1="{a}" v2="{b}" v3="{c}"/>\n' for a, b, c in triangles),
-        "equal lines": '<triangle v1="1" v2="22" v3="333"/>\n' * 4_000,
-        "no lines": "",
-        "noise": bytes(random.integers(0, 256, 20_000, dtype=np.uint8)).decode("latin-1"),
-        "far quotes": ('"' + "a" * 40_000) * 9,
-        "long lines": ('"' * 3 + "b" * 300) * 50 + '"""' * 500,
-        "one byte": '"',
-    }[kind].encode("latin-1")
-    told, packed = rows(np.frombuffer(text, np.uint8))
-    assert bytes(told) == text
-    assert unpacked([packed, plain(b"after")[1]]) == text + b"after"
+def test_blocks_packed_one_by_one_are_one_stream_for_zlib() -> None:
+    noise = np.random.default_rng(11).integers(0, 256, 20_000, dtype=np.uint8).tobytes()
+    texts = [b'<vertex x="1" y="22" z="333"/>\n' * 4_000, b"", noise, b"after"]
+    packed = pack([partial(block, text) for text in texts])
+    assert unpacked(packed.blocks) == b"".join(texts)
+    assert (packed.size, packed.crc) == (len(b"".join(texts)), zlib.crc32(b"".join(texts)))
 
 
 def test_rows_are_packed_about_as_small_as_zlib_packs_them(tmp_path: Path) -> None:

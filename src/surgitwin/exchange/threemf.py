@@ -25,7 +25,7 @@ from surgitwin.core.errors import BadInput
 from surgitwin.core.text import tr
 from surgitwin.exchange.atomic import write_atomically
 from surgitwin.exchange.mesh_out import ExportResult, MeshItem, result_of
-from surgitwin.exchange.packing import Block, pack, plain, rows, write_zip
+from surgitwin.exchange.packing import Block, block, pack, write_zip
 
 NAMESPACE = "urn:surgitwin:3mf"
 # The production extension gives everything an identifier; by name and place, so that equal surfaces give equal files.
@@ -56,7 +56,7 @@ def write_3mf(items: Sequence[MeshItem], path: Path, remarks: Sequence[str] = ()
         if np.abs(item.mesh.points).max() >= _LARGEST_MM:
             raise BadInput(tr("The surface of '{name}' reaches too far for a 3MF file.").format(name=item.name))
     frame = zipfile.ZipFile(io.BytesIO(_package(items, remarks).tobytes()))
-    parts = {name: pack([partial(plain, frame.read(name))]) for name in frame.namelist() if name != _MODEL}
+    parts = {name: pack([partial(block, frame.read(name))]) for name in frame.namelist() if name != _MODEL}
     parts[_MODEL] = pack(_model(frame.read(_MODEL), items))
     write_atomically(path, lambda temporary: write_zip(temporary, parts))
     return result_of(items, [path], "mm", "LPS")
@@ -66,26 +66,26 @@ def _model(frame: bytes, items: Sequence[MeshItem]) -> Iterator[Callable[[], Blo
     """The model with the surfaces in the tetrahedra's places; names hold no ``<``, so the places are certain."""
     between = re.split(rb"<mesh>.*?</mesh>", frame, flags=re.DOTALL)
     for text, item in zip(between[:-1], items, strict=True):
-        yield partial(plain, text + b"<mesh><vertices>\n")
+        yield partial(block, text + b"<mesh><vertices>\n")
         yield from _blocks(np.ascontiguousarray(item.mesh.points, np.float32), _VERTEX)
-        yield partial(plain, b"</vertices><triangles>\n")
+        yield partial(block, b"</vertices><triangles>\n")
         yield from _blocks(np.ascontiguousarray(item.mesh.triangles, np.int32), _TRIANGLE)
-        yield partial(plain, b"</triangles></mesh>")
-    yield partial(plain, between[-1])
+        yield partial(block, b"</triangles></mesh>")
+    yield partial(block, between[-1])
 
 
 def _blocks(values: NDArray[Any], around: tuple[bytes, ...]) -> Iterator[Callable[[], Block]]:
     words = [np.frombuffer(word, np.uint8) for word in (*around[:-1], around[-1] + b"\n")]
     for start in range(0, len(values), _BLOCK):
-        yield partial(_block, values[start : start + _BLOCK], words)
+        yield partial(_rows, values[start : start + _BLOCK], words)
 
 
-def _block(values: NDArray[Any], words: list[NDArray[np.uint8]]) -> Block:
+def _rows(values: NDArray[Any], words: list[NDArray[np.uint8]]) -> Block:
     from surgitwin.exchange.mesh_kernels import ROW_BYTES, triangle_text, vertex_text
 
     write: Callable[..., int] = vertex_text if values.dtype == np.float32 else triangle_text
     text = np.empty(len(values) * ROW_BYTES, np.uint8)
-    return rows(text[: write(values, *words, text)])
+    return block(text[: write(values, *words, text)].data)
 
 
 def _package(items: Sequence[MeshItem], remarks: Sequence[str]) -> NDArray[np.uint8]:
