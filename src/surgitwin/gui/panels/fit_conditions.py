@@ -19,7 +19,7 @@ from surgitwin.scene.nodes import ImplantNode, Node, SegmentNode, SurfaceNode
 from surgitwin.scene.scene import Scene
 
 SIDES = (("", tr("Not said")), ("left", tr("Left")), ("right", tr("Right")))
-SURFACES = (("facing", tr("What faces the bone")), ("all", tr("The whole implant")))
+SURFACES = (("facing", tr("Facing the bone")), ("all", tr("All of it")))
 
 
 class FitConditions(QWidget):

@@ -67,7 +67,9 @@ class FitResult(QWidget):
 
 def fit_rows(document: Document) -> Rows:
     """A row for each number; what was not assessed says so."""
-    rows = [
+    # What decides about a screw comes first.
+    rows = [(tr("Gertzbein-Robbins"), _screw(document["screw"]))] if document["screw"] is not None else []
+    rows += [
         (
             tr("Contact"),
             _with(document["contact_percent"], "%", 0) + tr(" within {mm:.1f} mm").format(mm=document["tolerance_mm"]),
@@ -86,7 +88,6 @@ def fit_rows(document: Document) -> Rows:
     for frame in (document["cup"] or {}).get("frames", ()):
         rows += cup_rows(frame)
     if document["screw"] is not None:
-        rows.append((tr("Gertzbein-Robbins"), _screw(document["screw"])))
         rows += hu_rows(document["screw"])
     return rows
 
