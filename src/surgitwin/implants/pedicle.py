@@ -135,6 +135,55 @@ def screw_fit(
         If the screw has no length or the part of the path that was given is not on it.
     """
     entry, tip = np.asarray(entry_mm, np.float64), np.asarray(tip_mm, np.float64)
+    path = _path(vertebra, entry, tip, radius_mm)
+    part, waist, how = _part(vertebra, path.places_mm, path.axis, path.along_mm, pedicle_mm)
+    tip_breach, error = float(path.outside_mm[-1]), voxel_mm / 2
+    if part is None:
+        return ScrewFit(None, None, error, (), None, None, None, None, None, None, tip_breach, how)
+    worst = _worst(path, part)
+    place = path.places_mm[worst]
+    depth, margin = float(path.breach_mm[worst]), -float(path.outside_mm[worst]) - radius_mm
+    before = path.along_mm < part[0]
+    middle = vertebra.mesh.points.mean(axis=0, dtype=np.float64)
+    if canal is not None:
+        middle = canal_middle(canal, place, up)
+    x, y, z = (float(v) for v in place)
+    return ScrewFit(
+        breach_mm=depth,
+        grade=grade_of(depth),
+        error_mm=error,
+        grades_possible=_grades_between(-margin - error, -margin + error),
+        direction=_way(path.outwards(worst), path.axis, np.asarray(up, np.float64), middle - place),
+        wall_mm=margin if depth <= 0 else None,
+        pedicle_mm=(float(part[0]), float(part[1])),
+        waist_mm=waist,
+        place_mm=(x, y, z),
+        entry_breach_mm=float(path.breach_mm[before].max()) if before.any() else None,
+        tip_breach_mm=tip_breach,
+        found_by=how,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """The axis of a screw in steps, and how each of its places lies to the cortex."""
+
+    places_mm: FloatArray
+    axis: FloatArray
+    along_mm: FloatArray
+    outside_mm: FloatArray
+    breach_mm: FloatArray
+    nearest_mm: FloatArray
+    normals: FloatArray
+
+    def outwards(self, at: int) -> FloatArray:
+        """From a place to the cortex nearest to it, or on from there where the place lies outside."""
+        out = self.nearest_mm[at] - self.places_mm[at]
+        way = out if self.outside_mm[at] <= 0 else -out
+        return np.asarray(way if np.linalg.norm(way) >= 1e-6 else self.normals[at], np.float64)
+
+
+def _path(vertebra: DistanceTo, entry: FloatArray, tip: FloatArray, radius_mm: float) -> _Path:
     length = float(np.linalg.norm(tip - entry))
     if not np.isfinite(length) or length < 1.0 or radius_mm <= 0:
         raise BadInput(tr("The screw has no length or no diameter: its entry and tip must be at least 1 mm apart."))
@@ -143,40 +192,20 @@ def screw_fit(
     places = entry + along[:, None] * axis
     found = vertebra.of(places)
     breach = np.maximum(0.0, radius_mm + found.distance_mm)
-    part, waist, how = _part(vertebra, places, axis, along, pedicle_mm)
-    tip_breach = float(found.distance_mm[-1])
-    if part is None:
-        return ScrewFit(None, None, voxel_mm / 2, (), None, None, None, None, None, None, tip_breach, how)
-    inside = (along >= part[0] - 1e-9) & (along <= part[1] + 1e-9)
+    return _Path(places, axis, along, found.distance_mm, breach, found.nearest_mm, found.normal)
+
+
+def _worst(path: _Path, part: tuple[float, float]) -> int:
+    """The number of the place of the pedicle where the axis is nearest to the cortex, or furthest out of it."""
+    inside = (path.along_mm >= part[0] - 1e-9) & (path.along_mm <= part[1] + 1e-9)
     # Of places that are equally bad the one in the middle: near its ends other parts of the bone may be as near.
-    bad = np.flatnonzero(inside & (found.distance_mm >= found.distance_mm[inside].max() - _EQUAL_MM))
-    worst = int(bad[np.argmin(np.abs(along[bad] - sum(part) / 2))])
-    depth, margin = float(breach[worst]), -float(found.distance_mm[worst]) - radius_mm
-    before = along < part[0]
-    x, y, z = (float(v) for v in places[worst])
-    low, high = grade_of(-margin - voxel_mm / 2), grade_of(-margin + voxel_mm / 2)
-    middle = vertebra.mesh.points.mean(axis=0, dtype=np.float64)
-    if canal is not None:
-        middle = canal_middle(canal, places[worst], up)
-    out = found.nearest_mm[worst] - places[worst]
-    outwards = out if found.distance_mm[worst] <= 0 else -out
-    if np.linalg.norm(outwards) < 1e-6:
-        outwards = found.normal[worst]
+    bad = np.flatnonzero(inside & (path.outside_mm >= path.outside_mm[inside].max() - _EQUAL_MM))
+    return int(bad[np.argmin(np.abs(path.along_mm[bad] - sum(part) / 2))])
+
+
+def _grades_between(low_mm: float, high_mm: float) -> tuple[Grade, ...]:
     letters: tuple[Grade, ...] = ("A", "B", "C", "D", "E")
-    return ScrewFit(
-        breach_mm=depth,
-        grade=grade_of(depth),
-        error_mm=voxel_mm / 2,
-        grades_possible=letters[letters.index(low) : letters.index(high) + 1],
-        direction=_way(outwards, axis, np.asarray(up, np.float64), middle - places[worst]),
-        wall_mm=margin if depth <= 0 else None,
-        pedicle_mm=(float(part[0]), float(part[1])),
-        waist_mm=waist,
-        place_mm=(x, y, z),
-        entry_breach_mm=float(breach[before].max()) if before.any() else None,
-        tip_breach_mm=tip_breach,
-        found_by=how,
-    )
+    return letters[letters.index(grade_of(low_mm)) : letters.index(grade_of(high_mm)) + 1]
 
 
 def canal_middle(canal: Mesh, place_mm: ArrayLike, up: ArrayLike) -> FloatArray:
