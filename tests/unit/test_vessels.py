@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from surgitwin.core.errors import BadInput, Cancelled
 from surgitwin.core.geometry import Geometry
@@ -13,7 +14,7 @@ from surgitwin.segmentation.vessel_filter import eigenvalues, tubes
 from surgitwin.segmentation.vessel_gaps import bridge_gaps
 from surgitwin.segmentation.vessel_graph import vessel_graph
 from surgitwin.segmentation.vessel_mask import hysteresis, vessels
-from surgitwin.segmentation.vessel_trees import split_trees
+from surgitwin.segmentation.vessel_trees import _costs, _Net, split_trees
 from tubes import ENDS_A, ENDS_B, A, B, C, Line, at, dice, drawn, grid, local_mm, organ_of, scanned
 
 # ---- the filter -------------------------------------------------------------------------------------------------
@@ -253,6 +254,40 @@ def test_a_thin_end_that_touches_the_other_tree_stays_with_its_own() -> None:
     points = [at(geometry, ENDS_A)], [at(geometry, (49.0, 42.6, 37.6))]
     labels = split_trees(mask, geometry, points, ("portal", "hepatic"))
     assert dice(labels == 1, first & ~second) > 0.93 and dice(labels == 2, second & ~first) > 0.85
+
+
+def test_of_two_vessels_that_touch_where_both_bend_neither_takes_the_continuation_of_the_other() -> None:
+    # The way out of the second is straighter seen from the first than from the second itself; but then the second
+    # would end in the contact, or bend back.
+    geometry, middle = grid(), np.array([30.0, 23.0, 30.0])
+    ways = np.array([[-0.157, -0.28, -0.947], [-0.145, 0.881, 0.449], [0.355, -0.405, 0.843], [0.521, 0.437, -0.733]])
+    first_in, first_out, second_out, second_in = (middle + 18 * way for way in ways)
+
+    def line(end: NDArray[np.float64]) -> Line:
+        return (30.0, 23.0, 30.0), (float(end[0]), float(end[1]), float(end[2])), 1.7
+
+    first = drawn(geometry, [line(first_in), line(first_out)])
+    second = drawn(geometry, [line(second_in), line(second_out)])
+    points = [[at(geometry, line(end)[1])] for end in (first_in, second_in)]
+    labels = split_trees(first | second, geometry, points, ("portal", "hepatic"))
+    assert dice(labels == 1, first & ~second) > 0.9 and dice(labels == 2, second & ~first) > 0.9
+
+
+def test_turns_near_the_trunk_do_not_count_against_a_tree_at_a_contact_far_behind_them() -> None:
+    # A comb: the first tree leaves its trunk by sharp turns, each beside a vessel of its own that goes straight on,
+    # and then meets the second, which comes straight from its point, at a contact that is straight for the first.
+    def net(sharp: float) -> _Net:
+        ways = {
+            (0, 1): [(1, 0, sharp)], (1, 1): [(2, 0, sharp)], (1, 0): [(0, 1, 4.0)], (2, 0): [(1, 1, 4.0)],
+            (2, 1): [(4, 0, 0.05), (3, 1, 0.5)], (3, 1): [(4, 0, 0.2), (2, 1, 3.0)], (4, 0): [(2, 1, 3.0), (3, 1, 0.2)],
+        }  # fmt: skip
+        nodes = np.array([[-1, 0], [0, 1], [1, 2], [-1, 2], [2, -1]])
+        none = np.zeros(0, dtype=np.int64)
+        return _Net(nodes, np.zeros(5), ways, none, none, none, np.zeros((1, 1, 1), dtype=np.bool_))
+
+    for sharp in (0.0, 0.2, 0.45):
+        first, second = _costs(net(sharp), [[0], [3]])
+        assert first[4] == pytest.approx(0.05) and second[4] == pytest.approx(0.2)
 
 
 def test_two_vessels_that_touch_end_to_end_are_cut_at_the_neck() -> None:

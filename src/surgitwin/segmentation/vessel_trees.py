@@ -3,8 +3,10 @@
 Two trees in an organ cross and touch in many places, and a mask joins them there. On the graph of the mask's centre
 lines the way from each stretch back to either tree's points is compared: where vessels truly branch, a way goes on
 with little turning and never into a wider vessel; where two vessels merely touch, it turns sharply, widens, narrows
-to less than half at once, or leaves a vessel that has a better continuation on the other side of the contact. The tree
-whose way is the more likely gets the stretch, and every voxel goes with the stretch in whose vessel it lies.
+to less than half at once, or leaves a vessel that has a better continuation on the other side of the contact. Where
+four vessels or more meet, all of them are explained together, as vessels that go through, branch or end: of two that
+cross each has its own continuation, and neither may take the other's. The tree whose way is the more likely gets the
+stretch, and every voxel goes with the stretch in whose vessel it lies.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -27,13 +31,16 @@ from surgitwin.segmentation.vessel_points import voxels_at
 
 POINT_REACH_MM = 3.0
 _NEAREST = 16
-_LOOK_MM, _OUTSIDE = 6.5, 1.4
+_LOOK_MM, _OUTSIDE = 10.0, 1.4
 _NECK = 0.75
 _PER_MM = 0.002
 _UNLIKE, _FOREIGN, _POWER, _STEP_MOST = 0.3, 1.5, 2.0, 0.5
 _CLIMB, _CLIMB_FREE = 4.0, 0.15
 _DROP, _DROP_FREE = 1.0, 0.7
 _NEVER = 9.0
+_FEWEST_TOGETHER, _MOST_TOGETHER, _LARGEST_GROUP = 4, 8, 4  # arms
+_ENDING = 1.0  # as dear as a vessel that turns back on itself
+_CERTAIN = 1.5  # three of the dearest turns
 _LEAST_RADIUS_MM = 0.3
 _LONG = 3.0
 _SLACK = 1.15
@@ -81,7 +88,7 @@ def split_trees(
     ctx.progress(0.7, tr("Following each tree"))
     local = [own - np.array(box.start[::-1]) for own in seeds]
     starts = [[net.point_at(voxel) for voxel in own] for own in local]
-    costs = np.stack([net.spread([int(net.stretch[point]) for point in own]) for own in starts])
+    costs = _costs(net, [[int(net.stretch[point]) for point in own] for own in starts])
     trees = _tree_of_points(graph, net, costs, starts, names)
     ctx.progress(0.9, tr("Following each tree"))
     labels = np.zeros(mask.shape, dtype=np.uint8)
@@ -191,6 +198,22 @@ class _Net:
         for lost in np.flatnonzero(~np.isfinite(found)):
             result[lost] = min(at.get(int(node), np.inf) for node in self.nodes[lost])
         return result
+
+
+def _costs(net: _Net, seeds: list[list[int]]) -> FloatArray:
+    """What the likeliest way from each tree's ``seeds`` to each stretch costs, (trees, stretches).
+
+    What a way cost up to a stretch that is certainly of its tree says nothing about what follows: from there ways start
+    anew, or the tree that takes the sharper turns near its trunk would lose every contact behind them.
+    """
+    costs = np.stack([net.spread(own) for own in seeds])
+    if len(seeds) < 2:
+        return costs
+    best, second = np.sort(costs, axis=0)[:2]
+    certain = np.isfinite(best) & (second >= best + _CERTAIN)
+    tree = np.argmin(costs, axis=0)
+    more = [np.flatnonzero(certain & (tree == number)).tolist() for number in range(len(seeds))]
+    return np.stack([net.spread(sorted({*own, *sure})) for own, sure in zip(seeds, more, strict=True)])
 
 
 def _tree_of_points(
@@ -346,9 +369,50 @@ def _transition_costs(directions: FloatArray, radii: FloatArray) -> FloatArray:
     """
     turn = (1 + directions @ directions.T) / 2  # 0 straight on, 1 back
     climb = np.log(radii[None] / radii[:, None])
-    pair = turn + _UNLIKE * np.abs(climb)
-    np.fill_diagonal(pair, _NEVER)
-    foreign = np.minimum(pair - pair.min(axis=0)[None], pair - pair.min(axis=1)[:, None])
-    step = np.minimum((turn + _FOREIGN * foreign) ** _POWER, _STEP_MOST)
     widening, narrowing = np.maximum(climb - _CLIMB_FREE, 0), np.maximum(-climb - _DROP_FREE, 0)
-    return np.asarray(step + _CLIMB * widening + _DROP * narrowing)
+    change = _CLIMB * widening + _DROP * narrowing
+    if _FEWEST_TOGETHER <= len(radii) <= _MOST_TOGETHER:
+        step = turn**2 + _against_the_rest(turn**2 + change)
+    else:
+        pair = turn + _UNLIKE * np.abs(climb)
+        np.fill_diagonal(pair, _NEVER)
+        foreign = np.minimum(pair - pair.min(axis=0)[None], pair - pair.min(axis=1)[:, None])
+        step = (turn + _FOREIGN * foreign) ** _POWER
+    return np.asarray(np.minimum(step, _STEP_MOST) + change)
+
+
+def _against_the_rest(costs: FloatArray) -> FloatArray:
+    """How much dearer the cheapest explanation of a junction becomes if arm a feeds arm b, (n, n).
+
+    An explanation parts the arms into vessels: each of them ends, or goes on as one other arm, or as up to three.
+
+    Parameters
+    ----------
+    costs
+        Of going from arm a to arm b, whatever the others do, (n, n).
+    """
+    count = len(costs)
+    every = (1 << count) - 1
+    vessels: dict[int, dict[int, float]] = {}  # arms as bits: what they cost together, by the one that feeds the others
+    for size in range(1, min(_LARGEST_GROUP, count) + 1):
+        for arms in combinations(range(count), size):
+            fed = {a: sum(float(costs[a, b]) for b in arms if b != a) for a in arms}
+            vessels[sum(1 << a for a in arms)] = fed if size > 1 else {arms[0]: _ENDING}
+    cheapest = {arms: min(fed.values()) for arms, fed in vessels.items()}
+
+    @cache
+    def explained(left: int) -> float:
+        if not left:
+            return 0.0
+        first = left & -left
+        fitting = [arms for arms in cheapest if arms & first and not arms & ~left]
+        return min(cheapest[arms] + explained(left ^ arms) for arms in fitting)
+
+    excess = np.full(costs.shape, np.inf)
+    for together, fed in vessels.items():
+        beside = explained(every ^ together) - explained(every)
+        for a, cost in fed.items():
+            for b in range(count):
+                if together >> b & 1:
+                    excess[a, b] = min(excess[a, b], cost + beside)
+    return excess
