@@ -145,7 +145,16 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "implant": lambda b, case: (case, "bone-screw/3.5x20", "--at", b.phantom.middle),
     "mark": lambda b, case: (case, "--name", "asis_left", "--at", "1,2,3"),
     "fit": lambda b, case: (case, "--implant", "bone-screw/3.5x20", "--onto", "Liver"),
-    "sweep": lambda b, case: (case, "--family", "bone-screw", "--onto", "Liver", "--at", b.phantom.middle),
+    "sweep": lambda b, case: (
+        case,
+        "--family",
+        "sphere",
+        "--onto",
+        "Liver",
+        "--at",
+        b.phantom.middle,
+        "--keep-best",
+    ),
     "mesh": lambda b, case: (case,),
     "vessels": lambda b, case: (case, "--segment", "Portal vein"),
     "vessel": lambda b, case: (case, "Hepatic veins", "name", "--branch", "0", "--name", "Trunk"),
@@ -159,7 +168,16 @@ ON_A_CASE: dict[str, Callable[[Bench, Path], tuple[object, ...]]] = {
     "measurements": lambda b, case: (case,),
     "simulate": lambda b, case: (case, "portal-pressure", "--plan", "P1", "--set", "samples=50"),
     "export": lambda b, case: (case, b["new.stl"]),
-    "print": lambda b, case: (case, b["new.stl"], "--segment", "Tumour 1", "--process", "SLA"),
+    "print": lambda b, case: (
+        case,
+        b["new.stl"],
+        "--segment",
+        "Tumour 1",
+        "--process",
+        "SLA",
+        "--accept-by",
+        "Dr. Test",
+    ),
     "report": lambda b, case: (case, b["new.pdf"]),
     "snapshot": lambda b, case: (case, b["new.png"], "--view", "axial"),
     "copy": lambda b, case: (case, b["copy.twin"]),
@@ -286,6 +304,13 @@ def test_a_case_that_somebody_else_has_open_can_be_looked_at_and_says_so(name: s
         answer = surgitwin(*words_on(name, bench, case), "--json")
         assert answer.status == 0, answer.err
         assert answer.codes()[0] == "read-only-copy"
+
+
+def test_a_print_that_nobody_accepts_needs_no_right_to_change_the_case(bench: Bench) -> None:
+    with locked(bench["case.twin"]):
+        words = words_on("print", bench, bench["case.twin"])
+        answer = surgitwin("print", *words[1:-2], "--json")
+        assert answer.status == 0 and answer.codes()[0] == "read-only-copy", answer.err
 
 
 @contextmanager
