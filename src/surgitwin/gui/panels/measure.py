@@ -103,7 +103,7 @@ class MeasurePanel(Panel):
         self._show_list()
         self.column.addStretch(1)
         desk.session_changed.connect(lambda _: self._restart())
-        desk.scene_changed.connect(lambda _: self.refresh())
+        desk.scene_changed.connect(lambda _: desk.unseen.refresh(self, self.refresh))
         self._show_progress()
 
     # ---- what it is made of ------------------------------------------------------------------------------------
