@@ -61,7 +61,7 @@ def _fits(value: bool) -> str:
 def _volume(check: Document) -> str:
     error = check["volume_error_percent"]
     text = number(check["volume_ml"], 2, "ml")
-    return text if error is None else text + tr(", {error:+.2f} % against the voxels").format(error=error)
+    return text if error is None else text + tr(", {error:+z.2f} % against the voxels").format(error=error)
 
 
 def _deviation(deviation: Document) -> str:

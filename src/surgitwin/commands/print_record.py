@@ -91,7 +91,7 @@ class PrintRecord:
         error = check["volume_error_percent"]
         volume = f"{check['volume_ml']:.2f} ml"
         if error is not None:
-            volume += tr(", {error:+.2f} % against the voxels").format(error=error)
+            volume += tr(", {error:+z.2f} % against the voxels").format(error=error)
         limit = tr("{title} ({name}); walls of {wall:g} mm or more ({source})")
         wall = check["min_wall_mm"]
         thinnest = f"{wall:.2f} mm" if wall is not None else tr("not assessed")
