@@ -22,7 +22,7 @@ from surgitwin.segmentation.vessel_mask import vessels
 from surgitwin.segmentation.vessel_trees import split_trees
 
 TITLE = "Portal and hepatic trees"
-SEEDS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+SEEDS = tuple(range(1, 13))
 PORTAL_POINTS = ("Right portal vein", "Left portal vein", "Left portal vein, umbilical part")
 HEPATIC_POINTS = ("Right hepatic vein", "Common trunk", "Middle hepatic vein", "Left hepatic vein")
 TEXT = """\
@@ -52,7 +52,7 @@ REAL = """\
 The real CT is the sample `abdomen-ct`, unenhanced: there is no contrast in its vessels, and none are to be found. In
 its published liver of {liver:.0f} ml `vessels` finds {found:.1f} ml.
 """
-TUNED = (1, 2, 3, 4, 5, 6)
+TUNED = (1, 2, 3, 4, 5, 6, 9)
 
 
 @dataclass(frozen=True)
