@@ -21,7 +21,6 @@ DELAY_MS = 300  # after the first paint has come and gone
 MODULES = (
     "surgitwin.imaging",
     "surgitwin.imaging.dicom_reader",
-    "surgitwin.imaging.dicom_codecs",  # and pydicom with them
     "pyvistaqt",
     "vtkmodules.vtkInteractionWidgets",  # what pyvistaqt's widget loads when it is made
     "vtkmodules.vtkViewsContext2D",

@@ -10,19 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from surgitwin.core.text import tr
 from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile, image_type
 from surgitwin.imaging.dicom_values import (
-    Header,
+    MALFORMED,
     first_item,
     integer,
     items,
-    malformed,
     number,
     numbers,
     private_bytes,
@@ -31,9 +31,6 @@ from surgitwin.imaging.dicom_values import (
     text,
 )
 from surgitwin.imaging.siemens_csa import MosaicFacts, mosaic_facts
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
 
 Vector = tuple[float, float, float]
 
@@ -80,7 +77,7 @@ class Plane:
     tile: tuple[int, int] | None = None
 
 
-def planes_of(source: DicomObject, header: Header) -> list[Plane]:
+def planes_of(source: DicomObject, header: Dataset) -> list[Plane]:
     """Every plane in an object, in the order of its frames.
 
     Raises
@@ -98,7 +95,7 @@ def planes_of(source: DicomObject, header: Header) -> list[Plane]:
     return [_classic_plane(source, header)]
 
 
-def _classic_plane(source: DicomObject, header: Header) -> Plane:
+def _classic_plane(source: DicomObject, header: Dataset) -> Plane:
     return Plane(
         source=source,
         frame=0,
@@ -123,7 +120,7 @@ def _slope(stored: float | None) -> float:
     return stored if stored else 1.0
 
 
-def _classic_marks(header: Header) -> dict[str, Hashable]:
+def _classic_marks(header: Dataset) -> dict[str, Hashable]:
     marks: dict[str, Hashable] = {
         "image_type": "\\".join(image_type(header)),
         "echo_time": number(header, "EchoTime"),
@@ -144,11 +141,11 @@ def _classic_marks(header: Header) -> dict[str, Hashable]:
     return {name: mark for name, mark in marks.items() if mark is not None}
 
 
-def _acquisition_seconds(header: Header) -> float | None:
+def _acquisition_seconds(header: Dataset) -> float | None:
     return seconds_of_day(text(header, "AcquisitionTime") or text(header, "AcquisitionDateTime"))
 
 
-def _b_value(header: Header) -> float | None:
+def _b_value(header: Dataset) -> float | None:
     """Diffusion weighting in s/mm2: the standard element, else the private one of Siemens, Philips or GE."""
     standard = number(header, "DiffusionBValue")
     if standard is not None:
@@ -165,7 +162,7 @@ def _b_value(header: Header) -> float | None:
     return None
 
 
-def _gradient(header: Header) -> tuple[float, ...] | None:
+def _gradient(header: Dataset) -> tuple[float, ...] | None:
     standard = numbers(header, "DiffusionGradientOrientation", 3)
     if standard is not None:
         return standard
@@ -176,9 +173,7 @@ def _gradient(header: Header) -> tuple[float, ...] | None:
     return None
 
 
-def _enhanced_planes(source: DicomObject, header: Header) -> list[Plane]:
-    from pydicom.dataset import Dataset
-
+def _enhanced_planes(source: DicomObject, header: Dataset) -> list[Plane]:
     shared = first_item(header, "SharedFunctionalGroupsSequence")
     frames = items(header, "PerFrameFunctionalGroupsSequence") or [Dataset()]
     if len(frames) != source.frames:
@@ -188,9 +183,7 @@ def _enhanced_planes(source: DicomObject, header: Header) -> list[Plane]:
     return [_enhanced_plane(source, header, shared, frame, index) for index, frame in enumerate(frames)]
 
 
-def _enhanced_plane(source: DicomObject, header: Header, shared: Dataset | None, frame: Dataset, index: int) -> Plane:
-    from pydicom.dataset import Dataset
-
+def _enhanced_plane(source: DicomObject, header: Dataset, shared: Dataset | None, frame: Dataset, index: int) -> Plane:
     def group(keyword: str) -> Dataset:
         """A functional group: the frame's own, else the shared one."""
         return first_item(frame, keyword) or first_item(shared, keyword) or Dataset()
@@ -222,9 +215,7 @@ def _enhanced_plane(source: DicomObject, header: Header, shared: Dataset | None,
     )
 
 
-def _enhanced_marks(header: Header, group: Any, content: Dataset, kinds: tuple[str, ...]) -> dict[str, Hashable]:
-    from pydicom.dataset import Dataset
-
+def _enhanced_marks(header: Dataset, group: Any, content: Dataset, kinds: tuple[str, ...]) -> dict[str, Hashable]:
     diffusion = group("MRDiffusionSequence")
     direction = first_item(diffusion, "DiffusionGradientDirectionSequence") or Dataset()
     cardiac = group("CardiacSynchronizationSequence")
@@ -252,11 +243,11 @@ def _first_inversion_time(group: Any) -> float | None:
     stored = group("MRModifierSequence").get("InversionTimes")
     try:
         return None if stored is None else float(np.atleast_1d(np.asarray(stored, dtype=np.float64))[0])
-    except malformed():
+    except MALFORMED:
         return None
 
 
-def _mosaic_planes(source: DicomObject, header: Header) -> list[Plane]:
+def _mosaic_planes(source: DicomObject, header: Dataset) -> list[Plane]:
     """The tiles of a Siemens mosaic.
 
     The picture's position is that of a plane as large as the whole mosaic around the first tile's slice, so that

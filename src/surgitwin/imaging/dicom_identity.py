@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydicom.dataset import Dataset
+
 from surgitwin.core.identity import ImageIdentity, PatientIdentity
 from surgitwin.imaging.dicom_frames import Plane
 from surgitwin.imaging.dicom_object import DicomObject
 from surgitwin.imaging.dicom_values import (
-    Header,
     as_number,
     iso_date,
     iso_time,
@@ -38,7 +39,7 @@ _REPEATED = """
 """.split()  # noqa: SIM905 (a list of seventy quoted words reads worse)
 
 
-def patient_of(header: Header) -> PatientIdentity:
+def patient_of(header: Dataset) -> PatientIdentity:
     """The patient; height in cm and weight in kg as the header suggests them, implausible ones left out."""
     height, weight = number(header, "PatientSize"), number(header, "PatientWeight")
     if height is not None and height > 3:
@@ -53,7 +54,7 @@ def patient_of(header: Header) -> PatientIdentity:
     )
 
 
-def contrast_of(header: Header) -> str:
+def contrast_of(header: Dataset) -> str:
     """The contrast agent as the header names it; empty if none is named."""
     plain = text(header, "ContrastBolusAgent")
     coded = [text(item, "CodeMeaning") for item in items(header, "ContrastBolusAgentSequence")]
@@ -67,7 +68,7 @@ def acquisition_start(planes: Iterable[Plane]) -> float | None:
     return min(known) if known else None
 
 
-def acquisition_time_of(header: Header, start: float | None = None) -> str:
+def acquisition_time_of(header: Dataset, start: float | None = None) -> str:
     """``HH:MM:SS`` of the acquisition (``start``, where it is known), else of the content or the series."""
     if start is not None:
         return f"{int(start) // 3600:02d}:{int(start) // 60 % 60:02d}:{int(start) % 60:02d}"
@@ -78,7 +79,7 @@ def acquisition_time_of(header: Header, start: float | None = None) -> str:
     return ""
 
 
-def study_date_of(header: Header) -> str:
+def study_date_of(header: Dataset) -> str:
     for keyword in ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate", "AcquisitionDateTime"):
         found = iso_date(text(header, keyword))
         if found:
@@ -86,7 +87,7 @@ def study_date_of(header: Header) -> str:
     return ""
 
 
-def phase_of(header: Header, start: float | None = None) -> str:
+def phase_of(header: Dataset, start: float | None = None) -> str:
     """The guessed contrast phase of images acquired from ``start`` on (seconds since midnight)."""
     injected = seconds_of_day(text(header, "ContrastBolusStartTime"))
     stamp = text(header, "AcquisitionTime") or text(header, "AcquisitionDateTime")
@@ -96,7 +97,7 @@ def phase_of(header: Header, start: float | None = None) -> str:
     return guess_phase(" | ".join(words), contrast_of(header), delay)
 
 
-def identity_of(source: DicomObject, header: Header, planes: Sequence[Plane], resampled: bool) -> ImageIdentity:
+def identity_of(source: DicomObject, header: Dataset, planes: Sequence[Plane], resampled: bool) -> ImageIdentity:
     """The image's identity.
 
     Parameters
@@ -129,7 +130,7 @@ def identity_of(source: DicomObject, header: Header, planes: Sequence[Plane], re
     )
 
 
-def repeated_fields(header: Header) -> dict[str, Any]:
+def repeated_fields(header: Dataset) -> dict[str, Any]:
     """The fields that later objects repeat, by DICOM keyword; JSON values only."""
     found = {}
     for keyword in _REPEATED:
@@ -143,17 +144,13 @@ def as_json(stored: Any) -> Any:
     """A DICOM value as JSON: numbers, text, lists, and sequences as lists of objects."""
     if stored is None or isinstance(stored, bytes):
         return None
+    if isinstance(stored, Dataset):
+        parts = {element.keyword: as_json(element.value) for element in stored if element.keyword}
+        return {name: part for name, part in parts.items() if part is not None}
     if isinstance(stored, str):
         return stored.strip()
     if isinstance(stored, (int, float)):
         return int(stored) if isinstance(stored, int) else as_number(stored)
-    if isinstance(stored, list):
-        return [as_json(part) for part in stored]
-    from pydicom.dataset import Dataset
-
-    if isinstance(stored, Dataset):
-        parts = {element.keyword: as_json(element.value) for element in stored if element.keyword}
-        return {name: part for name, part in parts.items() if part is not None}
     if hasattr(stored, "__iter__") and not hasattr(stored, "alphabetic"):
         return [as_json(part) for part in stored]
     return str(stored).strip()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.identity import PatientIdentity
@@ -30,9 +30,8 @@ from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile, read_hea
 from surgitwin.imaging.dicom_pixels import hoped_dtype, processes_expected
 from surgitwin.imaging.dicom_reader import DicomReader
 from surgitwin.imaging.dicom_split import Stack, orientation_in_words, split_series
-from surgitwin.imaging.dicom_values import Header, quiet_pydicom, text
+from surgitwin.imaging.dicom_values import quiet_pydicom, text
 from surgitwin.imaging.files import FileRef
-from surgitwin.imaging.plain_header import PlainHeader
 from surgitwin.imaging.volume import LOCALIZER, SINGLE_SLICE, VOLUME, SeriesInfo, SeriesReader
 
 _PER_FRAME = 0x52009230
@@ -45,7 +44,7 @@ class _Series:
     """What one Series Instance UID holds, as far as it could be read."""
 
     uid: str
-    header: Header
+    header: Dataset
     patient: PatientIdentity
     objects: list[DicomObject] = field(default_factory=list)
     planes: list[Plane] = field(default_factory=list)
@@ -64,8 +63,7 @@ def list_dicom(
     """
     series: dict[tuple[str, str, str], _Series] = {}
     strays: list[tuple[FileRef, Notice]] = []
-    quiet = False
-    with ExitStack() as resources:
+    with quiet_pydicom():
         for number, file in enumerate(files):
             ctx.check()
             if number % 20 == 0:
@@ -79,10 +77,6 @@ def list_dicom(
             except OSError as error:
                 strays.append((file, _unreadable(file, error.strerror or tr("it cannot be opened"))))
                 continue
-            if found is not None and not quiet and not isinstance(found[1], PlainHeader):
-                # What pydicom has read it goes on to interpret; plain headers do without importing it.
-                resources.enter_context(quiet_pydicom())
-                quiet = True
             if found is not None and decoders is not None:
                 decoders.grow(processes_expected(found[0], len(files)))
             if found is not None and found[0].kind != "directory":
@@ -97,7 +91,7 @@ def _unreadable(file: FileRef, why: str) -> Notice:
     return Notice("unreadable-file", message, {"files": [file.name]})
 
 
-def _sort_in(series: dict[tuple[str, str, str], _Series], source: DicomObject, header: Header) -> None:
+def _sort_in(series: dict[tuple[str, str, str], _Series], source: DicomObject, header: Dataset) -> None:
     # Without a series UID, files of one folder, study and description are taken for one series.
     fallback = "" if source.series_uid else source.file.folder + "\n" + text(header, "SeriesDescription")
     key = (source.series_uid, source.study_uid, fallback)
@@ -108,11 +102,10 @@ def _sort_in(series: dict[tuple[str, str, str], _Series], source: DicomObject, h
     if source.kind == VOLUME and source.has_pixels:
         _add_planes(one, source, header)
     # The description of every frame of a multi-frame object is bulky and has been read by now.
-    if not isinstance(header, PlainHeader):
-        header.pop(_PER_FRAME, None)
+    header.pop(_PER_FRAME, None)
 
 
-def _add_planes(one: _Series, source: DicomObject, header: Header) -> None:
+def _add_planes(one: _Series, source: DicomObject, header: Dataset) -> None:
     if source.truncated:
         why = tr("it ends before its pixels do")
         message = tr("'{file}' is cut off ({why}); it was left out.").format(file=source.file.name, why=why)

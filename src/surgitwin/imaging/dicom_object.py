@@ -5,26 +5,21 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, TypeAlias, Union
+from typing import IO
 
-from surgitwin.core.errors import BadInput
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import InvalidDicomError
+
 from surgitwin.core.text import tr
-from surgitwin.imaging.dicom_values import Header, integer, malformed, quiet_pydicom, text, texts, value
+from surgitwin.imaging.dicom_values import MALFORMED, integer, text, texts, value
 from surgitwin.imaging.files import FileRef
-from surgitwin.imaging.plain_header import PlainHeader, read_plain
 from surgitwin.imaging.volume import VOLUME
-
-if TYPE_CHECKING:
-    from pydicom.dataset import FileDataset
-
-FileHeader: TypeAlias = Union["FileDataset", PlainHeader]
 
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 # GE's own syntax: an implicit little-endian header before big-endian pixels.
 _GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"
 _UNDEFINED = 0xFFFFFFFF
-# Objects of many frames describe each in a sequence: pydicom reads all of it anyway.
-_SHARED, _PER_FRAME = 0x52009229, 0x52009230
 _LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN", b"OL", b"OV")
 
 # Storage classes by the start of their UID; the first that fits counts.
@@ -136,7 +131,7 @@ class DicomObject:
         return self.rows * self.columns * self.samples * self.bits_allocated // 8
 
 
-def read_header(file: FileRef) -> tuple[DicomObject, Header] | None:
+def read_header(file: FileRef) -> tuple[DicomObject, Dataset] | None:
     """The object in ``file`` and its header up to the pixels; None if the file is not DICOM after all.
 
     Raises
@@ -146,23 +141,6 @@ def read_header(file: FileRef) -> tuple[DicomObject, Header] | None:
     """
     try:
         with file.open() as stream:
-            header = read_plain(file, stream)
-            if header is not None and _looks_sane(header) and not header.has(_PER_FRAME) and not header.has(_SHARED):
-                found = _describe(file, header)
-                stream.seek(header.end)
-                _find_pixels(stream, found, header)
-                return found, header
-    except (OSError, BadInput):
-        pass  # pydicom meets the same, and what it is becomes a sentence there
-    return _read_with_pydicom(file)
-
-
-def _read_with_pydicom(file: FileRef) -> tuple[DicomObject, Header] | None:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    try:
-        with quiet_pydicom(), file.open() as stream:
             dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
             if not _looks_sane(dataset):
                 if dataset.preamble is not None:
@@ -172,19 +150,19 @@ def _read_with_pydicom(file: FileRef) -> tuple[DicomObject, Header] | None:
             _find_pixels(stream, found, dataset)
     except InvalidDicomError:
         return None
-    except malformed(EOFError, RecursionError, zlib.error) as error:
+    except (*MALFORMED, EOFError, RecursionError, zlib.error, NotImplementedError) as error:
         raise UnreadableFile(tr("its header is damaged")) from error
     return found, dataset
 
 
-def _looks_sane(dataset: FileHeader) -> bool:
+def _looks_sane(dataset: FileDataset) -> bool:
     """Reading by force accepts any bytes; an object has at least a class, a series, a modality or pixels' size."""
     return any(word in dataset for word in ("SOPClassUID", "SeriesInstanceUID", "Modality", "Rows", "PatientID")) or (
         "MediaStorageSOPClassUID" in dataset.file_meta
     )
 
 
-def _describe(file: FileRef, dataset: FileHeader) -> DicomObject:
+def _describe(file: FileRef, dataset: FileDataset) -> DicomObject:
     meta = dataset.file_meta
     allocated = integer(dataset, "BitsAllocated") or 0
     stored = integer(dataset, "BitsStored") or allocated
@@ -226,7 +204,7 @@ def _kind(sop_class: str, modality: str, samples: int) -> str:
     return "colour-image" if samples > 1 else VOLUME
 
 
-def _padding(dataset: Header, signed: bool, allocated: int) -> tuple[int, int] | None:
+def _padding(dataset: Dataset, signed: bool, allocated: int) -> tuple[int, int] | None:
     """Lowest and highest stored number that is padding; a value written with the wrong sign is put right."""
     low = integer(dataset, "PixelPaddingValue")
     if low is None:
@@ -239,7 +217,7 @@ def _padding(dataset: Header, signed: bool, allocated: int) -> tuple[int, int] |
     return min(ends), max(ends)
 
 
-def _find_pixels(stream: IO[bytes], found: DicomObject, dataset: FileHeader) -> None:
+def _find_pixels(stream: IO[bytes], found: DicomObject, dataset: FileDataset) -> None:
     """Fill in where the pixels are; ``stream`` stands where the header reader stopped."""
     _implicit, little = dataset.original_encoding
     found.big_endian = little is False or found.syntax == _GE_BIG_ENDIAN_PIXELS
@@ -275,7 +253,7 @@ def _find_pixels(stream: IO[bytes], found: DicomObject, dataset: FileHeader) -> 
         found.pixel_offset = begin
 
 
-def _frame_table(dataset: Header) -> tuple[bytes, bytes] | None:
+def _frame_table(dataset: Dataset) -> tuple[bytes, bytes] | None:
     offsets, lengths = value(dataset, "ExtendedOffsetTable"), value(dataset, "ExtendedOffsetTableLengths")
     return (offsets, lengths) if isinstance(offsets, bytes) and isinstance(lengths, bytes) else None
 
@@ -297,5 +275,5 @@ def _fragments_complete(stream: IO[bytes], position: int, size: int) -> bool:
     return position <= size
 
 
-def image_type(dataset: Header) -> tuple[str, ...]:
+def image_type(dataset: Dataset) -> tuple[str, ...]:
     return tuple(part.upper() for part in texts(dataset, "ImageType"))

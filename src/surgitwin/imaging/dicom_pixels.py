@@ -6,22 +6,21 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_modality_lut
 
 from surgitwin.core.text import tr
 from surgitwin.imaging.decode_pool import DecodePool, PoolUnavailable, WorkerFailed
+from surgitwin.imaging.dicom_codecs import DECODING_ERRORS, FrameLayout, Pixels, check_size, decode_frame, is_robust
 from surgitwin.imaging.dicom_frames import Plane
 from surgitwin.imaging.dicom_object import DicomObject, UnreadableFile
 from surgitwin.imaging.volume import VOLUME
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-
-Pixels = NDArray[Any]
-RLE, IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2"
 
 # Hounsfield value of air: what lies outside a CT scanner's circle is shown as air, not as far below it.
 AIR_HU = -1024
@@ -90,17 +89,12 @@ class FrameDecoder:
     def _frame(self, source: DicomObject, frame: int) -> Pixels:
         if source.pixel_offset >= 0:
             return _native(source, frame)
-        # Codecs are imported for what needs them: uncompressed series are most.
-        from surgitwin.imaging.dicom_codecs import DECODING_ERRORS
-
         try:
             if source.fragments_offset >= 0:
                 pixels = self._decoded(source, frame)
             else:
-                from pydicom.pixels.decoders.base import get_decoder
-
                 with self._lock:
-                    decoder = get_decoder(source.syntax or IMPLICIT_LITTLE_ENDIAN)
+                    decoder = get_decoder(source.syntax or pydicom.uid.ImplicitVRLittleEndian)
                     pixels = np.asarray(decoder.as_array(self._parsed(source), index=frame, raw=True)[0])
         except (WorkerFailed, *DECODING_ERRORS) as error:
             raise UnreadableFile(_why(source)) from error
@@ -117,10 +111,6 @@ class FrameDecoder:
         return known[1][top : top + plane.rows, left : left + plane.columns].copy()
 
     def _decoded(self, source: DicomObject, frame: int) -> Pixels:
-        from pydicom.encaps import get_frame
-
-        from surgitwin.imaging.dicom_codecs import FrameLayout, check_size, decode_frame
-
         with source.file.open() as stream:
             stream.seek(source.fragments_offset)
             data = get_frame(stream, frame, extended_offsets=source.frame_table, number_of_frames=source.frames)
@@ -146,10 +136,6 @@ class FrameDecoder:
             return decode_frame(data, layout)
 
     def _looked_up(self, pixels: Pixels, source: DicomObject) -> Pixels:
-        from pydicom.pixels.processing import apply_modality_lut
-
-        from surgitwin.imaging.dicom_codecs import DECODING_ERRORS
-
         try:
             with self._lock:
                 return np.array(apply_modality_lut(pixels, self._parsed(source)))
@@ -158,8 +144,6 @@ class FrameDecoder:
 
     def _parsed(self, source: DicomObject) -> Dataset:
         if self._dataset is None or self._dataset[0] is not source:
-            import pydicom
-
             with source.file.open() as stream:
                 self._dataset = (source, pydicom.dcmread(stream, force=True))
         return self._dataset[1]
@@ -186,12 +170,8 @@ def processes_expected(source: DicomObject, files: int) -> int:
 
 def _processes_for(pixels: Mapping[str, int]) -> int:
     """See `processes_for`; ``pixels`` are counted by transfer syntax."""
-    if not pixels:
-        return 0
-    from surgitwin.imaging.dicom_codecs import is_robust
-
     # RLE is decoded in Python, which gives way to other threads by itself.
-    count = sum(number for syntax, number in pixels.items() if syntax != RLE)
+    count = sum(number for syntax, number in pixels.items() if syntax != pydicom.uid.RLELossless)
     if count <= _POOL_FROM_PIXELS and all(is_robust(syntax) for syntax in pixels):
         return 0
     return 1 + count // _PIXELS_PER_PROCESS
@@ -200,8 +180,6 @@ def _processes_for(pixels: Mapping[str, int]) -> int:
 def _why(source: DicomObject) -> str:
     if source.truncated:
         return tr("it ends before its pixels do")
-    import pydicom
-
     name = pydicom.uid.UID(source.syntax).name if source.syntax else tr("unknown encoding")
     return tr("its pixels ({encoding}) cannot be decoded").format(encoding=name)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from surgitwin.core.errors import BadInput
 from surgitwin.core.identity import ImageIdentity, PatientIdentity
@@ -22,7 +23,7 @@ from surgitwin.imaging.dicom_grid import StackPlan, plan_stack
 from surgitwin.imaging.dicom_identity import identity_of, patient_of
 from surgitwin.imaging.dicom_object import UnreadableFile, read_header
 from surgitwin.imaging.dicom_pixels import AIR_HU, FrameDecoder, Scaling, TooWide, hoped_dtype, processes_for, scaled
-from surgitwin.imaging.dicom_values import Header, quiet_pydicom
+from surgitwin.imaging.dicom_values import quiet_pydicom
 from surgitwin.imaging.planes import move_plane
 from surgitwin.imaging.volume import LoadedVolume, OnSlice, SeriesInfo, SeriesReader, Voxels, narrowest
 
@@ -46,7 +47,7 @@ class DicomReader(SeriesReader):
         Of the first slice's file, if it is at hand; else it is read again.
     """
 
-    def __init__(self, info: SeriesInfo, plan: StackPlan, side_known: bool, header: Header | None = None) -> None:
+    def __init__(self, info: SeriesInfo, plan: StackPlan, side_known: bool, header: Dataset | None = None) -> None:
         self.info = info
         self._plan = plan
         self.geometry = plan.geometry
@@ -56,10 +57,11 @@ class DicomReader(SeriesReader):
         self.patient: PatientIdentity = patient_of(self._header)
         self.identity: ImageIdentity = self._identity(plan)
 
-    def _read_header(self) -> Header:
+    def _read_header(self) -> Dataset:
         file = self._plan.planes[0].source.file
         try:
-            found = read_header(file)
+            with quiet_pydicom():
+                found = read_header(file)
         except (OSError, UnreadableFile) as error:
             raise BadInput(tr("'{file}' can no longer be read.").format(file=file.name)) from error
         if found is None:
@@ -71,9 +73,7 @@ class DicomReader(SeriesReader):
         return identity_of(planes[0].source, self._header, planes, plan.resampled)
 
     def read(self, ctx: Context, on_slice: OnSlice | None = None, decoders: DecodePool | None = None) -> LoadedVolume:
-        # Uncompressed pixels are read without pydicom, whose import would take as long as they do.
-        pydicom_decodes = any(plane.source.pixel_offset < 0 for plane in self._plan.planes)
-        with quiet_pydicom() if pydicom_decodes else nullcontext(), ExitStack() as resources:
+        with quiet_pydicom(), ExitStack() as resources:
             pool = resources.enter_context(DecodePool()) if decoders is None else decoders
             plan, notices = self._plan, list(self.notices)
             scaling, monochrome = self._scaling(plan, pool)

@@ -8,18 +8,17 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import Any
 
-from surgitwin.imaging.plain_header import TAGS, PlainHeader
+import pydicom
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
+from pydicom.tag import BaseTag
 
-if TYPE_CHECKING:
-    # pydicom takes longer to import than many a series takes to read, and plain headers do without it.
-    from pydicom.dataset import Dataset
-
-Header: TypeAlias = Union["Dataset", PlainHeader]
-
-# What is raised when a stored value does not fit its type; pydicom raises one more (see `malformed`).
-MALFORMED: tuple[type[Exception], ...] = (
+# What pydicom raises when a stored value does not fit its type.
+MALFORMED = (
+    BytesLengthException,
     ValueError,
     TypeError,
     NotImplementedError,
@@ -32,18 +31,9 @@ MALFORMED: tuple[type[Exception], ...] = (
 )
 
 
-def malformed(*more: type[Exception]) -> tuple[type[Exception], ...]:
-    """`MALFORMED`, what pydicom raises besides, and ``more``; for ``except``."""
-    from pydicom.errors import BytesLengthException
-
-    return (*MALFORMED, BytesLengthException, *more)
-
-
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
     """Read leniently: pydicom's remarks on odd values quote them, and those may be a patient's."""
-    import pydicom
-
     settings = pydicom.config.settings
     before = settings.reading_validation_mode
     settings.reading_validation_mode = pydicom.config.IGNORE
@@ -55,52 +45,22 @@ def quiet_pydicom() -> Iterator[None]:
         settings.reading_validation_mode = before
 
 
-def value(dataset: Header, keyword: str) -> Any:
+def value(dataset: Dataset, keyword: str) -> Any:
     """The value of an element, or None if it is missing, empty or malformed."""
-    if isinstance(dataset, PlainHeader):
-        plain, found = dataset.plain(keyword)
-        if plain:
-            return found
-        with quiet_pydicom():
-            return _value_of(full_header(dataset), keyword)
-    return _value_of(dataset, keyword)
-
-
-def _value_of(dataset: Dataset, keyword: str) -> Any:
-    from pydicom.datadict import tag_for_keyword
-    from pydicom.tag import BaseTag
-
     tag = tag_for_keyword(keyword)
     # Most elements that are asked for are not there, and pydicom's own way to say so costs an exception each.
     if tag is None or tag not in dataset.keys():  # noqa: SIM118 (the dataset itself would wrap the tag first)
         return None
     try:
         found = dataset[BaseTag(tag)].value
-    except malformed():
+    except MALFORMED:
         return None
     return None if found is None or (isinstance(found, str) and not found.strip()) else found
 
 
-def full_header(header: Header) -> Dataset:
-    """The header as pydicom reads it."""
-    return header.full() if isinstance(header, PlainHeader) else header
-
-
-def text(dataset: Header, keyword: str) -> str:
+def text(dataset: Dataset, keyword: str) -> str:
     """The element as one line of text; several values are joined by a backslash, as DICOM writes them."""
-    if isinstance(dataset, PlainHeader):
-        written = dataset.plain_text(keyword)
-        if written is not None:
-            return written
-        with quiet_pydicom():
-            return _text_of(full_header(dataset), keyword)
-    return _text_of(dataset, keyword)
-
-
-def _text_of(dataset: Dataset, keyword: str) -> str:
-    import pydicom
-
-    found = _value_of(dataset, keyword)
+    found = value(dataset, keyword)
     if found is None:
         return ""
     if isinstance(found, (list, tuple, pydicom.multival.MultiValue)):
@@ -108,13 +68,13 @@ def _text_of(dataset: Dataset, keyword: str) -> str:
     return str(found).strip().strip("\x00")
 
 
-def texts(dataset: Header, keyword: str) -> tuple[str, ...]:
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     """All values of an element as text."""
     joined = text(dataset, keyword)
     return tuple(part.strip() for part in joined.split("\\")) if joined else ()
 
 
-def numbers(dataset: Header, keyword: str, count: int) -> tuple[float, ...] | None:
+def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """Exactly ``count`` finite numbers, or None."""
     return as_numbers(value(dataset, keyword), count)
 
@@ -129,7 +89,7 @@ def as_numbers(found: Any, count: int) -> tuple[float, ...] | None:
     return parts if all(math.isfinite(part) for part in parts) else None
 
 
-def number(dataset: Header, keyword: str) -> float | None:
+def number(dataset: Dataset, keyword: str) -> float | None:
     """One finite number (the first, if there are several), or None."""
     return as_number(value(dataset, keyword))
 
@@ -150,49 +110,39 @@ def as_number(found: Any) -> float | None:
     return parsed if math.isfinite(parsed) else None
 
 
-def integer(dataset: Header, keyword: str) -> int | None:
+def integer(dataset: Dataset, keyword: str) -> int | None:
     found = number(dataset, keyword)
     return None if found is None else round(found)
 
 
-def items(dataset: Header, keyword: str) -> list[Dataset]:
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     """The items of a sequence; an empty list if there is none."""
-    if isinstance(dataset, PlainHeader) and keyword in TAGS and keyword not in dataset:
-        return []
-    import pydicom
-
     found = value(dataset, keyword)
     return list(found) if isinstance(found, pydicom.Sequence) else []
 
 
-def first_item(dataset: Header | None, keyword: str) -> Dataset | None:
+def first_item(dataset: Dataset | None, keyword: str) -> Dataset | None:
     found = items(dataset, keyword) if dataset is not None else []
     return found[0] if found else None
 
 
-def private_number(dataset: Header, group: int, element: int) -> float | None:
+def private_number(dataset: Dataset, group: int, element: int) -> float | None:
     """The first number of a private element, whatever representation it was stored in."""
-    found = _private(dataset, group, element)
+    try:
+        found = dataset[group, element].value
+    except MALFORMED:
+        return None
     if isinstance(found, bytes) and len(found) in (4, 8) and not re.fullmatch(rb"[\d\s.+\-eE\\\x00]*", found):
         return float(struct.unpack("<f" if len(found) == 4 else "<d", found)[0])
     return as_number(found)
 
 
-def private_bytes(dataset: Header, group: int, element: int) -> bytes:
-    found = _private(dataset, group, element)
-    return found if isinstance(found, bytes) else b""
-
-
-def _private(dataset: Header, group: int, element: int) -> Any:
-    if isinstance(dataset, PlainHeader):
-        if not dataset.has(group << 16 | element):
-            return None
-        with quiet_pydicom():
-            return _private(full_header(dataset), group, element)
+def private_bytes(dataset: Dataset, group: int, element: int) -> bytes:
     try:
-        return dataset[group, element].value
-    except malformed():
-        return None
+        found = dataset[group, element].value
+    except MALFORMED:
+        return b""
+    return found if isinstance(found, bytes) else b""
 
 
 def iso_date(stored: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pydicom
+
 from surgitwin.core.errors import BadInput
 from surgitwin.core.notices import Notice
 from surgitwin.core.progress import Context
 from surgitwin.core.text import tr
 from surgitwin.imaging.dicom_object import DIRECTORY_CLASS
-from surgitwin.imaging.dicom_values import items, malformed, quiet_pydicom, text, texts
+from surgitwin.imaging.dicom_values import MALFORMED, items, quiet_pydicom, text, texts
 from surgitwin.imaging.files import FileRef
 
 
@@ -26,8 +28,6 @@ def listed_files(path: Path, files: Sequence[FileRef], ctx: Context) -> tuple[li
     """
     if not path.is_file() or len(files) != 1 or files[0].local is None:
         return list(files), []
-    import pydicom
-
     try:
         with quiet_pydicom(), path.open("rb") as stream:
             directory = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
@@ -35,7 +35,7 @@ def listed_files(path: Path, files: Sequence[FileRef], ctx: Context) -> tuple[li
             if kind != DIRECTORY_CLASS and "DirectoryRecordSequence" not in directory:
                 return list(files), []
             named = [texts(record, "ReferencedFileID") for record in items(directory, "DirectoryRecordSequence")]
-    except malformed(EOFError):
+    except (*MALFORMED, EOFError):
         return list(files), []
     parts = [name for name in named if name]
     found: list[FileRef] = []
