@@ -73,6 +73,8 @@ def test_the_window_says_of_a_screw_all_that_the_terminal_says(hand: Hand) -> No
     rows = dict(panel.result.rows)
     grade = re.match(r"grade C, breach ([0-9.]+) mm .*, lateral", rows["Gertzbein-Robbins"])
     assert grade is not None and float(grade[1]) == pytest.approx(5.75 + 3.25 - 6.0, abs=0.3)  # voxels of 0.8 mm
+    # What faces the bone lies inside it: 0.0 mm would read as if it lay on its surface.
+    assert rows["Gap"] == "none" and "inside" in panel.numbers.gap._detail.text()
     assert rows["Spinal canal"].startswith("Canal: ✓ clear by") and rows["Vessel Aorta"].startswith("✓ clear by")
     told = " ".join(f"{label} {words}" for label, words in panel.result.rows)
     told += " " + " ".join(one["message"] for one in document["warnings"])

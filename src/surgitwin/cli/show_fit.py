@@ -79,6 +79,8 @@ def _with(value: float | None, unit: str, digits: int) -> str:
 def _spread(spread: Document | None, volume_ml: float | None) -> str:
     if spread is None:
         return tr("not assessed")
+    if spread["max"] == 0:
+        return tr("none")
     words = tr("mean {mean}, p95 {p95}, max {max} mm").format(**{key: number(v, 1) for key, v in spread.items()})
     return f"{words}; {_with(volume_ml, 'ml', 2)}"
 

@@ -116,6 +116,8 @@ def _show(
 
 
 def _spread(gap: Any) -> str:
+    if gap is not None and gap.max == 0:
+        return tr("all that faces it is inside")
     return "" if gap is None else tr("p95 {p95:.1f}, most {most:.1f}").format(p95=gap.p95, most=gap.max)
 
 

@@ -166,6 +166,8 @@ def _with(value: float | None, unit: str, digits: int) -> str:
 def _spread(spread: Document | None, volume_ml: float | None) -> str:
     if spread is None:
         return tr("not assessed")
+    if spread["max"] == 0:
+        return tr("none")
     words = tr("mean {mean:.1f}, p95 {p95:.1f}, max {max:.1f} mm").format(**spread)
     return f"{words}; {_with(volume_ml, 'ml', 2)}"
 
