@@ -48,19 +48,6 @@ def say(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
 
 
-def refuse_existing(case: Path) -> None:
-    """Refuse before any long work if the case cannot be written there.
-
-    Raises
-    ------
-    BadInput
-        If the file exists or its folder does not, or may not be written to.
-    """
-    from surgitwin.storage.files import refuse_existing as refuse
-
-    refuse(case)
-
-
 def _settings(kind: type[Command], values: dict[str, Any]) -> dict[str, Any]:
     """Split ``k=v`` options into dictionaries."""
     for name, field in kind.model_fields.items():
@@ -127,8 +114,10 @@ def _perform(command: Command, case: Path | None, ctx: Context) -> tuple[Documen
         with Session() as session:
             document = session.perform(command, ctx)
     elif command.case == "create":
+        from surgitwin.storage.files import refuse_existing
+
         assert case is not None
-        refuse_existing(case)
+        refuse_existing(case)  # before any long work
         with Session() as session:
             document = session.perform(command, ctx)
             session.save_as(case)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -397,8 +397,3 @@ _KINDS: dict[str, Callable[[Task, FloatArray, Context], Found]] = {
     "diameter": _diameter,
     "distance": _distance,
 }
-
-
-def main_columns(document: Document) -> Sequence[Any]:
-    """(value, unit, uncertainty) of a measurement's document, as lists and tables give them."""
-    return document.get("value"), document.get("unit", ""), document.get("uncertainty")

@@ -137,11 +137,6 @@ def engrave(
     return Engraved(cut.called(solid.name), tuple(lines), height, found, notices)
 
 
-def find_place(mesh: Mesh, width_mm: float, height_mm: float, facing: ArrayLike | None = None) -> Place | None:
-    """Where a rectangle lies flattest on a mesh, seen from outside; None where it fits nowhere."""
-    return _best_place(_views(mesh, facing), width_mm, height_mm)
-
-
 def _fitted(
     mesh: Mesh, text: str, largest: float, facing: ArrayLike | None, place: Place | None
 ) -> tuple[list[str], Place | None, float]:

@@ -146,7 +146,6 @@ class DeliverPanel(Panel):
         segments = scene.of_type(SegmentNode)
         loose = [surface for surface in scene.of_type(SurfaceNode) if surface.segment is None]
         self.export_what.fill([*segments, *loose, *scene.of_type(ImplantNode)])
-        self.print.refresh()
         self._forget_check()
         ready = len(scene) > 0
         for widget in (self.report_button, self.snapshot_button):

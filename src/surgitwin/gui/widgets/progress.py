@@ -65,9 +65,6 @@ class ProgressRow(QWidget):
         self._bar.show_fraction(fraction)
         self._percent.setText(f"{100 * min(max(fraction, 0.0), 1.0):.0f} %" if fraction is not None else "")
 
-    def set_cancellable(self, cancellable: bool) -> None:
-        self._cancel.setVisible(cancellable)
-
     def _on_cancel(self) -> None:
         self._cancel.setEnabled(False)
         self._cancel.setText(tr("Cancelling"))
